@@ -1,0 +1,173 @@
+//! What a camera is known by, and the keys made of it. All of it is secret: `Debug` prints `***`.
+
+use super::wire::hl::Challenge;
+use super::wire::xxtea;
+use base64::Engine;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// What is wrong with a setting; the text says what to do and never repeats the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    #[error("uid has {0} characters: it is the 20 letters and digits that name the camera (p2p_id in the Wyze cloud)")]
+    UidLength(usize),
+    #[error("uid may only have ASCII letters and digits")]
+    UidCharacter,
+    #[error("enr has {0} characters: it is the camera's key of 16 characters or more (enr in the Wyze cloud)")]
+    EnrLength(usize),
+    #[error("enr may only have printable ASCII characters; in a URI write '+' as %2B")]
+    EnrCharacter,
+    #[error("mac has to be 12 hexadecimal digits, with or without colons")]
+    Mac,
+}
+
+macro_rules! secret_debug {
+    ($($name:ty),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("***")
+            }
+        })*
+    };
+}
+secret_debug!(Uid, Enr, Mac, AuthKey, Psk);
+
+/// The 20 characters that name a camera in discovery.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Uid([u8; 20]);
+
+impl Uid {
+    pub fn new(text: &str) -> Result<Self, CredentialError> {
+        let bytes: [u8; 20] =
+            text.as_bytes().try_into().map_err(|_| CredentialError::UidLength(text.chars().count()))?;
+        Self::from_wire(bytes).ok_or(CredentialError::UidCharacter)
+    }
+
+    /// `None` where a byte is neither a letter nor a digit.
+    pub fn from_wire(bytes: [u8; 20]) -> Option<Self> {
+        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Uid(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+/// The camera's key text: DTLS key, login password and challenge key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Enr(Box<str>);
+
+impl Enr {
+    pub fn new(text: &str) -> Result<Self, CredentialError> {
+        if !text.bytes().all(|c| c.is_ascii_graphic()) {
+            return Err(CredentialError::EnrCharacter);
+        }
+        if !(16..=256).contains(&text.len()) {
+            return Err(CredentialError::EnrLength(text.len()));
+        }
+        Ok(Enr(text.into()))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// 12 hexadecimal digits, upper case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mac([u8; 12]);
+
+impl Mac {
+    /// Takes either case, with or without `:` or `-` between the bytes.
+    pub fn new(text: &str) -> Result<Self, CredentialError> {
+        let digits: Vec<u8> =
+            text.bytes().filter(|c| !matches!(c, b':' | b'-')).map(|c| c.to_ascii_uppercase()).collect();
+        let digits: [u8; 12] = digits.try_into().map_err(|_| CredentialError::Mac)?;
+        if digits.iter().all(u8::is_ascii_hexdigit) { Ok(Mac(digits)) } else { Err(CredentialError::Mac) }
+    }
+
+    pub fn bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
+}
+
+/// The 8 ASCII bytes that show a camera that the client knows ENR and MAC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AuthKey([u8; 8]);
+
+impl AuthKey {
+    pub fn from_wire(bytes: [u8; 8]) -> Self {
+        AuthKey(bytes)
+    }
+
+    pub fn bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+/// The 32 bytes of DTLS's pre-shared key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Psk([u8; 32]);
+
+impl Psk {
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// A camera's name and secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    pub uid: Uid,
+    pub enr: Enr,
+    pub mac: Mac,
+}
+
+impl Credentials {
+    pub fn new(uid: &str, enr: &str, mac: &str) -> Result<Self, CredentialError> {
+        Ok(Credentials { uid: Uid::new(uid)?, enr: Enr::new(enr)?, mac: Mac::new(mac)? })
+    }
+
+    /// base64(SHA256(ENR + MAC)[0..6]) with `+`, `/` and `=` replaced by `Z`, `9` and `A`.
+    pub fn auth_key(&self) -> AuthKey {
+        let hash = Sha256::new().chain_update(self.enr.bytes()).chain_update(self.mac.bytes()).finalize();
+        let text = base64::engine::general_purpose::STANDARD.encode(&hash[..6]);
+        let mut key = [0; 8];
+        for (out, c) in key.iter_mut().zip(text.bytes()) {
+            *out = match c {
+                b'+' => b'Z',
+                b'/' => b'9',
+                b'=' => b'A',
+                c => c,
+            };
+        }
+        AuthKey(key)
+    }
+
+    /// SHA256(ENR), zero from its first zero byte on: the vendor's library takes it for a C string. One ENR in eight
+    /// has such a byte, and its camera never connects without this rule.
+    pub fn psk(&self) -> Psk {
+        let mut psk: [u8; 32] = Sha256::digest(self.enr.bytes()).into();
+        if let Some(end) = psk.iter().position(|&b| b == 0) {
+            psk[end..].fill(0);
+        }
+        Psk(psk)
+    }
+
+    /// The answer to a login challenge; `None` for a status that names no key, or one that this ENR is too short for.
+    pub fn answer(&self, challenge: &Challenge) -> Option<[u8; 16]> {
+        self.challenge_keys(challenge.status)
+            .map(|keys| keys.into_iter().flatten().fold(challenge.challenge, xxtea::decrypt))
+    }
+
+    /// The keys that a challenge status stands for, in the order of decryption.
+    pub fn challenge_keys(&self, status: u8) -> Option<[Option<[u8; 16]>; 2]> {
+        let part = |at: usize| self.enr.bytes().get(at..at + 16).and_then(|key| key.try_into().ok());
+        match status {
+            1 => Some([Some(*b"FFFFFFFFFFFFFFFF"), None]),
+            3 => Some([part(0), None]),
+            6 => Some([part(0), Some(part(16)?)]),
+            _ => None,
+        }
+    }
+}
