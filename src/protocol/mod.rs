@@ -1,2 +1,3 @@
 pub mod credentials;
+pub mod dtls;
 pub mod wire;
