@@ -1,0 +1,77 @@
+//! K10003, the JSON that a camera ends authentication with.
+
+use serde_json::Value;
+
+/// What of it matters here. Absent texts are empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthResult {
+    pub connection_res: String,
+    pub model: String,
+    pub firmware: String,
+    pub video: bool,
+    pub audio: bool,
+}
+
+impl AuthResult {
+    /// `None` where it is no JSON object. Cameras may end it with zeros.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let end = payload.iter().rposition(|&b| b != 0)? + 1;
+        let json: Value = serde_json::from_slice(&payload[..end]).ok()?;
+        let camera = &json.as_object()?.get("cameraInfo").unwrap_or(&Value::Null);
+        let basic = &camera["basicInfo"];
+        // The first spelling is the cameras' own.
+        let media = camera.get("channelResquestResult").or_else(|| camera.get("channelRequestResult"));
+        let agreed = |name| media.and_then(|media| media.get(name)).is_none_or(|value| text(value) == "1");
+        Some(AuthResult {
+            connection_res: text(&json["connectionRes"]),
+            model: text(&basic["model"]),
+            firmware: text(&basic["firmware"]),
+            video: agreed("video"),
+            audio: agreed("audio"),
+        })
+    }
+
+    pub fn is_accepted(&self) -> bool {
+        self.connection_res == "1"
+    }
+}
+
+/// Cameras write numbers as texts, mostly.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_cameras_write() {
+        let json = br#"{"connectionRes":"1","cameraInfo":{"basicInfo":{"firmware":"4.52.9.4188","mac":"AABBCCDDEEFF",
+            "model":"HL_CAM4"},"channelResquestResult":{"audio":"0","video":"1"}}}"#;
+        let result = AuthResult::parse(&[json, &b"\0\0"[..]].concat()).unwrap();
+        assert!(result.is_accepted());
+        assert_eq!((result.model.as_str(), result.firmware.as_str()), ("HL_CAM4", "4.52.9.4188"));
+        assert_eq!((result.video, result.audio), (true, false));
+    }
+
+    #[test]
+    fn takes_the_right_spelling_and_numbers_too() {
+        let json = br#"{"connectionRes":1,"cameraInfo":{"channelRequestResult":{"audio":1,"video":0}}}"#;
+        let result = AuthResult::parse(json).unwrap();
+        assert!(result.is_accepted());
+        assert_eq!((result.video, result.audio), (false, true));
+    }
+
+    #[test]
+    fn a_refusal_may_say_little_and_no_json_is_none() {
+        assert_eq!(AuthResult::parse(br#"{"connectionRes":"2"}"#).unwrap().connection_res, "2");
+        for broken in [&b""[..], b"\0", b"1", b"{", b"{\"connectionRes\":", &[b'['; 4096]] {
+            assert_eq!(AuthResult::parse(broken), None);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! One connection to one camera, without sockets, threads or a clock: datagrams and times in; datagrams, events and the next time out.
+//!
+//! After each `handle_…` call, drain [`Client::poll_transmit`] and [`Client::poll_event`], then wait for a datagram or for
+//! [`Client::poll_timeout`]. This file has the stages up to DTLS; `av` what is said inside it. Only the DTLS handshake's timer is OpenSSL's own and runs on the real clock.
+
+mod av;
+
+use super::control_channel::ControlChannel;
+use super::credentials::Credentials;
+use super::dtls::{self, Endpoint, Failure, Role, Suite};
+use super::error::{Error, Stage};
+use super::model::{self, VideoWish};
+use super::reassembly::{Frame, Reassembler};
+use super::record_window::{Arrival, Record, RecordWindow, records};
+use super::stats::Stats;
+use super::timers::{Timer, TimerTable};
+use super::transport::{Envelope, Incoming, Transmit, Transport};
+use super::wire::{Channel, SessionId, hl};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+/// After this long, probes go out less often: whoever waits for a camera to boot should not flood the network.
+const PROBE_EAGERLY: Duration = Duration::from_secs(5);
+const PROBE_INTERVAL_LATER: Duration = Duration::from_millis(500);
+/// Cameras are usually given this pause before the session request; those that need it get the request again after it.
+const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
+const SESSION_RESEND: Duration = Duration::from_secs(1);
+/// Without an answer by then, discovery starts again: what answered may have been somebody else, or have moved.
+const SESSION_ATTEMPTS: u32 = 4;
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// Handshakes that a peer's alert ended; one may have been answered to a damaged record.
+const ALERTS_BELIEVED: u32 = 2;
+
+/// What to connect to, and what for.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub credentials: Credentials,
+    /// Where to look for the camera: its address, or broadcast addresses.
+    pub targets: Vec<SocketAddr>,
+    pub video: bool,
+    pub audio: bool,
+    /// Overrides what the camera says it is.
+    pub model: Option<String>,
+    pub video_wish: VideoWish,
+    /// From the first probe to the camera's consent.
+    pub connect_timeout: Duration,
+    /// How long late packets are waited for.
+    pub reorder_wait: Duration,
+    /// The handshake's first re-send.
+    pub dtls_first_resend: Duration,
+}
+
+/// What became known of a camera while connecting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraInfo {
+    pub envelope: Envelope,
+    pub suite: Suite,
+    pub address: SocketAddr,
+    /// Empty where the camera did not say.
+    pub model: String,
+    pub firmware: String,
+    /// What the camera agreed to stream.
+    pub video: bool,
+    pub audio: bool,
+    pub two_way_audio: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Stage(Stage),
+    /// The camera streams from now on.
+    Connected(CameraInfo),
+    Frame(Frame),
+    /// A command that the camera did not answer in time; the session goes on.
+    Unanswered(u16),
+    /// The last event of a session that was not closed by [`Client::close`].
+    Ended(Error),
+}
+
+pub struct Client {
+    config: Config,
+    stage: Stage,
+    stage_since: Instant,
+    started: Instant,
+    ended: bool,
+    rng: StdRng,
+    transport: Transport,
+    session_attempts: u32,
+    dtls: Option<Endpoint>,
+    suite: Option<Suite>,
+    dtls_alerts: u32,
+    unsent: Vec<Vec<u8>>,
+    /// When OpenSSL's timer is due, on the caller's clock.
+    dtls_timeout: Option<Instant>,
+    records: RecordWindow,
+    login_random: [u8; 4],
+    two_way_audio: bool,
+    control: ControlChannel,
+    reassembler: Reassembler,
+    model: String,
+    timers: TimerTable,
+    last_received: Instant,
+    stats: Stats,
+    events: VecDeque<Event>,
+}
+
+impl Client {
+    /// Starts at once: probes are ready to transmit. `unix_time` is the wall clock's, `seed` the source of all randomness.
+    pub fn new(config: Config, now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let session_id = SessionId(rng.random());
+        // The field has 32 bits, and wraps in 2106.
+        let unix_time = unix_time.as_secs() as u32;
+        let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
+        let mut client = Client {
+            model: config.model.clone().unwrap_or_default(),
+            stage: Stage::Discovery,
+            stage_since: now,
+            started: now,
+            ended: false,
+            login_random: rng.random(),
+            rng,
+            transport,
+            session_attempts: 0,
+            dtls: None,
+            suite: None,
+            dtls_alerts: 0,
+            unsent: Vec::new(),
+            dtls_timeout: None,
+            records: RecordWindow::default(),
+            two_way_audio: false,
+            control: ControlChannel::default(),
+            reassembler: Reassembler::default(),
+            timers: TimerTable::default(),
+            last_received: now,
+            stats: Stats::default(),
+            events: VecDeque::from([Event::Stage(Stage::Discovery)]),
+            config,
+        };
+        client.timers.set(Timer::Connect, now + client.config.connect_timeout);
+        client.probe(now);
+        client
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.incomplete = self.reassembler.incomplete;
+        stats.lost = self.records.lost;
+        stats
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transport.poll_transmit()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Client::handle_timeout`] is due, if no datagram comes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.ended {
+            return None;
+        }
+        self.timers.next().into_iter().chain(self.dtls_timeout).min()
+    }
+
+    /// Takes a received datagram; its bytes are unscrambled in place.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        if self.ended {
+            return;
+        }
+        match self.transport.receive(from, datagram, &mut self.stats) {
+            Incoming::Nothing => {}
+            Incoming::Alive => self.last_received = now,
+            Incoming::Found => {
+                self.enter(Stage::Session, now);
+                self.session_attempts = 1;
+                self.timers.set(Timer::Discovery, now + SESSION_FIRST_RESEND);
+            }
+            Incoming::Ready if self.stage == Stage::Session => self.start_dtls(now),
+            Incoming::Ready => {}
+            Incoming::Dtls { channel: Channel::Main, payload } => self.handle_dtls(now, from, payload),
+            Incoming::Dtls { channel: Channel::Back, .. } => {}
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.expire(now) {
+            self.handle_timer(timer, now);
+        }
+        if self.dtls_timeout.is_some_and(|at| at <= now) {
+            if let Some(dtls) = &mut self.dtls {
+                dtls.handle_timeout();
+            }
+            self.after_handshake_step(now);
+        }
+    }
+
+    /// Asks for another picture from now on.
+    pub fn set_video_wish(&mut self, wish: VideoWish, now: Instant) {
+        self.config.video_wish = wish;
+        if self.stage == Stage::Streaming && self.config.video {
+            self.control.queue(model::video_command(&self.model, wish));
+            self.send_next_command(now);
+        }
+    }
+
+    /// Tells the camera that we go; what is left to transmit says so. No event follows.
+    pub fn close(&mut self) {
+        if self.ended {
+            return;
+        }
+        if self.stage == Stage::Streaming {
+            for kind in [hl::MediaKind::Video, hl::MediaKind::Audio] {
+                let frame = self.control.frame(&hl::media(kind, false));
+                self.send(&frame);
+            }
+        }
+        self.end_dtls();
+        self.ended = true;
+    }
+
+    fn handle_timer(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Connect => self.fail(self.connect_error()),
+            Timer::Discovery if self.stage == Stage::Discovery => self.probe(now),
+            Timer::Discovery => self.repeat_session_request(now),
+            Timer::LoginSecond => self.send_login(true),
+            Timer::Login => self.send_logins(now),
+            Timer::Command => self.repeat_command(now),
+            Timer::Ack => self.send_timed_ack(now),
+            Timer::Reorder => {
+                self.records.expire(now);
+                self.release_held(now);
+                self.deliver(now);
+            }
+            Timer::Idle => {
+                let until = self.last_received + SILENCE_LIMIT;
+                if until > now {
+                    self.timers.set(Timer::Idle, until);
+                } else {
+                    self.fail(Error::Silent(SILENCE_LIMIT.as_secs()));
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, now: Instant) {
+        self.stats.stages[self.stage as usize] += now.duration_since(self.stage_since);
+        self.stage = stage;
+        self.stage_since = now;
+        self.events.push_back(Event::Stage(stage));
+    }
+
+    fn fail(&mut self, error: Error) {
+        if self.ended {
+            return;
+        }
+        self.end_dtls();
+        self.ended = true;
+        self.events.push_back(Event::Ended(error));
+    }
+
+    /// What to say of an attempt that took too long.
+    fn connect_error(&self) -> Error {
+        match self.stage {
+            Stage::Discovery => match self.transport.wrong_key_from {
+                Some(from) => Error::WrongAuthKey { from },
+                None => Error::NoAnswer { probed: self.transport.targets().to_vec() },
+            },
+            Stage::Session => Error::NoSession,
+            Stage::Dtls if self.dtls.as_ref().is_some_and(Endpoint::suspects_wrong_key) => Error::WrongKey,
+            Stage::Dtls => Error::HandshakeTimeout,
+            Stage::Login => Error::LoginTimeout,
+            Stage::Auth | Stage::Streaming => Error::AuthTimeout,
+        }
+    }
+
+    // Discovery and session
+
+    fn probe(&mut self, now: Instant) {
+        self.transport.probe();
+        let eager = now.duration_since(self.started) < PROBE_EAGERLY;
+        self.timers.set(Timer::Discovery, now + if eager { PROBE_INTERVAL } else { PROBE_INTERVAL_LATER });
+    }
+
+    fn repeat_session_request(&mut self, now: Instant) {
+        if self.session_attempts >= SESSION_ATTEMPTS {
+            self.enter(Stage::Discovery, now);
+            self.probe(now);
+            return;
+        }
+        self.session_attempts += 1;
+        self.transport.request_session();
+        self.timers.set(Timer::Discovery, now + SESSION_RESEND);
+    }
+
+    // DTLS
+
+    fn start_dtls(&mut self, now: Instant) {
+        if self.stage != Stage::Dtls {
+            self.timers.stop(Timer::Discovery);
+            self.enter(Stage::Dtls, now);
+        }
+        let mut settings = dtls::Settings::new(Role::Client, self.config.credentials.psk());
+        settings.first_resend = self.config.dtls_first_resend;
+        match Endpoint::new(&settings) {
+            Ok(endpoint) => {
+                self.dtls = Some(endpoint);
+                self.after_handshake_step(now);
+            }
+            Err(e) => self.fail(Error::Broken { stage: Stage::Dtls, reason: e.to_string() }),
+        }
+    }
+
+    fn handle_dtls(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
+        if self.stage == Stage::Dtls {
+            // Until the handshake is over, nothing is decrypted; early data is sent again by the camera.
+            if let Some(dtls) = &mut self.dtls {
+                dtls.handle_datagram(payload, |_| {});
+            }
+            self.after_handshake_step(now);
+            return;
+        }
+        for record in records(payload) {
+            self.handle_record(now, from, record);
+        }
+        self.release_held(now);
+        self.deliver(now);
+    }
+
+    fn after_handshake_step(&mut self, now: Instant) {
+        self.flush_dtls();
+        self.dtls_timeout = None;
+        let Some(dtls) = &self.dtls else { return };
+        match dtls.state().clone() {
+            dtls::State::Handshaking => self.dtls_timeout = dtls.next_timeout().map(|left| now + left),
+            dtls::State::Established if self.stage == Stage::Dtls => {
+                self.suite = dtls.suite();
+                self.last_received = now;
+                self.enter(Stage::Login, now);
+                self.send_logins(now);
+            }
+            dtls::State::Established => {}
+            dtls::State::Closed => self.retry_dtls(now, Error::HandshakeTimeout),
+            dtls::State::Failed(Failure::WrongKey) => self.retry_dtls(now, Error::WrongKey),
+            dtls::State::Failed(failure @ Failure::Alert(_)) => self.retry_dtls(now, Error::Handshake(failure)),
+            // A damaged message; the next handshake has its own chance, until the time is up.
+            dtls::State::Failed(_) => self.start_dtls(now),
+        }
+    }
+
+    fn retry_dtls(&mut self, now: Instant, error: Error) {
+        self.dtls_alerts += 1;
+        if self.dtls_alerts >= ALERTS_BELIEVED { self.fail(error) } else { self.start_dtls(now) }
+    }
+
+    fn handle_record(&mut self, now: Instant, from: SocketAddr, record: Record<'_>) {
+        if record.epoch != 1 {
+            // A handshake message sent again.
+            self.stats.undecryptable += u64::from(record.epoch > 1);
+            return;
+        }
+        if record.is_application_data && self.records.must_hold(record.sequence) {
+            self.records.hold(record.sequence, record.bytes);
+            return;
+        }
+        let taken = self.open_record(now, record.sequence, record.bytes);
+        if taken {
+            self.transport.authenticated(from);
+        } else if !record.is_application_data {
+            self.records.not_data(record.sequence);
+        }
+    }
+
+    fn release_held(&mut self, now: Instant) {
+        while let Some((sequence, bytes)) = self.records.release() {
+            self.open_record(now, sequence, &bytes);
+        }
+    }
+
+    /// Decrypts a record and handles what is in it; true where it authenticated.
+    fn open_record(&mut self, now: Instant, sequence: u64, bytes: &[u8]) -> bool {
+        let Some(mut dtls) = self.dtls.take() else { return false };
+        let known = self.records.is_known(sequence);
+        let mut taken = false;
+        dtls.handle_datagram(bytes, |plain| {
+            taken = true;
+            self.last_received = now;
+            if self.records.authenticated(sequence, now, self.config.reorder_wait) == Arrival::Late {
+                self.stats.reordered += 1;
+            }
+            self.handle_av(now, sequence, plain);
+        });
+        match dtls.state() {
+            dtls::State::Closed => self.fail(Error::Closed),
+            dtls::State::Failed(failure) => self.fail(Error::Broken { stage: self.stage, reason: failure.to_string() }),
+            _ if taken => {}
+            _ if known => self.stats.duplicates += 1,
+            _ => self.stats.undecryptable += 1,
+        }
+        self.dtls = Some(dtls);
+        if self.ended {
+            self.end_dtls();
+        }
+        self.flush_dtls();
+        taken
+    }
+
+    /// Sends AV data to the camera, as one record. While one is being read, it waits in `unsent`.
+    fn send(&mut self, data: &[u8]) {
+        match &mut self.dtls {
+            Some(dtls) => {
+                dtls.send(data);
+                self.flush_dtls();
+            }
+            None => self.unsent.push(data.to_vec()),
+        }
+    }
+
+    fn flush_dtls(&mut self) {
+        let Some(dtls) = &mut self.dtls else { return };
+        for data in self.unsent.drain(..) {
+            dtls.send(&data);
+        }
+        while let Some(datagram) = dtls.poll_transmit() {
+            self.transport.send_dtls(Channel::Main, &datagram);
+        }
+    }
+
+    fn end_dtls(&mut self) {
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close();
+        }
+        self.flush_dtls();
+        self.dtls_timeout = None;
+        self.timers.stop_all();
+    }
+}

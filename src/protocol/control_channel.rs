@@ -1,0 +1,152 @@
+//! Commands to the camera and their answers, and the ACKs that share their counters.
+//!
+//! One command is in flight at a time, sent again each second until its answer comes.
+
+use super::wire::control::{Ack, ControlFrame};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long a command waits for its answer before it is sent again.
+pub const RESEND: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct InFlight {
+    command: u16,
+    frame: Vec<u8>,
+    sent_first: Instant,
+}
+
+#[derive(Debug, Default)]
+pub struct ControlChannel {
+    send_counter: u32,
+    command_counter: u16,
+    ack_counter: u16,
+    /// Highest control sequence that came from the camera, and the one that the last ACK told.
+    highest: Option<u16>,
+    highest_told: Option<u16>,
+    waiting: VecDeque<Vec<u8>>,
+    in_flight: Option<InFlight>,
+}
+
+impl ControlChannel {
+    /// Lines up an HL message that expects an answer.
+    pub fn queue(&mut self, message: Vec<u8>) {
+        self.waiting.push_back(message);
+    }
+
+    /// The next frame to send, where none is in flight.
+    pub fn next_frame(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let message = self.waiting.pop_front()?;
+        let frame = self.frame(&message);
+        // An HL message has its command at 4.
+        let command = u16::from_le_bytes([message[4], message[5]]);
+        self.in_flight = Some(InFlight { command, frame: frame.clone(), sent_first: now });
+        Some(frame)
+    }
+
+    /// A frame that no answer is awaited for.
+    pub fn frame(&mut self, message: &[u8]) -> Vec<u8> {
+        let frame = ControlFrame { send_counter: self.next_send(), command_counter: self.command_counter, hl: message };
+        self.command_counter = self.command_counter.wrapping_add(1);
+        frame.emit()
+    }
+
+    /// The command in flight once more, or its number as an error once `limit` is over.
+    pub fn resend(&mut self, now: Instant, limit: Duration) -> Option<Result<Vec<u8>, u16>> {
+        let in_flight = self.in_flight.as_ref()?;
+        if now.duration_since(in_flight.sent_first) >= limit {
+            return self.in_flight.take().map(|given_up| Err(given_up.command));
+        }
+        Some(Ok(in_flight.frame.clone()))
+    }
+
+    /// Notes an answer. True where it is the one awaited; a repeated one is not.
+    pub fn answered(&mut self, command: u16) -> bool {
+        self.in_flight.take_if(|in_flight| in_flight.command + 1 == command).is_some()
+    }
+
+    /// Notes a control frame of the camera.
+    pub fn received(&mut self, frame: &ControlFrame<'_>) {
+        // Sequences are the counter's low half.
+        let sequence = frame.send_counter as u16;
+        if self.highest.is_none_or(|highest| (sequence.wrapping_sub(highest) as i16) > 0) {
+            self.highest = Some(sequence);
+        }
+    }
+
+    pub fn ack(&mut self, milliseconds: u16) -> [u8; 24] {
+        self.ack_counter = self.ack_counter.wrapping_add(1);
+        let ack = Ack {
+            send_counter: self.next_send(),
+            previous_highest: self.highest_told.unwrap_or(0xFFFF),
+            highest: self.highest.unwrap_or(0xFFFF),
+            counter: self.ack_counter,
+            milliseconds,
+        };
+        self.highest_told = self.highest;
+        ack.emit()
+    }
+
+    fn next_send(&mut self) -> u32 {
+        let counter = self.send_counter;
+        self.send_counter = self.send_counter.wrapping_add(1);
+        counter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::wire::hl;
+
+    fn vectors() -> serde_json::Value {
+        serde_json::from_str(include_str!("../../tests/vectors/vectors.json")).unwrap()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn acks_and_commands_share_counters_as_in_the_vectors() {
+        let client = &vectors()["client"];
+        let mut channel = ControlChannel::default();
+        assert_eq!(hex(&channel.ack(0x405C)), client["ack0"]);
+        for (sequence, name) in [(7, "ack1_rx7"), (9, "ack2_rx9")] {
+            channel.received(&ControlFrame { send_counter: sequence, command_counter: 0, hl: &[] });
+            assert_eq!(hex(&channel.ack(0x405C)), client[name]);
+        }
+        let request = hl::Message { command: hl::AUTH_REQUEST, payload: &[] }.emit();
+        assert_eq!(hex(&channel.frame(&request)), client["ioctrl_a"]);
+        assert_eq!(hex(&channel.frame(&request)), client["ioctrl_b"]);
+    }
+
+    #[test]
+    fn one_command_is_in_flight_until_its_answer_or_its_limit() {
+        let start = Instant::now();
+        let limit = Duration::from_secs(5);
+        let mut channel = ControlChannel::default();
+        channel.queue(hl::media(hl::MediaKind::Audio, false));
+        channel.queue(hl::media(hl::MediaKind::Video, false));
+        let first = channel.next_frame(start).unwrap();
+        assert_eq!(channel.next_frame(start), None);
+        assert_eq!(channel.resend(start + RESEND, limit), Some(Ok(first)));
+        assert!(!channel.answered(hl::MEDIA), "the request itself is no answer");
+        assert!(channel.answered(hl::MEDIA + 1));
+        assert!(!channel.answered(hl::MEDIA + 1), "a repeated answer");
+        assert!(channel.next_frame(start + limit).is_some());
+        assert_eq!(channel.resend(start + limit + limit, limit), Some(Err(hl::MEDIA)));
+    }
+
+    #[test]
+    fn the_highest_sequence_survives_the_wrap_and_late_frames() {
+        let mut channel = ControlChannel::default();
+        for sequence in [0xFFFE, 1, 0xFFFF] {
+            channel.received(&ControlFrame { send_counter: sequence, command_counter: 0, hl: &[] });
+        }
+        assert_eq!(Ack::parse(&channel.ack(0)).unwrap().highest, 1);
+    }
+}

@@ -1,0 +1,136 @@
+//! What ends a session. The text names the stage and the remedy, for the person who reads it on the bus.
+
+use super::dtls::Failure;
+use std::net::SocketAddr;
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Discovery,
+    Session,
+    Dtls,
+    Login,
+    Auth,
+    Streaming,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 6] =
+        [Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Discovery => "discovery",
+            Stage::Session => "session",
+            Stage::Dtls => "dtls",
+            Stage::Login => "login",
+            Stage::Auth => "auth",
+            Stage::Streaming => "streaming",
+        }
+    }
+}
+
+/// Which sort of remedy an error has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The camera was not reached.
+    NotFound,
+    /// The keys or the account are wrong.
+    NotAuthorized,
+    /// The camera was reached, and then lost or unwilling.
+    Lost,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "discovery: no camera with this UID answered at {}; check that it is switched on and in this network, that the \
+         firewall lets UDP from it in, and that uid, enr and mac are its own",
+        Addresses(probed)
+    )]
+    NoAnswer { probed: Vec<SocketAddr> },
+    #[error(
+        "discovery: {from} answered, but with another key: check enr and mac (fetch them anew if the camera was set up again)"
+    )]
+    WrongAuthKey { from: SocketAddr },
+    #[error("session: the camera answered discovery but not the session request; restart it, or close other viewers")]
+    NoSession,
+    #[error(
+        "dtls: the camera could not decrypt what was sent: check enr (fetch it anew if the camera was set up again)"
+    )]
+    WrongKey,
+    #[error(
+        "dtls: the camera refused the handshake ({0}); TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 and \
+         TLS_PSK_WITH_AES_128_CBC_SHA256 were offered: update its firmware"
+    )]
+    Handshake(Failure),
+    #[error(
+        "dtls: the camera did not finish the handshake in time; restart it, or raise connect-timeout on a bad link"
+    )]
+    HandshakeTimeout,
+    #[error("login: the camera refused it (response {0}); check enr, and close other viewers")]
+    LoginRefused(u8),
+    #[error("login: the camera did not answer in time; restart it, or close other viewers")]
+    LoginTimeout,
+    #[error("auth: {}", challenge_status(*.0))]
+    Challenge(u8),
+    #[error("auth: the camera refused the connection (connectionRes {0}): its enr has changed, fetch it anew")]
+    Refused(String),
+    #[error("auth: the camera's answer is not what this version understands ({0})")]
+    AuthMalformed(&'static str),
+    #[error("auth: the camera did not answer in time; restart it")]
+    AuthTimeout,
+    #[error("streaming: the camera sent nothing for {0} s; check its power and Wi-Fi")]
+    Silent(u64),
+    #[error("streaming: the camera closed the connection; it may have restarted or have too many viewers")]
+    Closed,
+    #[error("{}: the connection broke ({reason})", .stage.name())]
+    Broken { stage: Stage, reason: String },
+}
+
+impl Error {
+    pub fn stage(&self) -> Stage {
+        match self {
+            Error::NoAnswer { .. } | Error::WrongAuthKey { .. } => Stage::Discovery,
+            Error::NoSession => Stage::Session,
+            Error::WrongKey | Error::Handshake(_) | Error::HandshakeTimeout => Stage::Dtls,
+            Error::LoginRefused(_) | Error::LoginTimeout => Stage::Login,
+            Error::Challenge(_) | Error::Refused(_) | Error::AuthMalformed(_) | Error::AuthTimeout => Stage::Auth,
+            Error::Silent(_) | Error::Closed => Stage::Streaming,
+            Error::Broken { stage, .. } => *stage,
+        }
+    }
+
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Error::NoAnswer { .. } => Remedy::NotFound,
+            Error::WrongAuthKey { .. } | Error::WrongKey | Error::LoginRefused(_) | Error::Refused(_) => {
+                Remedy::NotAuthorized
+            }
+            _ => Remedy::Lost,
+        }
+    }
+}
+
+fn challenge_status(status: u8) -> String {
+    match status {
+        1 | 3 | 6 => "the camera asks for a longer enr than was given: fetch it anew".into(),
+        2 => "the camera is updating its firmware; wait some minutes".into(),
+        4 => "the camera is still checking its enr; try again in a minute".into(),
+        5 => "the camera is switched off in the Wyze app; switch it on there".into(),
+        other => format!("the camera asks for an unknown kind of authentication ({other}); update this plugin"),
+    }
+}
+
+/// Addresses in a row, for a sentence.
+struct Addresses<'a>(&'a [SocketAddr]);
+
+impl std::fmt::Display for Addresses<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, address) in self.0.iter().enumerate() {
+            write!(f, "{}{address}", if i > 0 { ", " } else { "" })?;
+        }
+        if self.0.is_empty() { f.write_str("any address") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,95 @@
+//! What differs between camera models: the pictures they have, and the command that asks for one.
+
+use super::wire::hl::VideoParameters;
+
+/// The picture that a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resolution {
+    /// The best that the model has.
+    #[default]
+    Auto,
+    R360p,
+    R720p,
+    R1080p,
+    R2k,
+}
+
+/// A user's wishes; 0 leaves bitrate (KB/s) or frame rate to the camera's best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VideoWish {
+    pub resolution: Resolution,
+    pub bitrate: u16,
+    pub framerate: u8,
+}
+
+/// Doorbells, battery cameras and the first generation take the old command.
+const OLD_COMMAND: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
+const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
+/// Models whose best picture has a number of its own.
+const HAVE_OWN_BEST: [&str; 2] = ["HL_CFL2", "HL_BC"];
+
+const SIZE_1080P: u8 = 0;
+const SIZE_360P: u8 = 1;
+const SIZE_720P: u8 = 2;
+const SIZE_2K: u8 = 3;
+const SIZE_OWN_BEST: u8 = 4;
+
+/// The HL message that asks `model` for what the user wishes.
+pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
+    let parameters = video_parameters(model, wish);
+    if OLD_COMMAND.contains(&model) { parameters.emit_doorbell() } else { parameters.emit() }
+}
+
+fn video_parameters(model: &str, wish: VideoWish) -> VideoParameters {
+    let best = if HAVE_OWN_BEST.contains(&model) { SIZE_OWN_BEST } else { SIZE_2K };
+    let frame_size = match wish.resolution {
+        Resolution::Auto if HAVE_2K.contains(&model) || HAVE_OWN_BEST.contains(&model) => best,
+        Resolution::Auto | Resolution::R1080p => SIZE_1080P,
+        Resolution::R360p => SIZE_360P,
+        Resolution::R720p => SIZE_720P,
+        Resolution::R2k => best,
+    };
+    let bitrate = match wish.bitrate {
+        0 if frame_size == SIZE_360P => 60,
+        0 => 240,
+        asked => asked,
+    };
+    VideoParameters { frame_size, bitrate, fps: wish.framerate }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_model_is_asked_in_its_own_way() {
+        let wish = |resolution| VideoWish { resolution, ..VideoWish::default() };
+        let cases = [
+            ("WYZE_CAKP2JFUS", Resolution::Auto, (SIZE_1080P, 240)),
+            ("HL_CAM4", Resolution::Auto, (SIZE_2K, 240)),
+            ("HL_CAM4", Resolution::R1080p, (SIZE_1080P, 240)),
+            ("HL_CFL2", Resolution::Auto, (SIZE_OWN_BEST, 240)),
+            ("HL_BC", Resolution::R2k, (SIZE_OWN_BEST, 240)),
+            ("HL_PAN3", Resolution::R360p, (SIZE_360P, 60)),
+            ("", Resolution::R720p, (SIZE_720P, 240)),
+        ];
+        for (model, resolution, expected) in cases {
+            let got = video_parameters(model, wish(resolution));
+            assert_eq!((got.frame_size, got.bitrate), expected, "{model} {resolution:?}");
+        }
+        let asked = VideoWish { resolution: Resolution::Auto, bitrate: 100, framerate: 15 };
+        assert_eq!(video_parameters("HL_CAM4", asked), VideoParameters { frame_size: 3, bitrate: 100, fps: 15 });
+    }
+
+    #[test]
+    fn the_commands_are_those_of_the_vectors() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/vectors.json")).unwrap();
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let wish = |resolution| VideoWish { resolution, ..VideoWish::default() };
+        assert_eq!(hex(video_command("WYZEC1", wish(Resolution::Auto))), vectors["hl"]["k10052_1080p_best"]);
+        assert_eq!(hex(video_command("WYZEC1-JZ", wish(Resolution::Auto))), vectors["hl"]["k10056_1080p_best"]);
+        assert_eq!(hex(video_command("WYZEC1-JZ", wish(Resolution::R360p))), vectors["hl"]["k10056_360p_sd"]);
+        assert_eq!(hex(video_command("HL_CAM3P", wish(Resolution::R2k))), vectors["hl"]["k10056_2k_best"]);
+    }
+}

@@ -1,0 +1,292 @@
+//! Puts frames together from packets that come in any order, twice, or not at all.
+//!
+//! Packets are grouped by frame number and placed by index. A complete frame is delivered when nothing sent before it can still
+//! come: no older DTLS record is awaited, and no older frame of its kind is still growing. What is bypassed is counted and dropped.
+
+use super::record_window::RecordWindow;
+use super::stats::Incomplete;
+use super::wire::frame_info::{self, FrameInfo};
+use super::wire::media::{MediaChannel, MediaPacket};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// Frames of a kind in flight, and bytes of all of them: some seconds of the fattest camera.
+const MAX_FRAMES: usize = 64;
+const MAX_BYTES: usize = 8 << 20;
+/// Delivered frames whose repeated packets are recognised.
+const RECENT: usize = 16;
+/// A frame number this far behind is no late packet: the camera has begun to count anew.
+const RESTART: i32 = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Video,
+    Audio,
+}
+
+/// A whole frame, in the order of sending within its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: Kind,
+    pub info: FrameInfo,
+    pub data: Vec<u8>,
+    /// Frames of this kind went missing since the last one.
+    pub after_gap: bool,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insert {
+    Taken,
+    /// This packet is there already, or its frame is done.
+    Duplicate,
+    /// It contradicts the other packets of its frame.
+    Malformed,
+}
+
+/// Both kinds of one session.
+#[derive(Debug, Default)]
+pub struct Reassembler {
+    video: Stream,
+    audio: Stream,
+    pub incomplete: Incomplete,
+}
+
+impl Reassembler {
+    /// Takes a packet that came in DTLS record `sequence`.
+    pub fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant) -> Insert {
+        let incomplete = &mut self.incomplete;
+        let result = match packet.channel {
+            MediaChannel::Audio => self.audio.insert(packet, sequence, now, incomplete),
+            MediaChannel::KeyVideo | MediaChannel::Video => self.video.insert(packet, sequence, now, incomplete),
+        };
+        while self.video.bytes + self.audio.bytes > MAX_BYTES {
+            let fuller = if self.video.bytes >= self.audio.bytes { &mut self.video } else { &mut self.audio };
+            fuller.drop_oldest();
+            self.incomplete.overflow += 1;
+        }
+        result
+    }
+
+    /// The next frame that may go. `wait` is how long an older frame may take to grow on.
+    pub fn poll(&mut self, records: &RecordWindow, now: Instant, wait: Duration) -> Option<Frame> {
+        let ready = |stream: &Stream| {
+            stream.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
+        };
+        let (kind, number) = match (ready(&self.video), ready(&self.audio)) {
+            (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Kind::Video, video),
+            (_, Some((audio, _))) => (Kind::Audio, audio),
+            (Some((video, _)), None) => (Kind::Video, video),
+            (None, None) => return None,
+        };
+        let stream = match kind {
+            Kind::Video => &mut self.video,
+            Kind::Audio => &mut self.audio,
+        };
+        let frame = stream.take(number, &mut self.incomplete);
+        // A frame that was lost whole leaves no trace but this: records are missing, and so is the frame before.
+        let lost_records = std::mem::replace(&mut stream.lost_records, records.lost) != records.lost;
+        let gap = std::mem::take(&mut stream.gap);
+        let predecessor_known = [&self.video, &self.audio].iter().any(|s| s.recent.contains(&frame.previous));
+        Some(frame.into_frame(kind, gap || lost_records && !predecessor_known))
+    }
+
+    /// When [`Reassembler::poll`] may have more, if nothing arrives.
+    pub fn next_expiry(&self, wait: Duration) -> Option<Instant> {
+        [&self.video, &self.audio].into_iter().filter_map(|stream| stream.blocked_until(wait)).min()
+    }
+}
+
+/// Frames of one kind.
+#[derive(Debug, Default)]
+struct Stream {
+    /// Frames in flight, by number counted on past the wrap.
+    frames: BTreeMap<i64, Assembly>,
+    bytes: usize,
+    /// The newest frame delivered, and the newest DTLS record of it.
+    delivered: Option<(i64, u64)>,
+    recent: VecDeque<u32>,
+    /// Something went missing since the last delivery.
+    gap: bool,
+    /// [`RecordWindow::lost`] at the last delivery.
+    lost_records: u64,
+}
+
+impl Stream {
+    fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant, incomplete: &mut Incomplete) -> Insert {
+        if self.recent.contains(&packet.frame_number) {
+            return Insert::Duplicate;
+        }
+        let mut number = self.count_on(packet.frame_number);
+        if let Some((delivered, newest_record)) = self.delivered
+            && number <= delivered
+        {
+            let behind = delivered - number;
+            let begins_anew = packet.channel == MediaChannel::KeyVideo || behind > i64::from(RESTART);
+            if sequence < newest_record || !begins_anew {
+                return Insert::Duplicate;
+            }
+            incomplete.lost += self.frames.len() as u64;
+            *self = Stream { gap: true, lost_records: self.lost_records, ..Stream::default() };
+            number = i64::from(packet.frame_number);
+        }
+        if !self.frames.contains_key(&number) && self.frames.len() >= MAX_FRAMES {
+            self.drop_oldest();
+            incomplete.overflow += 1;
+        }
+        let frame = self.frames.entry(number).or_insert_with(|| Assembly::new(packet, sequence, now));
+        let before = frame.data.len();
+        let result = frame.insert(packet, sequence, now);
+        self.bytes += frame.data.len() - before;
+        if frame.is_complete() && !frame.adds_up() {
+            self.remove(number);
+            self.gap = true;
+            incomplete.size += 1;
+        }
+        result
+    }
+
+    /// The oldest complete frame that no growing one stands before, and the DTLS record that it began in.
+    fn ready(&self, now: Instant, wait: Duration) -> Option<(i64, u64)> {
+        for (&number, frame) in &self.frames {
+            if frame.is_complete() {
+                return Some((number, frame.first_record));
+            }
+            if frame.last_packet + wait > now {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Until when a growing frame keeps a complete one back.
+    fn blocked_until(&self, wait: Duration) -> Option<Instant> {
+        let complete = self.frames.values().position(Assembly::is_complete)?;
+        self.frames.values().take(complete).map(|frame| frame.last_packet + wait).max()
+    }
+
+    fn take(&mut self, number: i64, incomplete: &mut Incomplete) -> Assembly {
+        while let Some((&older, _)) = self.frames.first_key_value()
+            && older < number
+        {
+            self.remove(older);
+            self.gap = true;
+            incomplete.lost += 1;
+        }
+        // `ready` named a complete frame, which has its FRAMEINFO.
+        let frame = self.remove(number).expect("a frame in flight");
+        self.delivered = Some((number, frame.last_record));
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(frame.number);
+        frame
+    }
+
+    fn remove(&mut self, number: i64) -> Option<Assembly> {
+        let frame = self.frames.remove(&number)?;
+        self.bytes -= frame.data.len();
+        Some(frame)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((&oldest, _)) = self.frames.first_key_value() {
+            self.remove(oldest);
+            self.gap = true;
+        }
+    }
+
+    /// `number` without its wrap, next to the frames at hand.
+    fn count_on(&self, number: u32) -> i64 {
+        let near = self.delivered.map(|(delivered, _)| delivered).or_else(|| self.frames.keys().next().copied());
+        match near {
+            // The distance between two u32, as the short way round.
+            Some(near) => near + i64::from(number.wrapping_sub(near as u32) as i32),
+            None => i64::from(number),
+        }
+    }
+}
+
+/// One frame in the making. Payloads stand in the order of arrival, which mostly is that of the frame.
+#[derive(Debug)]
+struct Assembly {
+    number: u32,
+    previous: u32,
+    total: u16,
+    parts: Vec<(u16, Range<usize>)>,
+    in_order: bool,
+    data: Vec<u8>,
+    info: Option<FrameInfo>,
+    first_record: u64,
+    last_record: u64,
+    last_packet: Instant,
+}
+
+impl Assembly {
+    fn new(packet: &MediaPacket<'_>, sequence: u64, now: Instant) -> Self {
+        Assembly {
+            number: packet.frame_number,
+            previous: packet.previous_frame,
+            total: packet.total,
+            parts: Vec::new(),
+            in_order: true,
+            data: Vec::new(),
+            info: None,
+            first_record: sequence,
+            last_record: sequence,
+            last_packet: now,
+        }
+    }
+
+    fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant) -> Insert {
+        if packet.total != self.total {
+            return Insert::Malformed;
+        }
+        let at = match self.parts.last() {
+            Some((last, _)) if *last >= packet.index => {
+                match self.parts.binary_search_by_key(&packet.index, |(index, _)| *index) {
+                    Ok(_) => return Insert::Duplicate,
+                    Err(at) => at,
+                }
+            }
+            _ => self.parts.len(),
+        };
+        let mut payload = packet.payload;
+        if packet.has_frame_info() {
+            let Some((data, Ok(info))) = payload
+                .split_at_checked(payload.len().wrapping_sub(frame_info::LEN))
+                .map(|(data, info)| (data, FrameInfo::parse(info)))
+            else {
+                return Insert::Malformed;
+            };
+            payload = data;
+            self.info = Some(info);
+        }
+        let start = self.data.len();
+        self.data.extend_from_slice(payload);
+        self.in_order &= at == self.parts.len();
+        self.parts.insert(at, (packet.index, start..self.data.len()));
+        self.first_record = self.first_record.min(sequence);
+        self.last_record = self.last_record.max(sequence);
+        self.last_packet = now;
+        Insert::Taken
+    }
+
+    fn is_complete(&self) -> bool {
+        self.parts.len() == usize::from(self.total) && self.info.is_some()
+    }
+
+    fn adds_up(&self) -> bool {
+        self.info.as_ref().is_some_and(|info| info.payload_size as usize == self.data.len())
+    }
+
+    fn into_frame(self, kind: Kind, after_gap: bool) -> Frame {
+        let data = if self.in_order {
+            self.data
+        } else {
+            self.parts.iter().flat_map(|(_, range)| &self.data[range.clone()]).copied().collect()
+        };
+        Frame { kind, info: self.info.expect("a complete frame has FRAMEINFO"), data, after_gap }
+    }
+}

@@ -1,0 +1,137 @@
+//! Which DTLS records of the camera have arrived, which are still awaited, and which wait for those.
+//!
+//! A record's sequence number stands in its plain header and is believed once the record has authenticated. Two things rest on
+//! it: frames are delivered in the order they were sent, after late records got their chance; and OpenSSL, whose replay window is 64
+//! records, is not given a record that would push an awaited one out of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Records that OpenSSL remembers behind the newest one.
+const REPLAY_WINDOW: u64 = 63;
+/// More records than this are never awaited or held; a 2K key frame is some 150.
+const MAX_MISSING: u64 = 1024;
+const MAX_HELD: usize = 512;
+const HEADER: usize = 13;
+const APPLICATION_DATA: u8 = 23;
+
+/// One DTLS record with its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub epoch: u16,
+    pub sequence: u64,
+    pub is_application_data: bool,
+    pub bytes: &'a [u8],
+}
+
+/// The records of a datagram; ends at the first that its own length does not fit.
+pub fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    std::iter::from_fn(move || {
+        let header = datagram.first_chunk::<HEADER>()?;
+        let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
+        let (bytes, rest) = datagram.split_at_checked(HEADER + length)?;
+        datagram = rest;
+        let [a, b, c, d, e, f] = [header[5], header[6], header[7], header[8], header[9], header[10]];
+        Some(Record {
+            epoch: u16::from_be_bytes([header[3], header[4]]),
+            sequence: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
+            is_application_data: header[0] == APPLICATION_DATA,
+            bytes,
+        })
+    })
+}
+
+/// What a record that authenticated turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    InOrder,
+    Late,
+}
+
+#[derive(Debug, Default)]
+pub struct RecordWindow {
+    /// The number after the newest authenticated record; `None` before the first.
+    next: Option<u64>,
+    /// Awaited records, and until when.
+    missing: BTreeMap<u64, Instant>,
+    /// Records that have to wait until an awaited one has come or been given up.
+    held: BTreeMap<u64, Vec<u8>>,
+    /// Records that were given up.
+    pub lost: u64,
+}
+
+impl RecordWindow {
+    /// True where this record has to be kept back for now, with [`RecordWindow::hold`].
+    pub fn must_hold(&self, sequence: u64) -> bool {
+        self.next.is_some_and(|next| sequence >= next)
+            && self.oldest_missing().is_some_and(|missing| sequence > missing + REPLAY_WINDOW)
+    }
+
+    /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
+    pub fn hold(&mut self, sequence: u64, record: &[u8]) {
+        if self.held.len() < MAX_HELD {
+            self.held.insert(sequence, record.to_vec());
+        }
+    }
+
+    /// The next held record that may go now.
+    pub fn release(&mut self) -> Option<(u64, Vec<u8>)> {
+        let sequence = *self.held.keys().next()?;
+        if self.must_hold(sequence) { None } else { self.held.pop_first() }
+    }
+
+    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait`.
+    pub fn authenticated(&mut self, sequence: u64, now: Instant, wait: Duration) -> Arrival {
+        let Some(next) = self.next else {
+            self.next = Some(sequence + 1);
+            return Arrival::InOrder;
+        };
+        if sequence < next {
+            if self.missing.remove(&sequence).is_none() {
+                // It was given up, and has come after all.
+                self.lost = self.lost.saturating_sub(1);
+            }
+            return Arrival::Late;
+        }
+        let first = next.max(sequence.saturating_sub(MAX_MISSING));
+        self.lost += first - next;
+        self.missing.extend((first..sequence).map(|number| (number, now + wait)));
+        while self.missing.len() as u64 > MAX_MISSING {
+            self.missing.pop_first();
+            self.lost += 1;
+        }
+        self.next = Some(sequence + 1);
+        Arrival::InOrder
+    }
+
+    /// True where this record has been received, as far as is remembered: a copy, if it comes again.
+    pub fn is_known(&self, sequence: u64) -> bool {
+        self.held.contains_key(&sequence)
+            || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
+    }
+
+    /// Notes a record that carries no data (an alert, a repeated Finished), so that it is not awaited.
+    pub fn not_data(&mut self, sequence: u64) {
+        self.missing.remove(&sequence);
+        if self.next == Some(sequence) {
+            self.next = Some(sequence + 1);
+        }
+    }
+
+    /// The oldest record that is still awaited.
+    pub fn oldest_missing(&self) -> Option<u64> {
+        self.missing.keys().next().copied()
+    }
+
+    /// Gives up what has been awaited long enough.
+    pub fn expire(&mut self, now: Instant) {
+        let before = self.missing.len();
+        self.missing.retain(|_, until| *until > now);
+        self.lost += (before - self.missing.len()) as u64;
+    }
+
+    /// When [`RecordWindow::expire`] has something to do. Records are awaited for equally long, so the oldest goes first.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.missing.values().next().copied()
+    }
+}

@@ -1,0 +1,43 @@
+//! What a session counts. All counters are since the session began.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams received, and their bytes.
+    pub packets: u64,
+    pub bytes: u64,
+    /// Datagrams that were no packet of this camera's: wrong format, session or HMAC.
+    pub foreign: u64,
+    pub bad_hmac: u64,
+    /// DTLS records that arrived twice, that arrived after a later one, and that did not authenticate.
+    pub duplicates: u64,
+    pub reordered: u64,
+    pub undecryptable: u64,
+    /// DTLS records that never arrived, or too late.
+    pub lost: u64,
+    /// AV packets inside DTLS that could not be read.
+    pub malformed: u64,
+    pub video_frames: u64,
+    pub audio_frames: u64,
+    pub incomplete: Incomplete,
+    /// How long each stage took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
+    pub stages: [Duration; 6],
+}
+
+/// Frames of which some packet arrived and that were not delivered, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Incomplete {
+    /// A packet was lost or came too late.
+    pub lost: u64,
+    /// All packets came and do not add up to the length that FRAMEINFO says.
+    pub size: u64,
+    /// Too many frames or bytes in flight.
+    pub overflow: u64,
+}
+
+impl Incomplete {
+    pub fn total(&self) -> u64 {
+        self.lost + self.size + self.overflow
+    }
+}
