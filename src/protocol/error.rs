@@ -51,6 +51,10 @@ pub enum Error {
     )]
     NoAnswer { probed: Vec<SocketAddr> },
     #[error(
+        "discovery: the name {host} cannot be resolved ({reason}); check host, or leave it empty to search the network"
+    )]
+    UnknownHost { host: String, reason: String },
+    #[error(
         "discovery: {from} answered, but with another key: check enr and mac (fetch them anew if the camera was set up again)"
     )]
     WrongAuthKey { from: SocketAddr },
@@ -92,7 +96,7 @@ pub enum Error {
 impl Error {
     pub fn stage(&self) -> Stage {
         match self {
-            Error::NoAnswer { .. } | Error::WrongAuthKey { .. } => Stage::Discovery,
+            Error::NoAnswer { .. } | Error::UnknownHost { .. } | Error::WrongAuthKey { .. } => Stage::Discovery,
             Error::NoSession => Stage::Session,
             Error::WrongKey | Error::Handshake(_) | Error::HandshakeTimeout => Stage::Dtls,
             Error::LoginRefused(_) | Error::LoginTimeout => Stage::Login,
@@ -104,7 +108,7 @@ impl Error {
 
     pub fn remedy(&self) -> Remedy {
         match self {
-            Error::NoAnswer { .. } => Remedy::NotFound,
+            Error::NoAnswer { .. } | Error::UnknownHost { .. } => Remedy::NotFound,
             Error::WrongAuthKey { .. } | Error::WrongKey | Error::LoginRefused(_) | Error::Refused(_) => {
                 Remedy::NotAuthorized
             }

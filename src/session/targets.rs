@@ -1,0 +1,74 @@
+//! Where a camera is looked for.
+
+use super::{Place, Shared};
+use crate::protocol::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread;
+
+/// Finds the addresses to probe and puts them into the shared requests, at once or, for a name, when its resolver answers.
+/// Resolving blocks for as long as the system likes, so a thread of its own does it, and nobody waits for that.
+pub fn find(place: &Place, shared: &Arc<Shared>) {
+    let port = place.port;
+    let Some(host) = place.host.clone() else {
+        shared.request(|requests| requests.resolved = Some(Ok(broadcast_addresses(port))));
+        return;
+    };
+    if let Ok(ip) = host.parse::<Ipv4Addr>() {
+        shared.request(|requests| requests.resolved = Some(Ok(vec![SocketAddr::new(ip.into(), port)])));
+        return;
+    }
+    let weak = Arc::downgrade(shared);
+    let spawned = thread::Builder::new().name("wyze-resolve".into()).spawn(move || {
+        let result = resolve(&host, port);
+        if let Some(shared) = weak.upgrade() {
+            shared.request(|requests| requests.resolved = Some(result));
+        }
+    });
+    if let Err(e) = spawned {
+        let host = place.host.clone().unwrap_or_default();
+        let error = Error::UnknownHost { host, reason: e.to_string() };
+        shared.request(|requests| requests.resolved = Some(Err(error)));
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
+    let addresses: Vec<_> =
+        (host, port).to_socket_addrs().map_err(|e| unknown(e.to_string()))?.filter(SocketAddr::is_ipv4).collect();
+    if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
+}
+
+/// The broadcast address of every IPv4 interface, and the one that means all.
+fn broadcast_addresses(port: u16) -> Vec<SocketAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let directed = interfaces.into_iter().filter_map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => v4.broadcast,
+        if_addrs::IfAddr::V6(_) => None,
+    });
+    let mut addresses: Vec<_> =
+        directed.chain([Ipv4Addr::BROADCAST]).map(|ip| SocketAddr::new(IpAddr::V4(ip), port)).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_covers_every_network_and_has_no_address_twice() {
+        let addresses = broadcast_addresses(32761);
+        assert!(addresses.contains(&SocketAddr::from(([255, 255, 255, 255], 32761))));
+        let mut unique = addresses.clone();
+        unique.dedup();
+        assert_eq!(addresses, unique);
+    }
+
+    #[test]
+    fn a_name_resolves_to_ipv4_or_says_why_not() {
+        assert_eq!(resolve("localhost", 1), Ok(vec![SocketAddr::from(([127, 0, 0, 1], 1))]));
+        assert!(matches!(resolve("no such host", 1), Err(Error::UnknownHost { .. })));
+    }
+}
