@@ -1,2 +1,25 @@
+//! GStreamer plugin for Wyze cameras.
+//!
+//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`]) → [`session`] → [`protocol`].
+
+use gst::glib;
+
 pub mod protocol;
 pub mod session;
+pub mod wyzesrc;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    wyzesrc::register(plugin)
+}
+
+gst::plugin_define!(
+    wyze,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MIT/X11",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);

@@ -1,0 +1,204 @@
+//! Audio: codec, rate and channels from FRAMEINFO, unless the bytes have a header that knows better.
+
+use super::Verdict;
+use crate::protocol::wire::codec::CodecId;
+use crate::protocol::wire::frame_info::FrameInfo;
+
+/// Sampling rates by their index in an ADTS header and in an AudioSpecificConfig.
+const AAC_RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+
+/// Frames to look at before 8F is settled.
+const LAW_FRAMES: u8 = 4;
+
+/// Follows a camera's audio.
+#[derive(Debug, Default)]
+pub struct AudioFormat {
+    codec: Option<CodecId>,
+    caps: Option<gst::Caps>,
+    /// Frames of this codec have had ADTS headers, so one without is broken.
+    adts: bool,
+    law: Law,
+    refused: bool,
+}
+
+/// What 8F stands for. The vendor's table says G.726, cameras send A-law. A-law has a byte a sample, G.726 5 bits or less.
+#[derive(Debug)]
+enum Law {
+    Unknown { frames: u8, last: Option<(u32, usize)>, timed: bool },
+    Alaw,
+    G726,
+}
+
+impl Default for Law {
+    fn default() -> Self {
+        Law::Unknown { frames: 0, last: None, timed: false }
+    }
+}
+
+impl AudioFormat {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Judges the next frame; `data` may be anything. Where the frame lacks a header that its caps ask for, it is put in
+    /// front; samples that came in part are cut off.
+    pub fn inspect(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Verdict {
+        if self.codec != Some(info.codec) {
+            *self = AudioFormat { codec: Some(info.codec), ..Self::default() };
+        }
+        if data.is_empty() {
+            return Verdict::Skip;
+        }
+        let caps = match info.codec {
+            CodecId::AAC_RAW | CodecId::AAC_ADTS | CodecId::AAC_LATM | CodecId::AAC_WYZE => self.aac(info, data),
+            // Speex in the vendor's table, AAC on the cameras it was seen on.
+            CodecId::SPEEX if self.adts || adts(data).is_some() => self.aac(info, data),
+            CodecId::G726 => match self.law(info, data.len()) {
+                Law::Alaw => Some(flagged("audio/x-alaw", info, 8_000)),
+                Law::G726 => return self.refuse(info.codec),
+                Law::Unknown { .. } => None,
+            },
+            CodecId::MULAW => Some(flagged("audio/x-mulaw", info, 8_000)),
+            CodecId::ALAW => Some(flagged("audio/x-alaw", info, 8_000)),
+            CodecId::PCM => {
+                let sample = 2 * info.audio_flags().channels() as usize;
+                data.truncate(data.len() / sample * sample);
+                let caps = flagged("audio/x-raw", info, 8_000).field("format", "S16LE").field("layout", "interleaved");
+                (!data.is_empty()).then_some(caps)
+            }
+            CodecId::OPUS => Some(flagged("audio/x-opus", info, 16_000).field("channel-mapping-family", 0)),
+            CodecId::MP3 => Some(mp3(info, data)),
+            other => return self.refuse(other),
+        };
+
+        let Some(caps) = caps.map(|caps| caps.build()) else { return Verdict::Skip };
+        let changed = self.caps.as_ref() != Some(&caps);
+        if changed {
+            self.caps = Some(caps.clone());
+        }
+        Verdict::Push { caps: changed.then_some(caps), sync: true }
+    }
+
+    fn refuse(&mut self, codec: CodecId) -> Verdict {
+        if std::mem::replace(&mut self.refused, true) { Verdict::Skip } else { Verdict::Unsupported(codec) }
+    }
+
+    /// AAC is what its bytes say it is, and only then what its id says.
+    fn aac(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Option<Builder> {
+        let caps = |format: &str, rate, channels| {
+            rated("audio/mpeg", rate, channels).field("mpegversion", 4).field("stream-format", format)
+        };
+        let flags = info.audio_flags();
+        let rate = flags.rate().unwrap_or(16_000);
+        if let Some((rate, channels)) = adts(data) {
+            self.adts = true;
+            return Some(caps("adts", rate, channels.unwrap_or(flags.channels())));
+        }
+        if self.adts {
+            return None;
+        }
+        if is_loas(data) {
+            return Some(caps("loas", rate, flags.channels()));
+        }
+        if info.codec == CodecId::AAC_LATM {
+            let length = u16::try_from(data.len()).ok().filter(|&length| length < 1 << 13)?;
+            let [high, low] = (0xE000 | length).to_be_bytes();
+            data.splice(0..0, [0x56, high, low]);
+            return Some(caps("loas", rate, flags.channels()));
+        }
+        // AudioSpecificConfig: object type 2 (AAC-LC), rate index, channels, three bits for 1024 samples and no more.
+        let index = AAC_RATES.iter().position(|&r| r == rate)? as u16;
+        let config = (2 << 11 | index << 7 | (flags.channels() as u16) << 3).to_be_bytes();
+        Some(caps("raw", rate, flags.channels()).field("codec_data", gst::Buffer::from_slice(config)))
+    }
+
+    /// Settles 8F by the bytes that come in the time between two frames; where the stamps say nothing it is A-law.
+    fn law(&mut self, info: &FrameInfo, length: usize) -> &Law {
+        if let Law::Unknown { frames, last, timed } = &mut self.law {
+            // Loss makes fewer bytes of it, never more: one pair of frames with enough bytes settles it.
+            let rate = info.audio_flags().rate().unwrap_or(8_000) * info.audio_flags().channels();
+            let enough = last.is_some_and(|(before, bytes)| {
+                let elapsed = (i64::from(info.microseconds) - i64::from(before)).rem_euclid(1_000_000) as u64;
+                let expected = elapsed * u64::from(rate) / 1_000_000;
+                *timed |= expected > 0;
+                expected > 0 && bytes as u64 * 4 >= expected * 3
+            });
+            *last = Some((info.microseconds, length));
+            *frames += 1;
+            if enough || *frames >= LAW_FRAMES {
+                self.law = if *timed && !enough { Law::G726 } else { Law::Alaw };
+            }
+        }
+        &self.law
+    }
+}
+
+type Builder = gst::caps::Builder<gst::caps::NoFeature>;
+
+fn rated(name: &str, rate: u32, channels: u32) -> Builder {
+    gst::Caps::builder(name).field("rate", rate as i32).field("channels", channels as i32)
+}
+
+/// Rate and channels from the flags; `usual` is the rate where they have none.
+fn flagged(name: &str, info: &FrameInfo, usual: u32) -> Builder {
+    let flags = info.audio_flags();
+    rated(name, flags.rate().unwrap_or(usual), flags.channels())
+}
+
+/// Rate and, unless a program config element has them, channels of an ADTS header whose frame fits into `data`.
+fn adts(data: &[u8]) -> Option<(u32, Option<u32>)> {
+    let header: &[u8; 7] = data.first_chunk()?;
+    let length = usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
+    if header[0] != 0xFF || header[1] & 0xF6 != 0xF0 || !(header.len()..=data.len()).contains(&length) {
+        return None;
+    }
+    let rate = *AAC_RATES.get(usize::from(header[2] >> 2 & 0xF))?;
+    let channels = match header[2] << 2 & 4 | header[3] >> 6 {
+        0 => None,
+        7 => Some(8),
+        n => Some(n.into()),
+    };
+    Some((rate, channels))
+}
+
+/// Starts with an AudioSyncStream header whose element fits into `data`.
+fn is_loas(data: &[u8]) -> bool {
+    let Some(&[sync, high, low]) = data.first_chunk() else { return false };
+    let length = usize::from(high & 0x1F) << 8 | usize::from(low);
+    sync == 0x56 && high & 0xE0 == 0xE0 && length > 0 && 3 + length <= data.len()
+}
+
+/// From the MPEG audio header, or from the flags where there is none.
+fn mp3(info: &FrameInfo, data: &[u8]) -> Builder {
+    let flags = info.audio_flags();
+    let rate = flags.rate().unwrap_or(16_000);
+    let version = match rate {
+        32_000.. => 1,
+        16_000.. => 2,
+        _ => 3,
+    };
+    let (version, layer, rate, channels) = mpeg_header(data).unwrap_or((version, 3, rate, flags.channels()));
+    rated("audio/mpeg", rate, channels).field("mpegversion", 1).field("mpegaudioversion", version).field("layer", layer)
+}
+
+/// Version (3 is MPEG 2.5), layer, rate and channels.
+fn mpeg_header(data: &[u8]) -> Option<(i32, i32, u32, u32)> {
+    let &[0xFF, second, third, fourth] = data.first_chunk()? else { return None };
+    if second & 0xE0 != 0xE0 {
+        return None;
+    }
+    let version = match second >> 3 & 3 {
+        0 => 3,
+        2 => 2,
+        3 => 1,
+        _ => return None,
+    };
+    let layer = match second >> 1 & 3 {
+        0 => return None,
+        n => 4 - i32::from(n),
+    };
+    let rate = [44_100, 48_000, 32_000].get(usize::from(third >> 2 & 3))? >> (version - 1);
+    let channels = if fourth >> 6 == 3 { 1 } else { 2 };
+    Some((version, layer, rate, channels))
+}

@@ -1,0 +1,2 @@
+pub mod caps;
+pub mod timeline;

@@ -1,0 +1,128 @@
+//! The properties' values, and what they mean for a session.
+
+use crate::protocol::client::Config;
+use crate::protocol::credentials::{CredentialError, Credentials};
+use crate::protocol::model::{self, VideoWish};
+use crate::session::Place;
+use gst::glib;
+use std::time::Duration;
+
+pub const DEFAULT_PORT: u16 = 32761;
+pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
+const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
+
+/// The picture that the camera is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeResolution")]
+#[non_exhaustive]
+pub enum Resolution {
+    #[default]
+    #[enum_value(name = "The best that the camera has", nick = "auto")]
+    Auto,
+    #[enum_value(name = "640x360", nick = "360p")]
+    R360p,
+    #[enum_value(name = "1280x720", nick = "720p")]
+    R720p,
+    #[enum_value(name = "1920x1080", nick = "1080p")]
+    R1080p,
+    #[enum_value(name = "2560x1440", nick = "2k")]
+    R2k,
+}
+
+impl From<Resolution> for model::Resolution {
+    fn from(resolution: Resolution) -> Self {
+        match resolution {
+            Resolution::Auto => model::Resolution::Auto,
+            Resolution::R360p => model::Resolution::R360p,
+            Resolution::R720p => model::Resolution::R720p,
+            Resolution::R1080p => model::Resolution::R1080p,
+            Resolution::R2k => model::Resolution::R2k,
+        }
+    }
+}
+
+/// What is set so far; checked as a whole by [`Settings::config`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub uid: Option<String>,
+    pub enr: Option<String>,
+    pub mac: Option<String>,
+    pub host: Option<String>,
+    pub port: u16,
+    pub model: Option<String>,
+    pub video: bool,
+    pub audio: bool,
+    pub resolution: Resolution,
+    pub bitrate: u16,
+    pub framerate: u8,
+    pub latency: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            uid: None,
+            enr: None,
+            mac: None,
+            host: None,
+            port: DEFAULT_PORT,
+            model: None,
+            video: true,
+            audio: true,
+            resolution: Resolution::default(),
+            bitrate: 0,
+            framerate: 0,
+            latency: DEFAULT_LATENCY,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+        }
+    }
+}
+
+/// What has to be set before the element can start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")")]
+    Missing(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] CredentialError),
+    #[error("video and audio are both off: there is nothing to stream, switch one on")]
+    NothingWanted,
+}
+
+impl Settings {
+    pub fn video_wish(&self) -> VideoWish {
+        VideoWish { resolution: self.resolution.into(), bitrate: self.bitrate, framerate: self.framerate }
+    }
+
+    pub fn place(&self) -> Place {
+        Place { host: self.host.clone(), port: self.port }
+    }
+
+    /// What a session needs, or what is missing for one.
+    pub fn config(&self) -> Result<Config, SettingsError> {
+        let required = |name, value: &Option<String>| value.clone().ok_or(SettingsError::Missing(name));
+        let credentials = Credentials::new(
+            &required("uid", &self.uid)?,
+            &required("enr", &self.enr)?,
+            &required("mac", &self.mac)?,
+        )?;
+        if !self.video && !self.audio {
+            return Err(SettingsError::NothingWanted);
+        }
+        Ok(Config {
+            credentials,
+            targets: Vec::new(),
+            video: self.video,
+            audio: self.audio,
+            model: self.model.clone(),
+            video_wish: self.video_wish(),
+            connect_timeout: self.connect_timeout,
+            // The other half of the latency is for the network's jitter.
+            reorder_wait: self.latency / 2,
+            dtls_first_resend: DTLS_FIRST_RESEND,
+        })
+    }
+}
