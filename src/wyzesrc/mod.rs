@@ -1,2 +1,51 @@
+/**
+ * SECTION:element-wyzesrc
+ * @title: wyzesrc
+ * @short_description: Live picture and sound of a Wyze camera
+ *
+ * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and
+ * gives its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. The camera is
+ * known by its UID, ENR and MAC. Without a host, it is looked for by broadcast.
+ *
+ * Time stamps come from the camera: both pads share its capture clock, mapped once to the pipeline's clock and kept in
+ * step with it.
+ *
+ * ## Example launch lines
+ *
+ * |[
+ * gst-launch-1.0 wyzesrc uid=... enr=... mac=... ! decodebin ! autovideosink
+ * ]| Shows the picture.
+ * |[
+ * gst-launch-1.0 wyzesrc uid=... enr=... mac=... name=camera camera.video ! queue ! decodebin ! autovideosink
+ *     camera.audio ! queue ! decodebin ! autoaudiosink
+ * ]| Shows the picture and plays the sound.
+ * |[
+ * gst-play-1.0 "wyze://192.168.1.20?uid=...&enr=...&mac=..."
+ * ]| The same, by URI.
+ *
+ * Since: 0.1.0
+ */
+mod imp;
+
 pub mod caps;
+mod outputs;
+mod queue;
+mod settings;
+mod statistics;
+mod stream;
 pub mod timeline;
+mod uri;
+
+use gst::glib;
+use gst::prelude::*;
+
+pub use settings::Resolution;
+
+glib::wrapper! {
+    pub struct WyzeSrc(ObjectSubclass<imp::WyzeSrc>) @extends gst::Element, gst::Object, @implements gst::URIHandler;
+}
+
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    Resolution::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    gst::Element::register(Some(plugin), "wyzesrc", gst::Rank::PRIMARY, WyzeSrc::static_type())
+}

@@ -84,7 +84,9 @@ impl Default for Settings {
 /// What has to be set before the element can start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    #[error("{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")")]
+    #[error(
+        "{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
+    )]
     Missing(&'static str),
     #[error(transparent)]
     Malformed(#[from] CredentialError),
@@ -104,11 +106,8 @@ impl Settings {
     /// What a session needs, or what is missing for one.
     pub fn config(&self) -> Result<Config, SettingsError> {
         let required = |name, value: &Option<String>| value.clone().ok_or(SettingsError::Missing(name));
-        let credentials = Credentials::new(
-            &required("uid", &self.uid)?,
-            &required("enr", &self.enr)?,
-            &required("mac", &self.mac)?,
-        )?;
+        let credentials =
+            Credentials::new(&required("uid", &self.uid)?, &required("enr", &self.enr)?, &required("mac", &self.mac)?)?;
         if !self.video && !self.audio {
             return Err(SettingsError::NothingWanted);
         }

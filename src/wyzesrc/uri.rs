@@ -144,7 +144,8 @@ pub fn format(settings: &Settings) -> Option<String> {
         // Writing to a String cannot fail.
         let _ = write!(uri, ":{}", settings.port);
     }
-    let nick = |resolution: Resolution| glib::EnumValue::from_value(&resolution.to_value()).map(|(_, v)| v.nick().into());
+    let nick =
+        |resolution: Resolution| glib::EnumValue::from_value(&resolution.to_value()).map(|(_, v)| v.nick().into());
     let milliseconds = |duration: Duration| duration.as_millis().to_string();
     let differing = |differs: bool, text: String| differs.then_some(text);
     let keys: [(&str, Option<String>); 11] = [
@@ -184,7 +185,9 @@ mod tests {
 
     #[test]
     fn a_url_of_go2rtc_works_unchanged() {
-        let uri = format!("wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A");
+        let uri = format!(
+            "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A"
+        );
         let mut settings = Settings::default();
         assert_eq!(apply(&uri, &mut settings), Ok(vec![]));
         assert_eq!(settings.host.as_deref(), Some("192.168.1.123"));
@@ -226,7 +229,9 @@ mod tests {
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
-        assert!(format(&Settings { uid: Some("x".into()), ..Settings::default() }).unwrap().starts_with("wyze://?uid="));
+        assert!(
+            format(&Settings { uid: Some("x".into()), ..Settings::default() }).unwrap().starts_with("wyze://?uid=")
+        );
     }
 
     #[test]

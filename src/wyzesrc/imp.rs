@@ -1,0 +1,395 @@
+use super::caps;
+use super::outputs::{Media, Outputs};
+use super::settings::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_LATENCY, DEFAULT_PORT, Resolution, Settings};
+use super::statistics;
+use super::stream::Stream;
+use super::uri;
+use crate::session::Session;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
+
+/// What lives from READY to READY.
+struct Run {
+    /// Gone once the stream has been asked to end.
+    session: Option<Session>,
+    stream: Arc<Mutex<Stream>>,
+    outputs: Arc<Outputs>,
+}
+
+impl Run {
+    fn stream(&self) -> MutexGuard<'_, Stream> {
+        lock(&self.stream)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    run: Option<Run>,
+    /// The structures of the last run, to be read after it.
+    last_stats: Option<gst::Structure>,
+    last_camera: Option<gst::Structure>,
+}
+
+#[derive(Default)]
+pub struct WyzeSrc {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+}
+
+/// The data behind these locks stays sound when a holder panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for WyzeSrc {
+    const NAME: &'static str = "GstWyzeSrc";
+    type Type = super::WyzeSrc;
+    type ParentType = gst::Element;
+    type Interfaces = (gst::URIHandler,);
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn properties() -> Vec<glib::ParamSpec> {
+    let text = |name, nick, blurb| glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build();
+    let number = |name, nick, blurb, maximum, default| {
+        glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).maximum(maximum).default_value(default)
+    };
+    let switch = |name, nick, blurb| {
+        glib::ParamSpecBoolean::builder(name).nick(nick).blurb(blurb).default_value(true).mutable_ready().build()
+    };
+    let structure = |name, nick, blurb| {
+        glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
+    };
+    vec![
+        text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
+        text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),
+        text("mac", "MAC", "The camera's MAC address, 12 hexadecimal digits"),
+        text("host", "Host", "The camera's IPv4 address or name; unset searches the local network by broadcast"),
+        glib::ParamSpecUInt::builder("port")
+            .nick("Port")
+            .blurb("The UDP port that the camera listens on for discovery")
+            .minimum(1)
+            .maximum(u16::MAX.into())
+            .default_value(DEFAULT_PORT.into())
+            .mutable_ready()
+            .build(),
+        text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
+        text("uri", "URI", "All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd"),
+        switch("video", "Video", "Whether the camera is asked for video"),
+        switch("audio", "Audio", "Whether the camera is asked for audio"),
+        glib::ParamSpecEnum::builder_with_default("resolution", Resolution::default())
+            .nick("Resolution")
+            .blurb("The picture size that the camera is asked for")
+            .mutable_playing()
+            .build(),
+        number("bitrate", "Bitrate", "Video bit rate in KB/s, 0 is the best for the resolution", u16::MAX.into(), 0)
+            .mutable_playing()
+            .build(),
+        number("framerate", "Frame rate", "Pictures a second, 0 is the camera's choice", u8::MAX.into(), 0)
+            .mutable_playing()
+            .build(),
+        number(
+            "latency",
+            "Latency",
+            "How long buffers are held against the network's jitter, in ms; late packets are waited for half as long",
+            60_000,
+            milliseconds(DEFAULT_LATENCY),
+        )
+        .mutable_ready()
+        .build(),
+        number(
+            "connect-timeout",
+            "Connect timeout",
+            "How long connecting may take before it is an error, in ms",
+            u32::MAX,
+            milliseconds(DEFAULT_CONNECT_TIMEOUT),
+        )
+        .mutable_ready()
+        .build(),
+        structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
+        structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
+    ]
+}
+
+impl ObjectImpl for WyzeSrc {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(properties);
+        PROPERTIES.as_ref()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let name = pspec.name();
+        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate");
+        if !changes_live && self.is_running() {
+            gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
+            return;
+        }
+        if name == "uri" {
+            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
+                && let Err(e) = self.set_uri(&uri)
+            {
+                gst::error!(CAT, imp = self, "uri not taken: {e}");
+            }
+            return;
+        }
+        let mut settings = lock(&self.settings);
+        set_field(&mut settings, name, value);
+        match name {
+            "uid" | "enr" | "mac" => gst::info!(CAT, imp = self, "{name} set"),
+            _ => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
+        }
+        let wish = settings.video_wish();
+        drop(settings);
+        if changes_live && let Some(session) = lock(&self.state).run.as_ref().and_then(|run| run.session.as_ref()) {
+            session.set_video_wish(wish);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let settings = || lock(&self.settings);
+        match pspec.name() {
+            "uid" => settings().uid.to_value(),
+            "enr" => settings().enr.to_value(),
+            "mac" => settings().mac.to_value(),
+            "host" => settings().host.to_value(),
+            "port" => u32::from(settings().port).to_value(),
+            "model" => settings().model.to_value(),
+            "uri" => uri::format(&settings()).to_value(),
+            "video" => settings().video.to_value(),
+            "audio" => settings().audio.to_value(),
+            "resolution" => settings().resolution.to_value(),
+            "bitrate" => u32::from(settings().bitrate).to_value(),
+            "framerate" => u32::from(settings().framerate).to_value(),
+            "latency" => milliseconds(settings().latency).to_value(),
+            "connect-timeout" => milliseconds(settings().connect_timeout).to_value(),
+            "stats" => self.stats().to_value(),
+            "camera-info" => self.camera_info().to_value(),
+            other => unreachable!("GObject knows no property {other}"),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // Without it, a bin does not hand EOS to an element that has no pads yet.
+        self.obj().set_element_flags(gst::ElementFlags::SOURCE);
+    }
+}
+
+/// Puts a property's value, of the type that GObject has checked, into its field. An empty text is none.
+fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
+    let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+    let number = || value.get::<u32>().unwrap_or_default();
+    let switch = || value.get::<bool>().unwrap_or_default();
+    match name {
+        "uid" => settings.uid = text(),
+        "enr" => settings.enr = text(),
+        "mac" => settings.mac = text(),
+        "host" => settings.host = text(),
+        "model" => settings.model = text(),
+        // Numbers are within the field's range by their property's maximum.
+        "port" => settings.port = number() as u16,
+        "video" => settings.video = switch(),
+        "audio" => settings.audio = switch(),
+        "resolution" => settings.resolution = value.get().unwrap_or_default(),
+        "bitrate" => settings.bitrate = number() as u16,
+        "framerate" => settings.framerate = number() as u8,
+        "latency" => settings.latency = Duration::from_millis(number().into()),
+        "connect-timeout" => settings.connect_timeout = Duration::from_millis(number().into()),
+        other => unreachable!("GObject knows no writable property {other}"),
+    }
+}
+
+impl GstObjectImpl for WyzeSrc {}
+
+impl URIHandlerImpl for WyzeSrc {
+    const URI_TYPE: gst::URIType = gst::URIType::Src;
+
+    fn protocols() -> &'static [&'static str] {
+        &[uri::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        uri::format(&lock(&self.settings))
+    }
+
+    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
+        if self.is_running() {
+            return Err(glib::Error::new(gst::URIError::BadState, "The URI can only be changed in NULL or READY"));
+        }
+        let unknown = uri::apply(text, &mut lock(&self.settings)).map_err(|e| {
+            let kind = match e {
+                uri::UriError::Scheme => gst::URIError::UnsupportedProtocol,
+                _ => gst::URIError::BadUri,
+            };
+            glib::Error::new(kind, &e.to_string())
+        })?;
+        for key in unknown {
+            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
+        }
+        Ok(())
+    }
+}
+
+impl ElementImpl for WyzeSrc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Wyze camera source",
+                "Source/Network/Audio/Video",
+                "Receives live video and audio from a Wyze camera on the local network",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            [(Media::Video, caps::video_template()), (Media::Audio, caps::audio_template())]
+                .into_iter()
+                .map(|(media, caps)| {
+                    gst::PadTemplate::new(media.name(), gst::PadDirection::Src, gst::PadPresence::Sometimes, &caps)
+                        .expect("a source pad template")
+                })
+                .collect()
+        });
+        TEMPLATES.as_ref()
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start().map_err(|e| {
+                self.post_error_message(e);
+                gst::StateChangeError
+            })?,
+            gst::StateChange::PausedToPlaying => self.set_playing(true),
+            gst::StateChange::PlayingToPaused => self.set_playing(false),
+            gst::StateChange::PausedToReady => self.end_session(),
+            _ => {}
+        }
+        let success = self.parent_change_state(transition).inspect_err(|_| {
+            if transition == gst::StateChange::ReadyToPaused {
+                self.end_session();
+                self.clear();
+            }
+        })?;
+        match transition {
+            gst::StateChange::ReadyToPaused | gst::StateChange::PlayingToPaused => {
+                Ok(gst::StateChangeSuccess::NoPreroll)
+            }
+            gst::StateChange::PausedToReady => {
+                self.clear();
+                Ok(success)
+            }
+            _ => Ok(success),
+        }
+    }
+
+    fn send_event(&self, event: gst::Event) -> bool {
+        match event.type_() {
+            gst::EventType::Eos => self.send_eos(),
+            gst::EventType::FlushStart | gst::EventType::FlushStop => {
+                let Some((stream, outputs)) = self.parts() else { return false };
+                outputs.flush(&event);
+                lock(&stream).flushed();
+                true
+            }
+            _ => self.parent_send_event(event),
+        }
+    }
+}
+
+impl WyzeSrc {
+    fn is_running(&self) -> bool {
+        lock(&self.state).run.is_some()
+    }
+
+    fn parts(&self) -> Option<(Arc<Mutex<Stream>>, Arc<Outputs>)> {
+        lock(&self.state).run.as_ref().map(|run| (run.stream.clone(), run.outputs.clone()))
+    }
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+        let element = self.obj();
+        let outputs = Outputs::new(&element, settings.latency);
+        let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), settings.video, settings.audio)));
+        let observer = stream.clone();
+        let session =
+            Session::start(config, settings.place(), move |event| lock(&observer).handle(event)).map_err(|e| {
+                gst::error_msg!(gst::ResourceError::OpenReadWrite, ("No UDP socket or thread to be had"), ["{e}"])
+            })?;
+        lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
+        Ok(())
+    }
+
+    fn set_playing(&self, playing: bool) {
+        if let Some((stream, _)) = self.parts() {
+            lock(&stream).set_playing(playing);
+        }
+    }
+
+    fn send_eos(&self) -> bool {
+        let mut state = lock(&self.state);
+        let Some(run) = &mut state.run else { return false };
+        let (session, outputs) = (run.session.take(), run.outputs.clone());
+        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &outputs));
+        state.last_stats = stats.or(state.last_stats.take());
+        drop(state);
+        // Waits for the thread, so that nothing comes after EOS.
+        drop(session);
+        if !outputs.push_eos() {
+            gst::element_imp_error!(
+                self,
+                gst::ResourceError::Read,
+                ("The stream was ended before the camera sent anything")
+            );
+        }
+        true
+    }
+
+    /// Ends the session and wakes the pads' tasks, so that the pads can be deactivated.
+    fn end_session(&self) {
+        let Some((stream, outputs)) = self.parts() else { return };
+        let (stats, camera) = (self.stats(), self.camera_info());
+        let session = lock(&self.state).run.as_mut().and_then(|run| run.session.take());
+        drop(session);
+        outputs.shut_down();
+        lock(&stream).set_playing(false);
+        let mut state = lock(&self.state);
+        (state.last_stats, state.last_camera) = (stats, camera);
+    }
+
+    fn clear(&self) {
+        let run = lock(&self.state).run.take();
+        if let Some(run) = run {
+            run.outputs.remove_pads(&self.obj());
+        }
+    }
+
+    fn stats(&self) -> Option<gst::Structure> {
+        let state = lock(&self.state);
+        match &state.run {
+            Some(Run { session: Some(session), outputs, .. }) => Some(statistics::stats(&session.stats(), outputs)),
+            _ => state.last_stats.clone(),
+        }
+    }
+
+    fn camera_info(&self) -> Option<gst::Structure> {
+        let state = lock(&self.state);
+        match &state.run {
+            Some(run) => Some(statistics::camera_info(&run.stream())),
+            None => state.last_camera.clone(),
+        }
+    }
+}

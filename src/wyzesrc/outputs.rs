@@ -1,0 +1,299 @@
+//! The two Sometimes pads: added one after the other when their data begins, each with a queue and a task that pushes.
+//!
+//! Adding a pad runs the application's code, so a helper thread of GLib does it and never the session's.
+
+use super::WyzeSrc;
+use super::imp::CAT;
+use super::queue::{Item, MAX_TIME, PadQueue};
+use gst::glib;
+use gst::prelude::*;
+use gst_base::UniqueFlowCombiner;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A pad to be, and what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    Video,
+    Audio,
+}
+
+impl Media {
+    pub const ALL: [Media; 2] = [Media::Video, Media::Audio];
+
+    /// The pad's name, and its template's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Media::Video => "video",
+            Media::Audio => "audio",
+        }
+    }
+}
+
+enum Step {
+    Add(Media, gst::Caps),
+    NoMorePads,
+}
+
+#[derive(Default)]
+struct State {
+    pads: [Option<gst::Pad>; 2],
+    combiner: UniqueFlowCombiner,
+    no_more_pads: bool,
+    /// One error for one failure, whichever pad sees it first.
+    failed: bool,
+    steps: VecDeque<Step>,
+    /// The helper thread is at work.
+    stepping: bool,
+}
+
+/// One pad's side of its task.
+#[derive(Default)]
+struct Output {
+    queue: PadQueue,
+    /// A flush took the segment with it.
+    needs_segment: AtomicBool,
+    /// Nothing was linked; what is linked from now on has to start at a key frame.
+    skips_delta: AtomicBool,
+}
+
+/// The pads of one run of the element, from READY to READY.
+pub struct Outputs {
+    element: glib::WeakRef<WyzeSrc>,
+    group_id: gst::GroupId,
+    latency: gst::ClockTime,
+    outputs: [Output; 2],
+    state: Mutex<State>,
+    stepped: Condvar,
+}
+
+impl Outputs {
+    pub fn new(element: &WyzeSrc, latency: Duration) -> Arc<Self> {
+        Arc::new(Outputs {
+            element: element.downgrade(),
+            group_id: gst::GroupId::next(),
+            latency: gst::ClockTime::try_from(latency).unwrap_or(gst::ClockTime::ZERO),
+            outputs: Default::default(),
+            state: Mutex::default(),
+            stepped: Condvar::new(),
+        })
+    }
+
+    pub fn queue(&self, media: Media) -> &PadQueue {
+        &self.outputs[media as usize].queue
+    }
+
+    /// Has the pad added, after those asked for before.
+    pub fn add_pad(self: &Arc<Self>, media: Media, caps: gst::Caps) {
+        self.step(Step::Add(media, caps));
+    }
+
+    pub fn no_more_pads(self: &Arc<Self>) {
+        self.step(Step::NoMorePads);
+    }
+
+    /// Pushes EOS on every pad, after what is queued. False where no pad is there, or coming, to tell the pipeline by.
+    pub fn push_eos(&self) -> bool {
+        for output in &self.outputs {
+            output.queue.push(Item::Eos);
+        }
+        let state = self.lock();
+        state.stepping || state.pads.iter().any(Option::is_some)
+    }
+
+    /// Has the tasks idle and no more pads added, for good; returns when the helper thread is done.
+    pub fn shut_down(&self) {
+        for output in &self.outputs {
+            output.queue.set_flushing(true);
+        }
+        let mut state = self.lock();
+        state.steps.clear();
+        let _idle = self.stepped.wait_while(state, |state| state.stepping).unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Takes the pads off the element, after [`Outputs::shut_down`] and their deactivation.
+    pub fn remove_pads(&self, element: &WyzeSrc) {
+        let pads = std::mem::take(&mut self.lock().pads);
+        for pad in pads.iter().flatten() {
+            // Fails only for a pad that the application took off already.
+            let _ = element.remove_pad(pad);
+        }
+    }
+
+    /// Sends an application's flush event on every pad.
+    pub fn flush(self: &Arc<Self>, event: &gst::Event) {
+        let starts = event.type_() == gst::EventType::FlushStart;
+        let pads = self.lock().pads.clone();
+        for (media, pad) in Media::ALL.into_iter().zip(pads) {
+            let output = &self.outputs[media as usize];
+            output.queue.set_flushing(starts);
+            let Some(pad) = pad else { continue };
+            pad.push_event(event.clone());
+            if !starts {
+                output.needs_segment.store(true, Ordering::Release);
+                self.lock().combiner.reset();
+                if let Err(e) = self.start_task(&pad, media) {
+                    gst::error!(CAT, obj = pad, "{e}");
+                }
+            }
+        }
+    }
+
+    fn step(self: &Arc<Self>, step: Step) {
+        let mut state = self.lock();
+        state.steps.push_back(step);
+        let Some(element) = self.element.upgrade() else { return };
+        if !std::mem::replace(&mut state.stepping, true) {
+            let this = self.clone();
+            element.call_async(move |element| this.run_steps(element));
+        }
+    }
+
+    fn run_steps(self: &Arc<Self>, element: &WyzeSrc) {
+        loop {
+            let mut state = self.lock();
+            let Some(step) = state.steps.pop_front() else {
+                state.stepping = false;
+                self.stepped.notify_all();
+                return;
+            };
+            if matches!(step, Step::NoMorePads) {
+                state.no_more_pads = true;
+            }
+            drop(state);
+            match step {
+                Step::Add(media, caps) => {
+                    if let Err(e) = self.add_now(element, media, &caps) {
+                        gst::element_error!(element, gst::CoreError::Pad, ("The {} pad failed", media.name()), ["{e}"]);
+                    }
+                }
+                Step::NoMorePads => element.no_more_pads(),
+            }
+        }
+    }
+
+    fn add_now(self: &Arc<Self>, element: &WyzeSrc, media: Media, caps: &gst::Caps) -> Result<(), glib::BoolError> {
+        let template =
+            element.pad_template(media.name()).ok_or_else(|| glib::bool_error!("no template {}", media.name()))?;
+        let (for_activation, for_query) = (Arc::downgrade(self), self.latency);
+        let pad = gst::Pad::builder_from_template(&template)
+            .name(media.name())
+            // No parent here: the pad is activated before it is added.
+            .activatemode_function(move |pad, _parent, _mode, active| {
+                let outputs =
+                    for_activation.upgrade().ok_or_else(|| gst::loggable_error!(CAT, "The element stopped"))?;
+                outputs.activate(pad, media, active)
+            })
+            .query_function(move |pad, parent, query| match query.view_mut() {
+                gst::QueryViewMut::Latency(query) => {
+                    let queued = gst::ClockTime::try_from(MAX_TIME).unwrap_or(gst::ClockTime::ZERO);
+                    query.set(true, for_query, for_query + queued);
+                    true
+                }
+                _ => gst::Pad::query_default(pad, parent, query),
+            })
+            .event_function(|pad, parent, event| match event.view() {
+                gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
+                _ => gst::Pad::event_default(pad, parent, event),
+            })
+            .build();
+        {
+            let mut state = self.lock();
+            state.combiner.add_pad(&pad);
+            state.pads[media as usize] = Some(pad.clone());
+        }
+        pad.set_active(true)?;
+        let stream_id = pad.create_stream_id(element, Some(media.name()));
+        let stream_start = gst::event::StreamStart::builder(&stream_id).group_id(self.group_id).build();
+        for event in [stream_start, gst::event::Caps::new(caps), segment()] {
+            // Fails only on a flushing pad, which the application will not use.
+            let _ = pad.store_sticky_event(&event);
+        }
+        element.add_pad(&pad)?;
+        self.queue(media).open();
+        Ok(())
+    }
+
+    fn activate(self: &Arc<Self>, pad: &gst::Pad, media: Media, active: bool) -> Result<(), gst::LoggableError> {
+        if active {
+            return self.start_task(pad, media).map_err(|e| gst::loggable_error!(CAT, "{e}"));
+        }
+        self.queue(media).set_flushing(true);
+        pad.stop_task().map_err(|e| gst::loggable_error!(CAT, "{e}"))
+    }
+
+    fn start_task(self: &Arc<Self>, pad: &gst::Pad, media: Media) -> Result<(), glib::BoolError> {
+        let (outputs, weak_pad) = (Arc::downgrade(self), pad.downgrade());
+        pad.start_task(move || {
+            let (Some(outputs), Some(pad)) = (outputs.upgrade(), weak_pad.upgrade()) else { return };
+            if !outputs.push_next(&pad, media) {
+                // Fails only where the task is stopped already.
+                let _ = pad.pause_task();
+            }
+        })
+    }
+
+    /// One turn of a pad's task; false where it was the last.
+    fn push_next(&self, pad: &gst::Pad, media: Media) -> bool {
+        let output = &self.outputs[media as usize];
+        let Some(item) = output.queue.pop() else { return false };
+        if output.needs_segment.swap(false, Ordering::AcqRel) {
+            pad.push_event(segment());
+        }
+        let Item::Buffer { buffer, caps } = item else {
+            pad.push_event(gst::event::Eos::new());
+            return false;
+        };
+        if let Some(caps) = caps {
+            gst::info!(CAT, obj = pad, "New caps {caps}");
+            pad.push_event(gst::event::Caps::new(&caps));
+        }
+        if output.skips_delta.load(Ordering::Relaxed) && buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+            return true;
+        }
+        gst::log!(CAT, obj = pad, "Pushing {buffer:?}");
+        let result = pad.push(buffer);
+        output.skips_delta.store(result == Err(gst::FlowError::NotLinked), Ordering::Relaxed);
+        self.judge(pad, result)
+    }
+
+    /// Whether the task goes on after this result, seen together with the other pad's.
+    fn judge(&self, pad: &gst::Pad, result: Result<gst::FlowSuccess, gst::FlowError>) -> bool {
+        let mut state = self.lock();
+        let error = match state.combiner.update_pad_flow(pad, result) {
+            Ok(_) => return true,
+            // The pad that will be linked may still be to come.
+            Err(gst::FlowError::NotLinked) if !state.no_more_pads => return true,
+            Err(gst::FlowError::Flushing) => return false,
+            Err(error) => error,
+        };
+        let first = !std::mem::replace(&mut state.failed, true);
+        drop(state);
+        if error != gst::FlowError::Eos
+            && first
+            && let Some(element) = self.element.upgrade()
+        {
+            post_flow_error(&element, error);
+        }
+        pad.push_event(gst::event::Eos::new());
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn segment() -> gst::Event {
+    gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
+}
+
+fn post_flow_error(element: &WyzeSrc, error: gst::FlowError) {
+    let text = match error {
+        gst::FlowError::NotLinked => "No pad is linked: link video or audio, or switch one off at the element",
+        _ => "Internal data stream error",
+    };
+    gst::element_error!(element, gst::StreamError::Failed, ("{text}"), ["streaming stopped, reason {error}"]);
+}

@@ -1,0 +1,262 @@
+//! The bounded queue between the session thread and a pad's task.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How much a pipeline that does not take its buffers may fall behind before the oldest are dropped.
+pub const MAX_TIME: Duration = Duration::from_secs(2);
+const MAX_BYTES: usize = 32 << 20;
+
+pub enum Item {
+    Buffer {
+        buffer: gst::Buffer,
+        /// To be pushed first.
+        caps: Option<gst::Caps>,
+    },
+    Eos,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Item::Buffer { buffer, .. } => buffer.size(),
+            Item::Eos => 0,
+        }
+    }
+
+    fn pts(&self) -> Option<gst::ClockTime> {
+        match self {
+            Item::Buffer { buffer, .. } => buffer.pts(),
+            Item::Eos => None,
+        }
+    }
+
+    fn is_delta(&self) -> bool {
+        matches!(self, Item::Buffer { buffer, .. } if buffer.flags().contains(gst::BufferFlags::DELTA_UNIT))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// The pad is there for the application to link; nothing leaves before.
+    open: bool,
+    flushing: bool,
+    /// After dropping: buffers are dropped on up to the next key frame, which is marked as a discontinuity.
+    await_key: bool,
+    /// Caps of dropped buffers, which the next one needs all the same.
+    caps: Option<gst::Caps>,
+    dropped: u64,
+}
+
+#[derive(Default)]
+pub struct PadQueue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl PadQueue {
+    pub fn push(&self, item: Item) {
+        let mut state = self.lock();
+        if state.flushing {
+            return;
+        }
+        state.append(item);
+        state.shrink();
+        self.changed.notify_one();
+    }
+
+    /// The next item, as soon as there is one; `None` when flushing.
+    pub fn pop(&self) -> Option<Item> {
+        let mut state = self.lock();
+        loop {
+            if state.flushing {
+                return None;
+            }
+            if state.open
+                && let Some(item) = state.items.pop_front()
+            {
+                state.bytes -= item.bytes();
+                return Some(item);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn open(&self) {
+        self.lock().open = true;
+        self.changed.notify_one();
+    }
+
+    /// Empties the queue, and while `flushing` keeps it so. What comes after starts at a key frame.
+    pub fn set_flushing(&self, flushing: bool) {
+        let mut state = self.lock();
+        state.flushing = flushing;
+        state.clear();
+        self.changed.notify_all();
+    }
+
+    /// Empties the queue without flushing: what waited is of the past.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Buffers dropped because the pipeline did not take them in time.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn append(&mut self, mut item: Item) {
+        if let Item::Buffer { buffer, caps } = &mut item {
+            if self.await_key {
+                if buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+                    self.dropped += 1;
+                    self.caps = caps.take().or(self.caps.take());
+                    return;
+                }
+                self.await_key = false;
+                buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+            }
+            if caps.is_none() {
+                *caps = self.caps.take();
+            }
+            self.caps = None;
+        }
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+    }
+
+    /// Drops from the front, to the next key frame, while the queue is over its limits.
+    fn shrink(&mut self) {
+        while self.is_over_limit() {
+            self.drop_front();
+            while self.items.front().is_some_and(Item::is_delta) {
+                self.drop_front();
+            }
+            match self.items.front_mut() {
+                Some(Item::Buffer { buffer, caps }) => {
+                    buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+                    if caps.is_none() {
+                        *caps = self.caps.take();
+                    }
+                    self.caps = None;
+                }
+                _ => self.await_key = true,
+            }
+        }
+    }
+
+    fn is_over_limit(&self) -> bool {
+        let pts = |item: Option<&Item>| item.and_then(Item::pts);
+        // The last item may be EOS, which has no time.
+        let newest = self.items.iter().rev().find_map(|item| item.pts());
+        let time = pts(self.items.front()).zip(newest).map(|(first, last)| last.saturating_sub(first));
+        self.bytes > MAX_BYTES || time.is_some_and(|time| Duration::from(time) > MAX_TIME)
+    }
+
+    fn drop_front(&mut self) {
+        if let Some(item) = self.items.pop_front() {
+            self.bytes -= item.bytes();
+            self.dropped += 1;
+            if let Item::Buffer { caps: Some(caps), .. } = item {
+                self.caps = Some(caps);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        while let Some(item) = self.items.pop_front() {
+            if let Item::Buffer { caps: Some(caps), .. } = item {
+                self.caps = Some(caps);
+            }
+        }
+        self.bytes = 0;
+        self.await_key = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(ms: u64, key: bool) -> Item {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::with_size(10).unwrap();
+        let buffer_mut = buffer.get_mut().unwrap();
+        buffer_mut.set_pts(gst::ClockTime::from_mseconds(ms));
+        if !key {
+            buffer_mut.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        Item::Buffer { buffer, caps: None }
+    }
+
+    fn with_caps(item: Item, name: &str) -> Item {
+        match item {
+            Item::Buffer { buffer, .. } => Item::Buffer { buffer, caps: Some(gst::Caps::new_empty_simple(name)) },
+            Item::Eos => Item::Eos,
+        }
+    }
+
+    fn popped(queue: &PadQueue) -> (u64, bool, Option<String>) {
+        match queue.pop() {
+            Some(Item::Buffer { buffer, caps }) => (
+                buffer.pts().unwrap().mseconds(),
+                buffer.flags().contains(gst::BufferFlags::DISCONT),
+                caps.map(|caps| caps.to_string()),
+            ),
+            _ => panic!("a buffer was expected"),
+        }
+    }
+
+    #[test]
+    fn a_pipeline_that_stands_still_loses_whole_groups_from_the_front_and_no_caps() {
+        let queue = PadQueue::default();
+        queue.open();
+        queue.push(with_caps(buffer(0, true), "a/b"));
+        for ms in (100..=2000).step_by(100) {
+            queue.push(buffer(ms, ms == 1000));
+        }
+        assert_eq!(queue.dropped(), 0);
+        queue.push(buffer(2100, false));
+        assert_eq!(queue.dropped(), 10);
+        assert_eq!(popped(&queue), (1000, true, Some("a/b".into())));
+        assert_eq!(popped(&queue), (1100, false, None));
+    }
+
+    #[test]
+    fn without_a_key_frame_in_the_queue_the_next_one_is_awaited() {
+        let queue = PadQueue::default();
+        queue.open();
+        for ms in [0, 1000, 2001] {
+            queue.push(buffer(ms, ms == 0));
+        }
+        queue.push(with_caps(buffer(2100, false), "a/b"));
+        queue.push(buffer(2200, true));
+        assert_eq!(queue.dropped(), 4);
+        assert_eq!(popped(&queue), (2200, true, Some("a/b".into())));
+    }
+
+    #[test]
+    fn flushing_wakes_and_empties_and_the_end_of_stream_is_last() {
+        let queue = PadQueue::default();
+        queue.push(buffer(0, true));
+        queue.set_flushing(true);
+        queue.push(buffer(1, true));
+        assert!(queue.pop().is_none());
+        queue.set_flushing(false);
+        queue.open();
+        queue.push(buffer(2, false));
+        queue.push(buffer(3, true));
+        queue.push(Item::Eos);
+        assert_eq!(popped(&queue).0, 3);
+        assert!(matches!(queue.pop(), Some(Item::Eos)));
+    }
+}

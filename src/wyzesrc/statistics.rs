@@ -1,0 +1,53 @@
+//! The `stats` and `camera-info` properties as structures.
+
+use super::outputs::{Media, Outputs};
+use super::stream::Stream;
+use crate::protocol::error::Stage;
+use crate::protocol::stats::Stats;
+
+/// `application/x-wyze-stats`: u64 counters since the element was started, and u64 nanoseconds for each connection stage.
+pub fn stats(stats: &Stats, outputs: &Outputs) -> gst::Structure {
+    let mut structure = gst::Structure::builder("application/x-wyze-stats")
+        .field("packets", stats.packets)
+        .field("bytes", stats.bytes)
+        .field("foreign", stats.foreign)
+        .field("bad-hmac", stats.bad_hmac)
+        .field("duplicates", stats.duplicates)
+        .field("reordered", stats.reordered)
+        .field("undecryptable", stats.undecryptable)
+        .field("lost", stats.lost)
+        .field("malformed", stats.malformed)
+        .field("video-frames", stats.video_frames)
+        .field("audio-frames", stats.audio_frames)
+        .field("incomplete", stats.incomplete.total())
+        .field("incomplete-lost", stats.incomplete.lost)
+        .field("incomplete-size", stats.incomplete.size)
+        .field("incomplete-overflow", stats.incomplete.overflow)
+        .field("video-queue-drops", outputs.queue(Media::Video).dropped())
+        .field("audio-queue-drops", outputs.queue(Media::Audio).dropped())
+        .build();
+    for stage in Stage::ALL.into_iter().filter(|&stage| stage != Stage::Streaming) {
+        // Half a millennium of nanoseconds fit.
+        let nanoseconds = stats.stages[stage as usize].as_nanos() as u64;
+        structure.set(format!("{}-time", stage.name()), nanoseconds);
+    }
+    structure
+}
+
+/// `application/x-wyze-camera-info`: what is known of the camera; empty before it is connected.
+pub fn camera_info(stream: &Stream) -> gst::Structure {
+    let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
+    let Some(camera) = stream.camera() else { return structure };
+    structure.set("envelope", camera.envelope.name());
+    structure.set("suite", camera.suite.name());
+    structure.set("address", camera.address.to_string());
+    structure.set("model", &camera.model);
+    structure.set("firmware", &camera.firmware);
+    structure.set("two-way-audio", camera.two_way_audio);
+    for media in Media::ALL {
+        if let Some(codec) = stream.codec(media) {
+            structure.set(format!("{}-codec", media.name()), codec.to_string());
+        }
+    }
+    structure
+}

@@ -1,0 +1,252 @@
+//! From the session's events to buffers: caps, time stamps, and when which pad appears. Runs on the session thread.
+
+use super::WyzeSrc;
+use super::caps::{AudioFormat, Verdict, VideoFormat};
+use super::imp::CAT;
+use super::outputs::{Media, Outputs};
+use super::queue::Item;
+use super::timeline::{self, Timeline};
+use crate::protocol::client::{CameraInfo, Event};
+use crate::protocol::error::{Error, Remedy, Stage};
+use crate::protocol::reassembly::{Frame, Kind};
+use crate::protocol::wire::codec::CodecId;
+use gst::glib;
+use gst::prelude::*;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// How long pads are awaited: audio after video, and video after the camera's consent.
+const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
+const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
+
+static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+
+/// What is known of one medium.
+#[derive(Default)]
+struct Medium {
+    /// A pad for it is to come, as far as is known.
+    expected: bool,
+    /// The first caps, until the pad has been asked for.
+    caps: Option<gst::Caps>,
+    added: bool,
+    discont: bool,
+    codec: Option<CodecId>,
+}
+
+pub struct Stream {
+    element: glib::WeakRef<WyzeSrc>,
+    outputs: Arc<Outputs>,
+    video_format: VideoFormat,
+    audio_format: AudioFormat,
+    timeline: Timeline,
+    /// Frames become buffers in PLAYING only: before, there is no time to stamp them with.
+    playing: bool,
+    video: Medium,
+    audio: Medium,
+    connected_at: Option<Instant>,
+    video_at: Option<Instant>,
+    no_more_pads: bool,
+    camera: Option<CameraInfo>,
+}
+
+impl Stream {
+    pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, video: bool, audio: bool) -> Self {
+        let medium = |expected| Medium { expected, discont: true, ..Medium::default() };
+        Stream {
+            element: element.downgrade(),
+            outputs,
+            video_format: VideoFormat::new(),
+            audio_format: AudioFormat::new(),
+            timeline: Timeline::new(),
+            playing: false,
+            video: medium(video),
+            audio: medium(audio),
+            connected_at: None,
+            video_at: None,
+            no_more_pads: false,
+            camera: None,
+        }
+    }
+
+    /// Frames are used from now on, or dropped. What comes after a pause starts at a key frame.
+    pub fn set_playing(&mut self, playing: bool) {
+        self.playing = playing;
+        if !playing {
+            self.timeline.reset();
+            self.resync();
+        }
+    }
+
+    /// Starts over after a flush, where running time may have gone back.
+    pub fn flushed(&mut self) {
+        self.timeline = Timeline::new();
+        self.resync();
+    }
+
+    fn resync(&mut self) {
+        self.video_format.wait_for_key_frame();
+        self.video.discont = true;
+        self.audio.discont = true;
+        for media in Media::ALL {
+            self.outputs.queue(media).clear();
+        }
+    }
+
+    pub fn camera(&self) -> Option<&CameraInfo> {
+        self.camera.as_ref()
+    }
+
+    /// The codec that the camera last sent, as it names it.
+    pub fn codec(&self, media: Media) -> Option<CodecId> {
+        match media {
+            Media::Video => self.video.codec,
+            Media::Audio => self.audio.codec,
+        }
+    }
+
+    pub fn handle(&mut self, event: Event) {
+        let Some(element) = self.element.upgrade() else { return };
+        match event {
+            Event::Stage(stage) => report_stage(&element, stage),
+            Event::Connected(camera) => self.connected(&element, camera),
+            Event::Frame(frame) => self.frame(&element, frame),
+            Event::Unanswered(command) => {
+                gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
+            }
+            Event::Ended(error) => {
+                post_error(&element, error);
+                self.outputs.push_eos();
+            }
+        }
+    }
+
+    fn connected(&mut self, element: &WyzeSrc, camera: CameraInfo) {
+        gst::info!(CAT, obj = element, "Connected: {camera:?}");
+        self.connected_at = Some(Instant::now());
+        self.video.expected &= camera.video;
+        self.audio.expected &= camera.audio;
+        self.camera = Some(camera);
+        element.call_async(|element| element.notify("camera-info"));
+    }
+
+    fn frame(&mut self, element: &WyzeSrc, frame: Frame) {
+        let Frame { kind, info, mut data, after_gap } = frame;
+        let (media, stream) = match kind {
+            Kind::Video => (Media::Video, timeline::Stream::Video),
+            Kind::Audio => (Media::Audio, timeline::Stream::Audio),
+        };
+        let medium = self.medium(media);
+        medium.discont |= after_gap;
+        medium.codec = Some(info.codec);
+        let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
+        let verdict = match media {
+            Media::Video => self.video_format.inspect(&info, &data),
+            Media::Audio => self.audio_format.inspect(&info, &mut data),
+        };
+        match verdict {
+            Verdict::Push { caps, sync } => {
+                let stamp = self.timeline.stamp(stream, info.seconds, info.microseconds, now.into());
+                let discont = std::mem::take(&mut self.medium(media).discont) || stamp.discont;
+                let buffer = make_buffer(data, stamp, sync, discont);
+                self.push(media, buffer, caps);
+            }
+            Verdict::Skip => {}
+            Verdict::Unsupported(codec) => {
+                self.medium(media).expected = false;
+                element.call_async(move |element| {
+                    gst::element_warning!(
+                        element,
+                        gst::StreamError::CodecNotFound,
+                        (
+                            "The camera sends {} as {codec}, which GStreamer cannot carry; going on without",
+                            media.name()
+                        )
+                    );
+                });
+            }
+        }
+        self.show_pads();
+    }
+
+    fn push(&mut self, media: Media, buffer: gst::Buffer, mut caps: Option<gst::Caps>) {
+        let medium = self.medium(media);
+        if !medium.added && medium.caps.is_none() {
+            medium.caps = caps.take();
+        }
+        self.outputs.queue(media).push(Item::Buffer { buffer, caps });
+    }
+
+    /// Has pads added whose turn it is: video, then audio, then no more.
+    fn show_pads(&mut self) {
+        let waited = |since: Option<Instant>, patience| since.is_some_and(|since| since.elapsed() >= patience);
+        if let Some(caps) = self.video.caps.take() {
+            self.video.added = true;
+            self.video_at = Some(Instant::now());
+            self.outputs.add_pad(Media::Video, caps);
+        }
+        let video_done = self.video.added || !self.video.expected || waited(self.connected_at, VIDEO_PATIENCE);
+        if video_done && let Some(caps) = self.audio.caps.take() {
+            self.audio.added = true;
+            self.outputs.add_pad(Media::Audio, caps);
+        }
+        let audio_done = self.audio.added || !self.audio.expected || waited(self.video_at, AUDIO_PATIENCE);
+        if video_done && audio_done && !self.no_more_pads {
+            self.no_more_pads = true;
+            self.outputs.no_more_pads();
+        }
+    }
+
+    fn medium(&mut self, media: Media) -> &mut Medium {
+        match media {
+            Media::Video => &mut self.video,
+            Media::Audio => &mut self.audio,
+        }
+    }
+}
+
+fn make_buffer(data: Vec<u8>, stamp: timeline::Stamp, sync: bool, discont: bool) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(data);
+    let buffer_mut = buffer.make_mut();
+    buffer_mut.set_pts(gst::ClockTime::try_from(stamp.pts).ok());
+    if !sync {
+        buffer_mut.set_flags(gst::BufferFlags::DELTA_UNIT);
+    }
+    if discont {
+        buffer_mut.set_flags(gst::BufferFlags::DISCONT);
+    }
+    if let Some(capture) = stamp.capture.and_then(|capture| gst::ClockTime::try_from(capture).ok()) {
+        gst::ReferenceTimestampMeta::add(buffer_mut, &UNIX_TIME, capture, gst::ClockTime::NONE);
+    }
+    buffer
+}
+
+fn report_stage(element: &WyzeSrc, stage: Stage) {
+    let (kind, text) = match stage {
+        Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
+        Stage::Session => (gst::ProgressType::Continue, "Opening a session"),
+        Stage::Dtls => (gst::ProgressType::Continue, "Securing the connection"),
+        Stage::Login => (gst::ProgressType::Continue, "Logging in"),
+        Stage::Auth => (gst::ProgressType::Continue, "Authenticating"),
+        Stage::Streaming => (gst::ProgressType::Complete, "Connected"),
+    };
+    gst::debug!(CAT, obj = element, "{text} ({} stage)", stage.name());
+    // Fails only without a bus, and then nobody listens.
+    let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element).build());
+}
+
+/// Posts what ended the session. Not on the session thread: an application may stop the element from within.
+fn post_error(element: &WyzeSrc, error: Error) {
+    element.call_async(move |element| {
+        let text = error.to_string();
+        let stage = error.stage().name();
+        match error.remedy() {
+            Remedy::NotFound => {
+                gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])
+            }
+            Remedy::NotAuthorized => {
+                gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{text}"), ["stage {stage}"]);
+            }
+            Remedy::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
+        }
+    });
+}
