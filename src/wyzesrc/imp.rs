@@ -2,8 +2,9 @@ use super::caps;
 use super::outputs::{Media, Outputs};
 use super::settings::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_LATENCY, DEFAULT_PORT, Resolution, Settings};
 use super::statistics;
-use super::stream::Stream;
+use super::stream::{Stream, report_stage};
 use super::uri;
+use crate::protocol::client::Event;
 use crate::session::Session;
 use gst::glib;
 use gst::prelude::*;
@@ -324,11 +325,15 @@ impl WyzeSrc {
         let element = self.obj();
         let outputs = Outputs::new(&element, settings.latency);
         let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), settings.video, settings.audio)));
-        let observer = stream.clone();
-        let session =
-            Session::start(config, settings.place(), move |event| lock(&observer).handle(event)).map_err(|e| {
-                gst::error_msg!(gst::ResourceError::OpenReadWrite, ("No UDP socket or thread to be had"), ["{e}"])
-            })?;
+        let (observer, weak) = (stream.clone(), element.downgrade());
+        let observe = move |event| match event {
+            // Without the lock, as an application may look at properties from within the message.
+            Event::Stage(stage) => weak.upgrade().iter().for_each(|element| report_stage(element, stage)),
+            event => lock(&observer).handle(event),
+        };
+        let session = Session::start(config, settings.place(), observe).map_err(|e| {
+            gst::error_msg!(gst::ResourceError::OpenReadWrite, ("No UDP socket or thread to be had"), ["{e}"])
+        })?;
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
         Ok(())
     }

@@ -107,7 +107,7 @@ impl Stream {
     pub fn handle(&mut self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(stage) => report_stage(&element, stage),
+            Event::Stage(_) => {}
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Frame(frame) => self.frame(&element, frame),
             Event::Unanswered(command) => {
@@ -220,7 +220,8 @@ fn make_buffer(data: Vec<u8>, stamp: timeline::Stamp, sync: bool, discont: bool)
     buffer
 }
 
-fn report_stage(element: &WyzeSrc, stage: Stage) {
+/// Tells the application how connecting goes on.
+pub fn report_stage(element: &WyzeSrc, stage: Stage) {
     let (kind, text) = match stage {
         Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
         Stage::Session => (gst::ProgressType::Continue, "Opening a session"),
