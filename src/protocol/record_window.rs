@@ -47,6 +47,13 @@ pub enum Arrival {
     Late,
 }
 
+/// A record that is kept back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub bytes: Vec<u8>,
+    pub arrived: Instant,
+}
+
 #[derive(Debug, Default)]
 pub struct RecordWindow {
     /// The number after the newest authenticated record; `None` before the first.
@@ -54,7 +61,7 @@ pub struct RecordWindow {
     /// Awaited records, and until when.
     missing: BTreeMap<u64, Instant>,
     /// Records that have to wait until an awaited one has come or been given up.
-    held: BTreeMap<u64, Vec<u8>>,
+    held: BTreeMap<u64, Held>,
     /// Records that were given up.
     pub lost: u64,
     newest_lost: Option<u64>,
@@ -68,21 +75,21 @@ impl RecordWindow {
     }
 
     /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
-    pub fn hold(&mut self, sequence: u64, record: &[u8]) {
+    pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
         if self.held.len() < MAX_HELD {
-            self.held.insert(sequence, record.to_vec());
+            self.held.insert(sequence, Held { bytes: record.to_vec(), arrived: now });
         }
     }
 
     /// The next held record that may go now.
-    pub fn release(&mut self) -> Option<(u64, Vec<u8>)> {
+    pub fn release(&mut self) -> Option<(u64, Held)> {
         let sequence = *self.held.keys().next()?;
         if self.must_hold(sequence) { None } else { self.held.pop_first() }
     }
 
-    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait`, as far back as OpenSSL
-    /// would still take them.
-    pub fn authenticated(&mut self, sequence: u64, now: Instant, wait: Duration) -> Arrival {
+    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait` since it `arrived`, as far
+    /// back as OpenSSL would still take them. (Since its release from being held, waits would add up without end.)
+    pub fn authenticated(&mut self, sequence: u64, arrived: Instant, wait: Duration) -> Arrival {
         let Some(next) = self.next else {
             self.next = Some(sequence + 1);
             return Arrival::InOrder;
@@ -103,7 +110,7 @@ impl RecordWindow {
         if first > next {
             self.give_up(first - next, first - 1);
         }
-        self.missing.extend((first..sequence).map(|number| (number, now + wait)));
+        self.missing.extend((first..sequence).map(|number| (number, arrived + wait)));
         self.next = Some(sequence + 1);
         Arrival::InOrder
     }
@@ -140,7 +147,7 @@ impl RecordWindow {
         }
     }
 
-    /// When [`RecordWindow::expire`] has something to do. Records are awaited for equally long, so the oldest goes first.
+    /// When [`RecordWindow::expire`] has something to do. The oldest record mostly goes first, and no other before it.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.missing.values().next().copied()
     }
