@@ -376,11 +376,8 @@ impl Client {
             self.records.hold(record.sequence, record.bytes, now);
             return;
         }
-        let taken = self.open_record(now, now, record.sequence, record.bytes);
-        if taken {
+        if self.open_record(now, now, record.sequence, record.bytes) {
             self.transport.authenticated(from);
-        } else if !record.is_application_data {
-            self.records.not_data(record.sequence);
         }
     }
 

@@ -60,8 +60,9 @@ pub struct RecordWindow {
     next: Option<u64>,
     /// Awaited records, and until when.
     missing: BTreeMap<u64, Instant>,
-    /// Records that have to wait until an awaited one has come or been given up.
-    held: BTreeMap<u64, Held>,
+    /// Records that have to wait until an awaited one has come or been given up, by number and order of arrival: they have
+    /// not authenticated, so a forged one may bear a genuine one's number.
+    held: BTreeMap<(u64, usize), Held>,
     /// Records that were given up.
     pub lost: u64,
     newest_lost: Option<u64>,
@@ -77,14 +78,14 @@ impl RecordWindow {
     /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
     pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
         if self.held.len() < MAX_HELD {
-            self.held.insert(sequence, Held { bytes: record.to_vec(), arrived: now });
+            self.held.insert((sequence, self.held.len()), Held { bytes: record.to_vec(), arrived: now });
         }
     }
 
     /// The next held record that may go now.
     pub fn release(&mut self) -> Option<(u64, Held)> {
-        let sequence = *self.held.keys().next()?;
-        if self.must_hold(sequence) { None } else { self.held.pop_first() }
+        let (sequence, _) = *self.held.keys().next()?;
+        if self.must_hold(sequence) { None } else { self.held.pop_first().map(|(_, held)| (sequence, held)) }
     }
 
     /// Notes a record that authenticated. Those before it that have not come are awaited for `wait` since it `arrived`, as far
@@ -117,16 +118,8 @@ impl RecordWindow {
 
     /// True where this record has been received, as far as is remembered: a copy, if it comes again.
     pub fn is_known(&self, sequence: u64) -> bool {
-        self.held.contains_key(&sequence)
+        self.held.range((sequence, 0)..=(sequence, usize::MAX)).next().is_some()
             || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
-    }
-
-    /// Notes a record that carries no data (an alert, a repeated Finished), so that it is not awaited.
-    pub fn not_data(&mut self, sequence: u64) {
-        self.missing.remove(&sequence);
-        if self.next == Some(sequence) {
-            self.next = Some(sequence + 1);
-        }
     }
 
     /// The oldest record that is still awaited.

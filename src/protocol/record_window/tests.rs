@@ -60,17 +60,15 @@ fn what_was_given_up_and_comes_after_all_is_not_lost() {
 }
 
 #[test]
-fn a_record_without_data_is_not_awaited() {
-    let (mut window, now) = window_at(1);
-    window.not_data(2);
-    window.authenticated(3, now, WAIT);
-    assert_eq!(window.oldest_missing(), None);
-    window.authenticated(5, now, WAIT);
-    window.not_data(4);
-    assert_eq!(window.oldest_missing(), None);
-    // One far ahead says nothing of those before it.
-    window.not_data(100);
-    assert!(!window.is_known(6));
+fn a_forged_record_does_not_take_the_place_of_a_held_one() {
+    let (mut window, now) = window_at(0);
+    window.authenticated(2, now, WAIT);
+    for bytes in [b"forged", b"honest"] {
+        window.hold(90, bytes, now);
+    }
+    window.expire(now + WAIT);
+    let released: Vec<_> = std::iter::from_fn(|| window.release()).map(|(_, held)| held.bytes).collect();
+    assert_eq!(released, [b"forged", b"honest"]);
 }
 
 #[test]
