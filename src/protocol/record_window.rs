@@ -62,7 +62,8 @@ pub struct RecordWindow {
     missing: BTreeMap<u64, Instant>,
     /// Records that have to wait until an awaited one has come or been given up, by number and order of arrival: they have
     /// not authenticated, so a forged one may bear a genuine one's number.
-    held: BTreeMap<(u64, usize), Held>,
+    held: BTreeMap<(u64, u64), Held>,
+    holds: u64,
     /// Records that were given up.
     pub lost: u64,
     newest_lost: Option<u64>,
@@ -78,7 +79,8 @@ impl RecordWindow {
     /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
     pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
         if self.held.len() < MAX_HELD {
-            self.held.insert((sequence, self.held.len()), Held { bytes: record.to_vec(), arrived: now });
+            self.holds += 1;
+            self.held.insert((sequence, self.holds), Held { bytes: record.to_vec(), arrived: now });
         }
     }
 
@@ -118,7 +120,7 @@ impl RecordWindow {
 
     /// True where this record has been received, as far as is remembered: a copy, if it comes again.
     pub fn is_known(&self, sequence: u64) -> bool {
-        self.held.range((sequence, 0)..=(sequence, usize::MAX)).next().is_some()
+        self.held.range((sequence, 0)..=(sequence, u64::MAX)).next().is_some()
             || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
     }
 
