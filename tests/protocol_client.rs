@@ -148,6 +148,7 @@ impl World {
                 Event::Stage(stage) => self.stages.push(stage),
                 Event::Connected(info) => self.connected = Some(info),
                 Event::Frame(frame) => self.received.push(frame),
+                Event::Talk(event) => panic!("nobody talks: {event:?}"),
                 Event::Unanswered(command) => panic!("K{command} was not answered"),
                 Event::Ended(error) => self.ended = Some(error),
             }

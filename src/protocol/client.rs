@@ -4,6 +4,7 @@
 //! [`Client::poll_timeout`]. This file has the stages up to DTLS; `av` what is said inside it. Only the DTLS handshake's timer is OpenSSL's own and runs on the real clock.
 
 mod av;
+mod back_channel;
 
 use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
@@ -13,6 +14,7 @@ use super::model::{self, VideoWish};
 use super::reassembly::{Frame, Reassembler};
 use super::record_window::{Arrival, Record, RecordWindow, records};
 use super::stats::Stats;
+use super::talk::{Talk, TalkEvent};
 use super::timers::{Timer, TimerTable};
 use super::transport::{Envelope, Incoming, Transmit, Transport};
 use super::wire::{Channel, SessionId, hl};
@@ -63,7 +65,7 @@ pub struct CameraInfo {
     /// Empty where the camera did not say.
     pub model: String,
     pub firmware: String,
-    /// What the camera agreed to stream.
+    /// False where the camera refused what it was asked to stream.
     pub video: bool,
     pub audio: bool,
     pub two_way_audio: bool,
@@ -75,6 +77,7 @@ pub enum Event {
     /// The camera streams from now on.
     Connected(CameraInfo),
     Frame(Frame),
+    Talk(TalkEvent),
     /// A command that the camera did not answer in time; the session goes on.
     Unanswered(u16),
     /// The last event of a session that was not closed by [`Client::close`].
@@ -100,6 +103,9 @@ pub struct Client {
     login_random: [u8; 4],
     two_way_audio: bool,
     control: ControlChannel,
+    /// Video and audio, as the camera was last told.
+    told: (bool, bool),
+    talk: Option<Talk>,
     reassembler: Reassembler,
     model: String,
     timers: TimerTable,
@@ -134,6 +140,8 @@ impl Client {
             records: RecordWindow::default(),
             two_way_audio: false,
             control: ControlChannel::default(),
+            told: (false, false),
+            talk: None,
             reassembler: Reassembler::default(),
             timers: TimerTable::default(),
             last_received: now,
@@ -154,6 +162,10 @@ impl Client {
         let mut stats = self.stats.clone();
         stats.incomplete = self.reassembler.incomplete;
         stats.lost = self.records.lost;
+        if let Some(talk) = &self.talk {
+            stats.talk_frames += talk.sent;
+            stats.talk_dropped += talk.dropped;
+        }
         stats
     }
 
@@ -171,7 +183,8 @@ impl Client {
         if self.ended {
             return None;
         }
-        self.timers.next().into_iter().chain(self.dtls_timeout).min()
+        let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
+        [self.timers.next(), self.dtls_timeout, talk].into_iter().flatten().min()
     }
 
     /// Takes a received datagram; its bytes are unscrambled in place.
@@ -190,7 +203,7 @@ impl Client {
             Incoming::Ready if self.stage == Stage::Session => self.start_dtls(now),
             Incoming::Ready => {}
             Incoming::Dtls { channel: Channel::Main, payload } => self.handle_dtls(now, from, payload),
-            Incoming::Dtls { channel: Channel::Back, .. } => {}
+            Incoming::Dtls { channel: Channel::Back, payload } => self.handle_back_channel(now, payload),
         }
     }
 
@@ -205,6 +218,7 @@ impl Client {
             }
             self.after_handshake_step(now);
         }
+        self.handle_talk_timeout(now);
     }
 
     /// Asks for another picture from now on.
@@ -216,13 +230,43 @@ impl Client {
         }
     }
 
+    /// Asks for video and audio, or no longer, from now on.
+    pub fn set_media(&mut self, video: bool, audio: bool, now: Instant) {
+        (self.config.video, self.config.audio) = (video, audio);
+        if self.stage == Stage::Streaming {
+            self.tell_media();
+            self.send_next_command(now);
+        }
+    }
+
+    /// Tells the camera which media are wanted that it thinks are not, and the other way round.
+    fn tell_media(&mut self) {
+        let wanted = (self.config.video, self.config.audio);
+        if wanted.0 != self.told.0 {
+            self.control.queue(hl::media(hl::MediaKind::Video, wanted.0));
+            if wanted.0 {
+                self.control.queue(model::video_command(&self.model, self.config.video_wish));
+            }
+        }
+        if wanted.1 != self.told.1 {
+            self.control.queue(hl::media(hl::MediaKind::Audio, wanted.1));
+        }
+        self.told = wanted;
+    }
+
     /// Tells the camera that we go; what is left to transmit says so. No event follows.
     pub fn close(&mut self) {
         if self.ended {
             return;
         }
         if self.stage == Stage::Streaming {
-            for kind in [hl::MediaKind::Video, hl::MediaKind::Audio] {
+            let talks = self.talk.is_some();
+            let on = [
+                (hl::MediaKind::Video, self.told.0),
+                (hl::MediaKind::Audio, self.told.1),
+                (hl::MediaKind::ReturnAudio, talks),
+            ];
+            for (kind, _) in on.into_iter().filter(|&(_, on)| on) {
                 let frame = self.control.frame(&hl::media(kind, false));
                 self.send(&frame);
             }
@@ -439,6 +483,7 @@ impl Client {
     }
 
     fn end_dtls(&mut self) {
+        self.close_back_channel();
         if let Some(dtls) = &mut self.dtls {
             dtls.close();
         }

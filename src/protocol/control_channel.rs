@@ -3,6 +3,7 @@
 //! One command is in flight at a time, sent again each second until its answer comes.
 
 use super::wire::control::{Ack, ControlFrame};
+use super::wire::hl;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ pub const RESEND: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct InFlight {
-    command: u16,
+    message: Vec<u8>,
     frame: Vec<u8>,
     sent_first: Instant,
 }
@@ -41,9 +42,7 @@ impl ControlChannel {
         }
         let message = self.waiting.pop_front()?;
         let frame = self.frame(&message);
-        // An HL message has its command at 4.
-        let command = u16::from_le_bytes([message[4], message[5]]);
-        self.in_flight = Some(InFlight { command, frame: frame.clone(), sent_first: now });
+        self.in_flight = Some(InFlight { message, frame: frame.clone(), sent_first: now });
         Some(frame)
     }
 
@@ -54,18 +53,18 @@ impl ControlChannel {
         frame.emit()
     }
 
-    /// The command in flight once more, or its number as an error once `limit` is over.
-    pub fn resend(&mut self, now: Instant, limit: Duration) -> Option<Result<Vec<u8>, u16>> {
+    /// The command in flight once more, or its HL message as an error once `limit` is over.
+    pub fn resend(&mut self, now: Instant, limit: Duration) -> Option<Result<Vec<u8>, Vec<u8>>> {
         let in_flight = self.in_flight.as_ref()?;
         if now.duration_since(in_flight.sent_first) >= limit {
-            return self.in_flight.take().map(|given_up| Err(given_up.command));
+            return self.in_flight.take().map(|given_up| Err(given_up.message));
         }
         Some(Ok(in_flight.frame.clone()))
     }
 
     /// Notes an answer. True where it is the one awaited; a repeated one is not.
     pub fn answered(&mut self, command: u16) -> bool {
-        self.in_flight.take_if(|in_flight| in_flight.command + 1 == command).is_some()
+        self.in_flight.take_if(|in_flight| hl::command(&in_flight.message) + 1 == command).is_some()
     }
 
     /// Notes a control frame of the camera.
@@ -100,7 +99,6 @@ impl ControlChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::wire::hl;
 
     fn vectors() -> serde_json::Value {
         serde_json::from_str(include_str!("../../tests/vectors/vectors.json")).unwrap()
@@ -138,7 +136,7 @@ mod tests {
         assert!(channel.answered(hl::MEDIA + 1));
         assert!(!channel.answered(hl::MEDIA + 1), "a repeated answer");
         assert!(channel.next_frame(start + limit).is_some());
-        assert_eq!(channel.resend(start + limit + limit, limit), Some(Err(hl::MEDIA)));
+        assert_eq!(channel.resend(start + limit + limit, limit), Some(Err(hl::media(hl::MediaKind::Video, false))));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod model;
 pub mod reassembly;
 pub mod record_window;
 pub mod stats;
+pub mod talk;
 mod timers;
 pub mod transport;
 pub mod wire;

@@ -21,6 +21,9 @@ pub struct Stats {
     pub video_frames: u64,
     pub audio_frames: u64,
     pub incomplete: Incomplete,
+    /// Frames of audio sent to the camera's speaker, and dropped because they came faster than they sound.
+    pub talk_frames: u64,
+    pub talk_dropped: u64,
     /// How long each stage took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
     pub stages: [Duration; 6],
 }

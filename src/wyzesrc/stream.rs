@@ -107,7 +107,7 @@ impl Stream {
     pub fn handle(&mut self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(_) => {}
+            Event::Stage(_) | Event::Talk(_) => {}
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Frame(frame) => self.frame(&element, frame),
             Event::Unanswered(command) => {

@@ -6,6 +6,7 @@ use crate::protocol::control_channel;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::model;
 use crate::protocol::reassembly::{Insert, Kind};
+use crate::protocol::talk::{TalkError, TalkEvent};
 use crate::protocol::timers::Timer;
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::control::{self, ControlFrame};
@@ -98,8 +99,11 @@ impl Client {
                 self.send(&frame);
                 self.timers.set(Timer::Command, now + control_channel::RESEND);
             }
-            Some(Err(command)) => {
-                self.events.push_back(Event::Unanswered(command));
+            Some(Err(message)) => {
+                if message == hl::media(hl::MediaKind::ReturnAudio, true) {
+                    self.end_talk(now, TalkEvent::Failed(TalkError::Refused));
+                }
+                self.events.push_back(Event::Unanswered(hl::command(&message)));
                 self.send_next_command(now);
             }
             None => {}
@@ -137,6 +141,7 @@ impl Client {
         };
         let random = self.rng.random();
         let (video, audio) = (self.config.video, self.config.audio);
+        self.told = (video, audio);
         self.control.queue(hl::Answer { answer, random, video, audio }.emit());
     }
 
@@ -160,17 +165,19 @@ impl Client {
         self.timers.stop(Timer::Connect);
         self.timers.set(Timer::Idle, now + SILENCE_LIMIT);
         self.enter(Stage::Streaming, now);
-        if self.config.video {
+        if self.told.0 {
             self.control.queue(model::video_command(&self.model, self.config.video_wish));
         }
+        // Wishes may have changed while connecting.
+        self.tell_media();
         self.events.push_back(Event::Connected(CameraInfo {
             envelope,
             suite,
             address,
             model: self.model.clone(),
             firmware: result.firmware,
-            video: self.config.video && result.video,
-            audio: self.config.audio && result.audio,
+            video: result.video,
+            audio: result.audio,
             two_way_audio: self.two_way_audio,
         }));
     }

@@ -50,6 +50,11 @@ impl<'a> Message<'a> {
     }
 }
 
+/// The command of a message that [`Message::emit`] made.
+pub fn command(message: &[u8]) -> u16 {
+    u16_at(message, 4)
+}
+
 /// K10000: which audio codecs the client takes, as JSON.
 pub fn auth_request(codecs: &[CodecId]) -> Vec<u8> {
     let list: Vec<String> = codecs.iter().map(|codec| codec.0.to_string()).collect();
