@@ -1,6 +1,7 @@
 //! The session thread: moves datagrams between the socket and the client, and waits for whichever is due first.
 
-use super::{Place, Shared, lock, targets};
+use super::members::Members;
+use super::{Action, Place, Shared, lock, targets};
 use crate::protocol::client::{Client, Config, Event};
 use crate::protocol::error::{Error, Stage};
 use mio::net::UdpSocket;
@@ -31,55 +32,74 @@ pub fn open_socket() -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-pub struct Driver<F> {
+pub struct Driver {
     shared: Arc<Shared>,
     poll: Poll,
     socket: UdpSocket,
     config: Config,
-    observer: F,
+    members: Members,
     events: Events,
     /// The last batch was full: there is more to read, and no new event will say so.
     unread: bool,
 }
 
-/// Whether the thread goes on.
-#[derive(PartialEq, Eq)]
-enum Then {
-    GoOn,
-    Stop,
-}
-
-impl<F: FnMut(Event)> Driver<F> {
-    pub fn new(shared: Arc<Shared>, poll: Poll, socket: UdpSocket, config: Config, observer: F) -> Self {
-        Driver { shared, poll, socket, config, observer, events: Events::with_capacity(2), unread: false }
+impl Driver {
+    pub fn new(shared: Arc<Shared>, poll: Poll, socket: UdpSocket, config: Config) -> Self {
+        Driver {
+            shared,
+            poll,
+            socket,
+            config,
+            members: Members::default(),
+            events: Events::with_capacity(2),
+            unread: false,
+        }
     }
 
     /// Runs until the session ends or is asked to stop.
     pub fn run(mut self, place: Place) {
-        if let Err(e) = self.try_run(place) {
-            (self.observer)(Event::Ended(Error::Broken { stage: Stage::Discovery, reason: e.to_string() }));
+        let error = self
+            .try_run(place)
+            .unwrap_or_else(|e| Some(Error::Broken { stage: Stage::Discovery, reason: e.to_string() }));
+        // From here on nobody can join; those who have since the last look are told too.
+        let actions = {
+            let mut requests = lock(&self.shared.requests);
+            requests.ended = true;
+            std::mem::take(&mut requests.actions)
+        };
+        for action in actions {
+            match action {
+                Action::Join(id, wants, observer) => self.members.join(id, wants, observer),
+                Action::Leave(id, done) => {
+                    self.members.leave(id);
+                    drop(done);
+                }
+                _ => {}
+            }
+        }
+        if let Some(error) = error {
+            self.members.handle(Event::Ended(error));
         }
     }
 
-    fn try_run(&mut self, place: Place) -> io::Result<()> {
+    /// The error is what ended the session, if it was not asked to stop.
+    fn try_run(&mut self, place: Place) -> io::Result<Option<Error>> {
         let deadline = Instant::now() + self.config.connect_timeout;
         targets::find(&place, &self.shared);
         let targets = loop {
-            let requests = std::mem::take(&mut *lock(&self.shared.requests));
-            if requests.stop {
-                return Ok(());
+            let (stop, resolved, actions) = self.take_requests();
+            if stop {
+                return Ok(None);
             }
-            self.config.video_wish = requests.video_wish.unwrap_or(self.config.video_wish);
-            match requests.resolved {
+            for action in actions {
+                self.act_early(action);
+            }
+            match resolved {
                 Some(Ok(targets)) => break targets,
-                Some(Err(error)) => {
-                    (self.observer)(Event::Ended(error));
-                    return Ok(());
-                }
+                Some(Err(error)) => return Ok(Some(error)),
                 None if Instant::now() >= deadline => {
                     let host = place.host.clone().unwrap_or_default();
-                    (self.observer)(Event::Ended(Error::UnknownHost { host, reason: "no answer".into() }));
-                    return Ok(());
+                    return Ok(Some(Error::UnknownHost { host, reason: "no answer".into() }));
                 }
                 None => self.wait(Some(deadline))?,
             }
@@ -89,13 +109,27 @@ impl<F: FnMut(Event)> Driver<F> {
         self.drive()
     }
 
-    fn drive(&mut self) -> io::Result<()> {
+    fn take_requests(&self) -> (bool, Option<Result<Vec<SocketAddr>, Error>>, Vec<Action>) {
+        let mut requests = lock(&self.shared.requests);
+        (requests.stop, requests.resolved.take(), std::mem::take(&mut requests.actions))
+    }
+
+    fn drive(&mut self) -> io::Result<Option<Error>> {
         let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut client = Client::new(self.config.clone(), Instant::now(), unix_time, rand::rng().random());
         let mut buffer = vec![0; DATAGRAM];
         loop {
-            if self.obey(&mut client) == Then::Stop || self.pump(&mut client) == Then::Stop {
-                return Ok(());
+            let (stop, _, actions) = self.take_requests();
+            for action in actions {
+                self.act(&mut client, action);
+            }
+            if stop {
+                client.close();
+                self.transmit(&mut client);
+                return Ok(None);
+            }
+            if let Some(error) = self.pump(&mut client) {
+                return Ok(Some(error));
             }
             self.wait(client.poll_timeout())?;
             self.receive(&mut client, &mut buffer)?;
@@ -103,32 +137,67 @@ impl<F: FnMut(Event)> Driver<F> {
         }
     }
 
-    /// Does what the session's owner asked for.
-    fn obey(&mut self, client: &mut Client) -> Then {
-        let requests = std::mem::take(&mut *lock(&self.shared.requests));
-        if let Some(wish) = requests.video_wish {
-            client.set_video_wish(wish, Instant::now());
+    /// Does what a member asks before there is a client.
+    fn act_early(&mut self, action: Action) {
+        match action {
+            Action::Join(id, wants, observer) => self.members.join(id, wants, observer),
+            Action::Leave(id, done) => {
+                self.members.leave(id);
+                drop(done);
+            }
+            Action::Want(id, wants) => self.members.want(id, wants),
+            Action::VideoWish(wish) => self.config.video_wish = wish,
+            // Members talk once they are told that the camera is connected.
+            Action::StartTalk(_) | Action::Talk(..) | Action::StopTalk { .. } => {}
         }
-        if !requests.stop {
-            return Then::GoOn;
-        }
-        client.close();
-        self.transmit(client);
-        Then::Stop
+        let wants = self.members.wants();
+        (self.config.video, self.config.audio) = (wants.video, wants.audio);
     }
 
-    /// Passes on what the client has to say.
-    fn pump(&mut self, client: &mut Client) -> Then {
+    fn act(&mut self, client: &mut Client, action: Action) {
+        let now = Instant::now();
+        match action {
+            Action::Join(id, wants, observer) => self.members.join(id, wants, observer),
+            Action::Leave(id, done) => {
+                if self.members.leave(id) {
+                    client.stop_talk(true, now);
+                }
+                // Its end is what the member waits for.
+                drop(done);
+            }
+            Action::Want(id, wants) => self.members.want(id, wants),
+            Action::VideoWish(wish) => client.set_video_wish(wish, now),
+            Action::StartTalk(id) => {
+                if self.members.take_floor(id) {
+                    client.start_talk(now);
+                }
+            }
+            Action::Talk(id, audio) => {
+                if self.members.is_talker(id) {
+                    client.send_talk(audio, now);
+                }
+            }
+            Action::StopTalk { member, at_once } => {
+                if self.members.is_talker(member) {
+                    client.stop_talk(at_once, now);
+                }
+            }
+        }
+        let wants = self.members.wants();
+        client.set_media(wants.video, wants.audio, now);
+    }
+
+    /// Passes on what the client has to say; the error is its last word.
+    fn pump(&mut self, client: &mut Client) -> Option<Error> {
         self.transmit(client);
         *lock(&self.shared.stats) = client.stats();
         while let Some(event) = client.poll_event() {
-            let ended = matches!(event, Event::Ended(_));
-            (self.observer)(event);
-            if ended {
-                return Then::Stop;
+            match event {
+                Event::Ended(error) => return Some(error),
+                event => self.members.handle(event),
             }
         }
-        Then::GoOn
+        None
     }
 
     fn transmit(&self, client: &mut Client) {

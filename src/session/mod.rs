@@ -1,19 +1,30 @@
 //! Live sessions: a thread for each camera, which owns the only socket, clock and wait.
 //!
-//! [`Session::start`] returns at once; the thread finds the camera's address ([`targets`]), drives a
-//! [`Client`](crate::protocol::client::Client) ([`driver`]) and hands its events to an observer.
+//! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session for a camera
+//! in a process: the first member starts its thread, the last one that leaves stops it. The thread finds where to look for
+//! the camera ([`targets`]), drives a [`Client`](crate::protocol::client::Client) ([`driver`]) and tells every member what it
+//! wants to know ([`members`]).
 
 mod driver;
+mod members;
+mod registry;
 mod targets;
 
-use crate::protocol::client::{Config, Event};
+use crate::protocol::client::Config;
 use crate::protocol::error::Error;
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
+use crate::protocol::talk::TalkAudio;
+use members::{MemberId, Observer};
 use mio::{Poll, Waker};
 use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+
+pub use members::Wants;
+pub use registry::{Conflict, JoinError, Membership};
 
 /// Where to look for the camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +34,29 @@ pub struct Place {
     pub port: u16,
 }
 
-/// What the owner of a session asks its thread.
+/// What members ask of the thread.
+enum Action {
+    Join(MemberId, Wants, Observer),
+    /// The sender is dropped when the member's observer is.
+    Leave(MemberId, SyncSender<()>),
+    Want(MemberId, Wants),
+    VideoWish(VideoWish),
+    StartTalk(MemberId),
+    Talk(MemberId, TalkAudio),
+    StopTalk {
+        member: MemberId,
+        at_once: bool,
+    },
+}
+
 #[derive(Default)]
 struct Requests {
     stop: bool,
-    video_wish: Option<VideoWish>,
+    /// The thread is gone, or about to be, and does nothing any more.
+    ended: bool,
+    actions: Vec<Action>,
     /// The answer of the name service.
-    resolved: Option<Result<Vec<std::net::SocketAddr>, Error>>,
+    resolved: Option<Result<Vec<SocketAddr>, Error>>,
 }
 
 struct Shared {
@@ -39,22 +66,36 @@ struct Shared {
 }
 
 impl Shared {
-    fn request(&self, change: impl FnOnce(&mut Requests)) {
-        change(&mut lock(&self.requests));
+    /// Has the thread look at a changed request; false where it has ended.
+    fn request(&self, change: impl FnOnce(&mut Requests)) -> bool {
+        let mut requests = lock(&self.requests);
+        if requests.ended {
+            return false;
+        }
+        change(&mut requests);
+        drop(requests);
         // Fails only where the thread is gone, and then there is nobody to wake.
         let _ = self.waker.wake();
+        true
+    }
+
+    /// Asks the thread for an action; it comes back where the thread has ended.
+    fn act(&self, action: Action) -> Result<(), Action> {
+        let mut action = Some(action);
+        self.request(|requests| requests.actions.extend(action.take()));
+        action.map_or(Ok(()), Err)
     }
 }
 
 /// A running session. Dropping it stops the thread and waits for it: some milliseconds, at any stage.
-pub struct Session {
+struct Session {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Session {
-    /// Starts the thread. `config.targets` is filled from `place`; `observer` runs on the thread and must not block.
-    pub fn start(config: Config, place: Place, observer: impl FnMut(Event) + Send + 'static) -> io::Result<Session> {
+    /// Starts the thread. `config.targets` is filled from `place`.
+    fn start(config: Config, place: Place) -> io::Result<Session> {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared {
             waker: Waker::new(poll.registry(), driver::WAKER)?,
@@ -64,19 +105,9 @@ impl Session {
         let socket = driver::open_socket()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
-            move || driver::Driver::new(shared, poll, socket, config, observer).run(place)
+            move || driver::Driver::new(shared, poll, socket, config).run(place)
         })?;
         Ok(Session { shared, thread: Some(thread) })
-    }
-
-    /// Counters as of the last datagrams.
-    pub fn stats(&self) -> Stats {
-        lock(&self.shared.stats).clone()
-    }
-
-    /// Asks the camera for another picture.
-    pub fn set_video_wish(&self, wish: VideoWish) {
-        self.shared.request(|requests| requests.video_wish = Some(wish));
     }
 }
 

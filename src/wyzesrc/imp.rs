@@ -5,7 +5,7 @@ use super::statistics;
 use super::stream::{Stream, report_stage};
 use super::uri;
 use crate::protocol::client::Event;
-use crate::session::Session;
+use crate::session::{Conflict, JoinError, Membership, Wants};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -18,7 +18,7 @@ pub static CAT: LazyLock<gst::DebugCategory> =
 /// What lives from READY to READY.
 struct Run {
     /// Gone once the stream has been asked to end.
-    session: Option<Session>,
+    session: Option<Membership>,
     stream: Arc<Mutex<Stream>>,
     outputs: Arc<Outputs>,
 }
@@ -331,9 +331,22 @@ impl WyzeSrc {
             Event::Stage(stage) => weak.upgrade().iter().for_each(|element| report_stage(element, stage)),
             event => lock(&observer).handle(event),
         };
-        let session = Session::start(config, settings.place(), observe).map_err(|e| {
-            gst::error_msg!(gst::ResourceError::OpenReadWrite, ("No UDP socket or thread to be had"), ["{e}"])
+        let wants = Wants { video: settings.video, audio: settings.audio };
+        let wish = Some(settings.video_wish());
+        let (session, conflicts) = Membership::join(config, settings.place(), wants, wish, observe).map_err(|e| {
+            let text = e.to_string();
+            match e {
+                JoinError::OtherCredentials => gst::error_msg!(gst::ResourceError::Settings, ("{text}")),
+                JoinError::Io(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{text}")),
+            }
         })?;
+        for conflict in conflicts {
+            let text = match conflict {
+                Conflict::VideoWish => "Another element asked for another picture; the camera now gives this one's",
+                Conflict::Place => "Another element uses this camera at another address; its session is shared",
+            };
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
+        }
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
         Ok(())
     }

@@ -165,7 +165,8 @@ impl Client {
         self.timers.stop(Timer::Connect);
         self.timers.set(Timer::Idle, now + SILENCE_LIMIT);
         self.enter(Stage::Streaming, now);
-        if self.told.0 {
+        let asked = self.told;
+        if asked.0 {
             self.control.queue(model::video_command(&self.model, self.config.video_wish));
         }
         // Wishes may have changed while connecting.
@@ -176,8 +177,9 @@ impl Client {
             address,
             model: self.model.clone(),
             firmware: result.firmware,
-            video: result.video,
-            audio: result.audio,
+            // What was not asked for is not refused.
+            video: result.video || !asked.0,
+            audio: result.audio || !asked.1,
             two_way_audio: self.two_way_audio,
         }));
     }

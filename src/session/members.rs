@@ -1,0 +1,130 @@
+//! The members of one session, and who of them is told what. Lives on the session thread.
+
+use crate::protocol::client::{CameraInfo, Event};
+use crate::protocol::error::Stage;
+use crate::protocol::reassembly::Kind;
+use crate::protocol::talk::{TalkError, TalkEvent};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberId(pub u64);
+
+/// Runs on the session thread and must not block.
+pub type Observer = Box<dyn FnMut(Event) + Send>;
+
+/// The media that a member takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    pub video: bool,
+    pub audio: bool,
+}
+
+struct Member {
+    id: MemberId,
+    wants: Wants,
+    observer: Observer,
+}
+
+impl Member {
+    /// True where it wants frames of this kind; what is no frame is for everybody.
+    fn takes(&self, kind: Option<Kind>) -> bool {
+        match kind {
+            Some(Kind::Video) => self.wants.video,
+            Some(Kind::Audio) => self.wants.audio,
+            None => true,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Members {
+    members: Vec<Member>,
+    stage: Option<Stage>,
+    camera: Option<CameraInfo>,
+    talker: Option<MemberId>,
+}
+
+impl Members {
+    /// Adds a member, and tells it how far the session has come.
+    pub fn join(&mut self, id: MemberId, wants: Wants, mut observer: Observer) {
+        if let Some(stage) = self.stage {
+            observer(Event::Stage(stage));
+        }
+        if let Some(camera) = &self.camera {
+            observer(Event::Connected(camera.clone()));
+        }
+        self.members.push(Member { id, wants, observer });
+    }
+
+    /// Takes a member off; true where it was talking.
+    pub fn leave(&mut self, id: MemberId) -> bool {
+        self.members.retain(|member| member.id != id);
+        self.talker.take_if(|talker| *talker == id).is_some()
+    }
+
+    pub fn want(&mut self, id: MemberId, wants: Wants) {
+        if let Some(member) = self.member(id) {
+            member.wants = wants;
+        }
+    }
+
+    /// What any of them takes.
+    pub fn wants(&self) -> Wants {
+        Wants {
+            video: self.members.iter().any(|member| member.wants.video),
+            audio: self.members.iter().any(|member| member.wants.audio),
+        }
+    }
+
+    /// True where this member may talk: nobody else does. It is told where it may not.
+    pub fn take_floor(&mut self, id: MemberId) -> bool {
+        if self.talker.is_some_and(|talker| talker != id) {
+            self.tell(id, Event::Talk(TalkEvent::Failed(TalkError::Busy)));
+            return false;
+        }
+        self.talker = Some(id);
+        true
+    }
+
+    pub fn is_talker(&self, id: MemberId) -> bool {
+        self.talker == Some(id)
+    }
+
+    /// Passes an event on to whom it concerns.
+    pub fn handle(&mut self, event: Event) {
+        match &event {
+            Event::Stage(stage) => self.stage = Some(*stage),
+            Event::Connected(camera) => self.camera = Some(camera.clone()),
+            Event::Talk(talk) => {
+                let talker = if *talk == TalkEvent::Ready { self.talker } else { self.talker.take() };
+                if let Some(talker) = talker {
+                    self.tell(talker, event);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let kind = match &event {
+            Event::Frame(frame) => Some(frame.kind),
+            _ => None,
+        };
+        let mut takers = self.members.iter_mut().filter(|member| member.takes(kind)).peekable();
+        // Frames are big: the last taker gets the original.
+        while let Some(member) = takers.next() {
+            if takers.peek().is_none() {
+                (member.observer)(event);
+                return;
+            }
+            (member.observer)(event.clone());
+        }
+    }
+
+    fn member(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+
+    fn tell(&mut self, id: MemberId, event: Event) {
+        if let Some(member) = self.member(id) {
+            (member.observer)(event);
+        }
+    }
+}
