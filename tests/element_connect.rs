@@ -170,7 +170,9 @@ fn a_camera_without_sound_keeps_nothing_waiting() {
     let camera = TestCamera::new(MediaSource::Synthetic(SyntheticConfig { audio: None, ..small() }));
     let player = Player::new(&camera, Link::Both);
     player.play();
-    player.until("the video pad", |seen| matches!(seen, Seen::PadAdded { pad, .. } if pad.name() == "video").then_some(()));
+    player.until("the video pad", |seen| {
+        matches!(seen, Seen::PadAdded { pad, .. } if pad.name() == "video").then_some(())
+    });
     let mut before = 0;
     player.until("no-more-pads", |seen| {
         before += usize::from(seen.buffer("video").is_some());

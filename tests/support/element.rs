@@ -330,6 +330,14 @@ impl Player {
         self.src.property::<gst::Structure>("stats").get(field).unwrap()
     }
 
+    /// Takes off what [`sink`] put there, from a pipeline that is stopped.
+    pub fn remove_sinks(&self) {
+        for sink in self.pipeline.children().into_iter().filter(|child| *child != self.src) {
+            self.pipeline.remove(&sink).unwrap();
+            sink.set_state(gst::State::Null).unwrap();
+        }
+    }
+
     pub fn stop(&self) {
         self.pipeline.set_state(gst::State::Null).unwrap();
     }
@@ -387,7 +395,8 @@ fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> Receiver<Seen> {
         send(&sender, Seen::PadAdded { pad: pad.clone(), sticky });
         let (sender, name) = (sender.clone(), pad.name().to_string());
         let first_caps = pad.current_caps();
-        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let seen = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+        pad.add_probe(seen, move |_, info| {
             match &info.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => send(&sender, Seen::Buffer(name.clone(), buffer.clone())),
                 // The first ones were there before the pad was.
