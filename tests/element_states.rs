@@ -5,7 +5,7 @@ mod support;
 
 use gst::prelude::*;
 use std::net::UdpSocket;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use support::*;
 use wyze_camera::{LinkConfig, MediaSource, ServerOptions, SyntheticConfig};
@@ -118,6 +118,37 @@ fn a_flush_starts_over_at_a_key_frame() {
         player.buffers("video", 3);
         player.buffers("audio", 2);
     }
+}
+
+#[test]
+fn a_pad_goes_on_while_the_other_is_still_flushed() {
+    let camera = TestCamera::new(MediaSource::Synthetic(SyntheticConfig { gop: 5, ..small() }));
+    // The sound's sink holds a buffer for so long that the flush meets it there.
+    let player = Player::launch(&format!(
+        "wyzesrc name=camera {} camera.video ! fakesink sync=false async=false \
+         camera.audio ! fakesink sync=true async=false ts-offset=30000000000",
+        settings(&camera)
+    ));
+    player.play();
+    player.buffer("audio");
+    player.buffers("video", 5);
+    let (go_on, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    player.src.static_pad("audio").unwrap().add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+        if matches!(&info.data, Some(gst::PadProbeData::Event(e)) if e.type_() == gst::EventType::FlushStop) {
+            held.lock().unwrap().recv_timeout(PATIENCE).expect("video goes on");
+        }
+        gst::PadProbeReturn::Ok
+    });
+    assert!(player.src.send_event(gst::event::FlushStart::new()));
+    player.drain();
+    let src = player.src.clone();
+    let flush = std::thread::spawn(move || src.send_event(gst::event::FlushStop::new(true)));
+    player.buffers("video", 20);
+    go_on.send(()).unwrap();
+    assert!(flush.join().unwrap());
+    player.buffer("audio");
+    player.buffers("video", 5);
 }
 
 #[test]
