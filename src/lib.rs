@@ -4,7 +4,9 @@
 
 use gst::glib;
 
+mod identity;
 pub mod protocol;
+mod report;
 pub mod session;
 pub mod wyzesrc;
 
