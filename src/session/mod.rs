@@ -47,6 +47,7 @@ enum Action {
     VideoWish(VideoWish),
     StartTalk(MemberId),
     Talk(MemberId, TalkAudio),
+    FlushTalk(MemberId),
     StopTalk {
         member: MemberId,
         at_once: bool,
