@@ -1,6 +1,6 @@
 //! GStreamer plugin for Wyze cameras.
 //!
-//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`]) → [`session`] → [`protocol`].
+//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`], [`wyzesink`]) → [`session`] → [`protocol`].
 
 use gst::glib;
 
@@ -8,10 +8,12 @@ mod identity;
 pub mod protocol;
 mod report;
 pub mod session;
+pub mod wyzesink;
 pub mod wyzesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    wyzesrc::register(plugin)
+    wyzesrc::register(plugin)?;
+    wyzesink::register(plugin)
 }
 
 gst::plugin_define!(
