@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Frames of a kind in flight, and bytes of all of them: some seconds of the fattest camera.
 const MAX_FRAMES: usize = 64;
 const MAX_BYTES: usize = 8 << 20;
-/// Delivered frames whose repeated packets are recognised.
+/// Frames done with whose late and repeated packets are recognised.
 const RECENT: usize = 16;
 /// A frame number this far behind is no late packet: the camera has begun to count anew.
 const RESTART: i32 = 16;
@@ -84,12 +84,32 @@ impl Reassembler {
             Kind::Video => &mut self.video,
             Kind::Audio => &mut self.audio,
         };
+        let last_record = stream.delivered.map(|(_, record)| record);
         let frame = stream.take(number, &mut self.incomplete);
-        // A frame that was lost whole leaves no trace but this: records are missing, and so is the frame before.
-        let lost_records = std::mem::replace(&mut stream.lost_records, records.lost) != records.lost;
         let gap = std::mem::take(&mut stream.gap);
-        let predecessor_known = [&self.video, &self.audio].iter().any(|s| s.recent.contains(&frame.previous));
-        Some(frame.into_frame(kind, gap || lost_records && !predecessor_known))
+        // A frame that was lost whole leaves no trace but this: since the last one a record is missing, and so is the frame before.
+        let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
+        let after_gap = gap || lost_record && !self.follows_on(kind, frame.previous);
+        Some(frame.into_frame(kind, after_gap))
+    }
+
+    /// True where frame `previous` was one of `kind`, or only frames of the other kind lie between: both are numbered in one
+    /// row. A frame of `kind` that was dropped has left its own mark.
+    fn follows_on(&self, kind: Kind, mut previous: u32) -> bool {
+        let (own, other) = match kind {
+            Kind::Video => (&self.video, &self.audio),
+            Kind::Audio => (&self.audio, &self.video),
+        };
+        for _ in 0..=RECENT {
+            if own.previous_of(previous).is_some() {
+                return true;
+            }
+            match other.previous_of(previous) {
+                Some(before) => previous = before,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// When [`Reassembler::poll`] may have more, if nothing arrives.
@@ -106,16 +126,15 @@ struct Stream {
     bytes: usize,
     /// The newest frame delivered, and the newest DTLS record of it.
     delivered: Option<(i64, u64)>,
-    recent: VecDeque<u32>,
+    /// Frames done with, delivered or dropped: their numbers, and the numbers of those before them.
+    recent: VecDeque<(u32, u32)>,
     /// Something went missing since the last delivery.
     gap: bool,
-    /// [`RecordWindow::lost`] at the last delivery.
-    lost_records: u64,
 }
 
 impl Stream {
     fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant, incomplete: &mut Incomplete) -> Insert {
-        if self.recent.contains(&packet.frame_number) {
+        if self.previous_of(packet.frame_number).is_some() {
             return Insert::Duplicate;
         }
         let mut number = self.count_on(packet.frame_number);
@@ -128,7 +147,7 @@ impl Stream {
                 return Insert::Duplicate;
             }
             incomplete.lost += self.frames.len() as u64;
-            *self = Stream { gap: true, lost_records: self.lost_records, ..Stream::default() };
+            *self = Stream { gap: true, ..Stream::default() };
             number = i64::from(packet.frame_number);
         }
         if !self.frames.contains_key(&number) && self.frames.len() >= MAX_FRAMES {
@@ -136,9 +155,9 @@ impl Stream {
             incomplete.overflow += 1;
         }
         let frame = self.frames.entry(number).or_insert_with(|| Assembly::new(packet, sequence, now));
-        let before = frame.data.len();
+        let before = frame.bytes();
         let result = frame.insert(packet, sequence, now);
-        self.bytes += frame.data.len() - before;
+        self.bytes += frame.bytes() - before;
         if frame.is_complete() && !frame.adds_up() {
             self.remove(number);
             self.gap = true;
@@ -177,16 +196,21 @@ impl Stream {
         // `ready` named a complete frame, which has its FRAMEINFO.
         let frame = self.remove(number).expect("a frame in flight");
         self.delivered = Some((number, frame.last_record));
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(frame.number);
         frame
+    }
+
+    /// The number of the frame before one that was done with recently.
+    fn previous_of(&self, number: u32) -> Option<u32> {
+        self.recent.iter().find(|&&(recent, _)| recent == number).map(|&(_, previous)| previous)
     }
 
     fn remove(&mut self, number: i64) -> Option<Assembly> {
         let frame = self.frames.remove(&number)?;
-        self.bytes -= frame.data.len();
+        self.bytes -= frame.bytes();
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((frame.number, frame.previous));
         Some(frame)
     }
 
@@ -271,6 +295,11 @@ impl Assembly {
         self.last_record = self.last_record.max(sequence);
         self.last_packet = now;
         Insert::Taken
+    }
+
+    /// What it takes of [`MAX_BYTES`]: a packet without payload is not free either.
+    fn bytes(&self) -> usize {
+        self.data.len() + self.parts.len() * size_of::<(u16, Range<usize>)>()
     }
 
     fn is_complete(&self) -> bool {

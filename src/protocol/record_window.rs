@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Records that OpenSSL remembers behind the newest one.
 const REPLAY_WINDOW: u64 = 63;
-/// More records than this are never awaited or held; a 2K key frame is some 150.
-const MAX_MISSING: u64 = 1024;
+/// More records than this are never held; a 2K key frame is some 150.
 const MAX_HELD: usize = 512;
 const HEADER: usize = 13;
 const APPLICATION_DATA: u8 = 23;
@@ -58,6 +57,7 @@ pub struct RecordWindow {
     held: BTreeMap<u64, Vec<u8>>,
     /// Records that were given up.
     pub lost: u64,
+    newest_lost: Option<u64>,
 }
 
 impl RecordWindow {
@@ -80,7 +80,8 @@ impl RecordWindow {
         if self.must_hold(sequence) { None } else { self.held.pop_first() }
     }
 
-    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait`.
+    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait`, as far back as OpenSSL
+    /// would still take them.
     pub fn authenticated(&mut self, sequence: u64, now: Instant, wait: Duration) -> Arrival {
         let Some(next) = self.next else {
             self.next = Some(sequence + 1);
@@ -93,13 +94,16 @@ impl RecordWindow {
             }
             return Arrival::Late;
         }
-        let first = next.max(sequence.saturating_sub(MAX_MISSING));
-        self.lost += first - next;
-        self.missing.extend((first..sequence).map(|number| (number, now + wait)));
-        while self.missing.len() as u64 > MAX_MISSING {
-            self.missing.pop_first();
-            self.lost += 1;
+        let oldest = sequence.saturating_sub(REPLAY_WINDOW);
+        while let Some(missing) = self.missing.first_entry().filter(|missing| *missing.key() < oldest) {
+            let number = missing.remove_entry().0;
+            self.give_up(1, number);
         }
+        let first = next.max(oldest);
+        if first > next {
+            self.give_up(first - next, first - 1);
+        }
+        self.missing.extend((first..sequence).map(|number| (number, now + wait)));
         self.next = Some(sequence + 1);
         Arrival::InOrder
     }
@@ -123,15 +127,29 @@ impl RecordWindow {
         self.missing.keys().next().copied()
     }
 
+    /// The newest record that was given up.
+    pub fn newest_lost(&self) -> Option<u64> {
+        self.newest_lost
+    }
+
     /// Gives up what has been awaited long enough.
     pub fn expire(&mut self, now: Instant) {
-        let before = self.missing.len();
-        self.missing.retain(|_, until| *until > now);
-        self.lost += (before - self.missing.len()) as u64;
+        while let Some(missing) = self.missing.first_entry().filter(|missing| *missing.get() <= now) {
+            let number = missing.remove_entry().0;
+            self.give_up(1, number);
+        }
     }
 
     /// When [`RecordWindow::expire`] has something to do. Records are awaited for equally long, so the oldest goes first.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.missing.values().next().copied()
     }
+
+    fn give_up(&mut self, count: u64, newest: u64) {
+        self.lost += count;
+        self.newest_lost = self.newest_lost.max(Some(newest));
+    }
 }
+
+#[cfg(test)]
+mod tests;

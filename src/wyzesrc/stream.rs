@@ -231,6 +231,10 @@ pub fn report_stage(element: &WyzeSrc, stage: Stage) {
         Stage::Streaming => (gst::ProgressType::Complete, "Connected"),
     };
     gst::debug!(CAT, obj = element, "{text} ({} stage)", stage.name());
+    post_progress(element, kind, text);
+}
+
+fn post_progress(element: &WyzeSrc, kind: gst::ProgressType, text: &str) {
     // Fails only without a bus, and then nobody listens.
     let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element).build());
 }
@@ -240,6 +244,9 @@ fn post_error(element: &WyzeSrc, error: Error) {
     element.call_async(move |element| {
         let text = error.to_string();
         let stage = error.stage().name();
+        if error.stage() != Stage::Streaming {
+            post_progress(element, gst::ProgressType::Error, "Not connected");
+        }
         match error.remedy() {
             Remedy::NotFound => {
                 gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])

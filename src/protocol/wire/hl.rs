@@ -152,7 +152,7 @@ pub struct VideoParameters {
 impl VideoParameters {
     /// K10056, what most models take.
     pub fn emit(&self) -> Vec<u8> {
-        let mut payload = vec![self.frame_size + 1];
+        let mut payload = vec![self.frame_size.wrapping_add(1)];
         payload.extend(self.bitrate.to_le_bytes());
         payload.extend(u16::from(self.fps).to_le_bytes());
         Message { command: RESOLUTION, payload: &payload }.emit()
@@ -161,7 +161,7 @@ impl VideoParameters {
     /// K10052, what doorbells and first-generation models take.
     pub fn emit_doorbell(&self) -> Vec<u8> {
         let mut payload = self.bitrate.to_le_bytes().to_vec();
-        payload.extend([self.frame_size + 1, self.fps, 0, 0]);
+        payload.extend([self.frame_size.wrapping_add(1), self.fps, 0, 0]);
         Message { command: RESOLUTION_DOORBELL, payload: &payload }.emit()
     }
 

@@ -1,0 +1,120 @@
+//! What the counters of a client's ACKs and control frames say, and what they ought to.
+
+use crate::deviation_log::DeviationLog;
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// ACKs come every 100 ms; past this, one was forgotten.
+const MAX_INTERVAL: Duration = Duration::from_millis(250);
+/// A control frame is ACKed at once.
+const MAX_CONTROL_ACK: Duration = Duration::from_secs(1);
+const NONE_YET: u16 = 0xFFFF;
+
+/// Bookkeeping of one AV session.
+#[derive(Debug)]
+pub struct AckBook {
+    /// Shared by ACKs and control frames.
+    next_send_counter: u32,
+    next_ack_counter: u16,
+    highest: u16,
+    next_command_counter: u16,
+    last_command: Vec<u8>,
+    last_ack: Option<Instant>,
+    next_sequence: u16,
+    /// Control frames sent and not ACKed, with the time by which they have to be.
+    unacked: VecDeque<(u16, Instant)>,
+}
+
+impl Default for AckBook {
+    fn default() -> Self {
+        AckBook {
+            next_send_counter: 0,
+            next_ack_counter: 1,
+            highest: NONE_YET,
+            next_command_counter: 0,
+            last_command: Vec::new(),
+            last_ack: None,
+            next_sequence: 0,
+            unacked: VecDeque::new(),
+        }
+    }
+}
+
+impl AckBook {
+    /// The sequence of a control frame that the camera sends now.
+    pub fn number_control_frame(&mut self, now: Instant) -> u16 {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        self.unacked.push_back((sequence, now + MAX_CONTROL_ACK));
+        sequence
+    }
+
+    /// `streaming` says that the camera has media to send, so that the interval counts.
+    pub fn handle_ack(&mut self, now: Instant, ack: &Ack, streaming: bool, log: &mut DeviationLog) {
+        self.count_sent("ACK", now, ack.send_counter, log);
+        if ack.counter != self.next_ack_counter {
+            log.behaviour(now, format!("ACK: counter is {} instead of {}", ack.counter, self.next_ack_counter));
+        }
+        self.next_ack_counter = ack.counter.wrapping_add(1);
+        if ack.previous_highest != self.highest {
+            log.behaviour(
+                now,
+                format!("ACK: previous highest is {} instead of {}", ack.previous_highest, self.highest),
+            );
+        }
+        if ack.highest != NONE_YET && ack.highest >= self.next_sequence {
+            log.byte(now, format!("ACK: highest is {}, only {} frames were sent", ack.highest, self.next_sequence));
+        }
+        if ack.highest != self.highest && self.highest != NONE_YET && ack.highest < self.highest {
+            log.behaviour(now, format!("ACK: highest falls from {} to {}", self.highest, ack.highest));
+        }
+        self.highest = ack.highest;
+        if ack.highest != NONE_YET {
+            self.unacked.retain(|&(sequence, _)| sequence > ack.highest);
+        }
+        if let Some(last) = self.last_ack
+            && streaming
+            && now.saturating_duration_since(last) > MAX_INTERVAL
+        {
+            let gap = now.saturating_duration_since(last).as_millis();
+            log.behaviour(now, format!("ACK: {gap} ms after the one before, while streaming"));
+        }
+        self.last_ack = Some(now);
+    }
+
+    /// `bytes` is the frame as received: a command sent again may be the same frame or a new one.
+    pub fn handle_control(&mut self, now: Instant, frame: &ControlFrame<'_>, bytes: &[u8], log: &mut DeviationLog) {
+        if self.last_command == bytes {
+            return;
+        }
+        let is_resend = self.last_command.get(40..) == bytes.get(40..);
+        self.last_command = bytes.to_vec();
+        self.count_sent("control frame", now, frame.send_counter, log);
+        let (got, next) = (frame.command_counter, self.next_command_counter);
+        if got != next && !(is_resend && got.wrapping_add(1) == next) {
+            log.behaviour(now, format!("control frame: command counter is {got} instead of {next}"));
+        }
+        self.next_command_counter = got.wrapping_add(1);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, log: &mut DeviationLog) {
+        while let Some(&(sequence, by)) = self.unacked.front()
+            && by <= now
+        {
+            log.behaviour(now, format!("control frame {sequence} was not ACKed within a second"));
+            self.unacked.pop_front();
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.unacked.front().map(|&(_, by)| by)
+    }
+
+    fn count_sent(&mut self, what: &str, now: Instant, counter: u32, log: &mut DeviationLog) {
+        if counter != self.next_send_counter {
+            log.behaviour(now, format!("{what}: send counter is {counter} instead of {}", self.next_send_counter));
+        }
+        self.next_send_counter = counter.wrapping_add(1);
+    }
+}

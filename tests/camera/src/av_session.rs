@@ -1,0 +1,268 @@
+//! What happens inside DTLS on the main channel: login, ACKs, commands and media of one client.
+
+use crate::ack_book::AckBook;
+use crate::camera::{CameraEvent, ClientId, Shared};
+use crate::camera_config::CameraConfig;
+use crate::media_frame::MediaFrame;
+use crate::packet_checks;
+use crate::packetiser::Packetiser;
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::{login, xxtea};
+use rand::RngExt;
+use std::time::Instant;
+
+const K10050: u16 = 10050;
+
+/// The AV layer of one client, from its login on.
+#[derive(Debug)]
+pub struct AvSession {
+    client: ClientId,
+    logged_in: bool,
+    challenge: Option<[u8; 16]>,
+    authenticated: bool,
+    video: bool,
+    audio: bool,
+    parameters: Option<VideoParameters>,
+    acks: AckBook,
+    command_counter: u16,
+    packetiser: Packetiser,
+    /// Records to be encrypted and sent.
+    pub to_send: Vec<Vec<u8>>,
+}
+
+impl AvSession {
+    pub fn new(client: ClientId) -> Self {
+        AvSession {
+            client,
+            logged_in: false,
+            challenge: None,
+            authenticated: false,
+            video: false,
+            audio: false,
+            parameters: None,
+            acks: AckBook::default(),
+            command_counter: 0,
+            packetiser: Packetiser::default(),
+            to_send: Vec::new(),
+        }
+    }
+
+    pub fn is_streaming(&self) -> bool {
+        self.authenticated && (self.video || self.audio)
+    }
+
+    pub fn takes(&self, frame: &MediaFrame) -> bool {
+        self.authenticated && if frame.is_audio() { self.audio } else { self.video }
+    }
+
+    /// Hands out the packets of a frame that this client takes.
+    pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared, emit: impl FnMut(&[u8])) {
+        let bitrate = self.parameters.map_or(0, |parameters| parameters.bitrate);
+        self.packetiser.packets(frame, bitrate, viewers, &shared.config, &mut shared.rng, emit);
+    }
+
+    pub fn handle_record(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        match record {
+            [0x09, 0x00, ..] => self.handle_ack(now, record, shared),
+            [0x00, 0x00 | 0x20, ..] => self.handle_login(now, record, shared),
+            [0x0C, 0x00, ..] | [0x00, 0x70 | 0x10, ..] => self.handle_control(now, record, shared),
+            [first, ..] => {
+                let len = record.len();
+                shared
+                    .log
+                    .byte(now, format!("AV packet of {len} bytes that starts with {first:02x} is not a client's"));
+            }
+            [] => shared.log.byte(now, "empty AV packet"),
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        self.acks.handle_timeout(now, &mut shared.log);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.acks.poll_timeout()
+    }
+
+    /// Answers the second request; the first is only looked at.
+    fn handle_login(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        packet_checks::login(now, record, &mut shared.log);
+        let Ok(request) = login::Request::parse(record) else { return };
+        let success = request.password == shared.config.credentials.enr.bytes();
+        if !success {
+            shared.log.byte(now, "login: the password is not the ENR");
+        }
+        if !request.second {
+            return;
+        }
+        let mut echo = request.random;
+        echo[0] = echo[0].wrapping_add(1);
+        let two_way_audio = shared.config.two_way_audio;
+        self.to_send.push(login::Response { echo, success, enabled: true, two_way_audio }.emit());
+        self.logged_in |= success;
+    }
+
+    fn handle_ack(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        packet_checks::ack(now, record, &mut shared.log);
+        let Ok(ack) = Ack::parse(record) else { return };
+        if !self.logged_in {
+            shared.log.behaviour(now, "ACK before login");
+        }
+        self.acks.handle_ack(now, &ack, self.is_streaming(), &mut shared.log);
+    }
+
+    fn handle_control(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        packet_checks::control(now, record, &mut shared.log);
+        let Ok(frame) = ControlFrame::parse(record) else { return };
+        self.acks.handle_control(now, &frame, record, &mut shared.log);
+        if !self.logged_in {
+            shared.log.behaviour(now, "control frame before login");
+            return;
+        }
+        if let Ok(message) = Message::parse(frame.hl) {
+            self.handle_message(now, &message, shared);
+        }
+    }
+
+    fn handle_message(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        match message.command {
+            hl::AUTH_REQUEST => self.send_challenge(now, message.payload, shared),
+            hl::AUTH_ANSWER => self.handle_answer(now, message.payload, shared),
+            _ if !self.authenticated => {
+                shared.log.behaviour(now, format!("K{} before the challenge was answered", message.command));
+            }
+            hl::MEDIA => self.switch_media(now, message, shared),
+            hl::RESOLUTION | hl::RESOLUTION_DOORBELL => self.set_resolution(now, message, shared),
+            K10050 => self.reply(now, message.command, &self.video_parameters()),
+            command => shared.log.byte(now, format!("K{command} is not a command that this camera knows")),
+        }
+    }
+
+    fn send_challenge(&mut self, now: Instant, payload: &[u8], shared: &mut Shared) {
+        if !payload.is_empty() && serde_json::from_slice::<serde_json::Value>(payload).is_err() {
+            shared.log.byte(now, "K10000: the payload is neither empty nor JSON");
+        }
+        // The same challenge again, as a request sent again may cross the first challenge.
+        let challenge = *self.challenge.get_or_insert_with(|| shared.rng.random());
+        let hl = Challenge { status: shared.config.challenge, challenge }.emit();
+        self.send_control(now, &hl);
+    }
+
+    fn handle_answer(&mut self, now: Instant, payload: &[u8], shared: &mut Shared) {
+        if payload.len() != 22 {
+            shared.log.byte(now, format!("K10002: the payload has {} bytes instead of 22", payload.len()));
+        }
+        let Ok(answer) = Answer::parse(payload) else { return };
+        if payload[20] > 1 || payload[21] > 1 {
+            shared.log.byte(now, "K10002: video and audio are neither 0 nor 1");
+        }
+        let Some(challenge) = self.challenge else {
+            shared.log.behaviour(now, "K10002 without a challenge");
+            return;
+        };
+        let right = is_right(&answer.answer, challenge, &shared.config);
+        if !right {
+            shared.log.byte(now, "K10002: the answer to the challenge is wrong");
+        }
+        if !right || shared.config.refuse_answer {
+            self.reply(now, hl::AUTH_ANSWER, br#"{"connectionRes":"2","cameraInfo":{}}"#);
+            return;
+        }
+        self.reply(now, hl::AUTH_ANSWER, result_json(&answer, &shared.config).as_bytes());
+        if !std::mem::replace(&mut self.authenticated, true) {
+            (self.video, self.audio) = (answer.video, answer.audio);
+            shared.events.push_back(CameraEvent::Streaming {
+                client: self.client,
+                video: self.video,
+                audio: self.audio,
+            });
+        }
+    }
+
+    fn switch_media(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        let &[kind @ 1..=4, switch @ 1..=2] = message.payload else {
+            shared.log.byte(now, format!("K10010: payload {:02x?}", message.payload));
+            return;
+        };
+        let on = switch == 1;
+        match kind {
+            1 => self.video = on,
+            2 => self.audio = on,
+            3 => shared.events.push_back(CameraEvent::Talk { client: self.client, on }),
+            _ => {}
+        }
+        self.reply(now, hl::MEDIA, &[1]);
+        if kind < 3 {
+            let (client, video, audio) = (self.client, self.video, self.audio);
+            shared.events.push_back(CameraEvent::Streaming { client, video, audio });
+        }
+    }
+
+    fn set_resolution(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        let is_doorbell_form = message.command == hl::RESOLUTION_DOORBELL;
+        if is_doorbell_form != shared.config.takes_doorbell_resolution() {
+            shared.log.byte(now, format!("K{} is not the resolution command of this model", message.command));
+            return;
+        }
+        let len = message.payload.len();
+        if !(len == 6 && is_doorbell_form || matches!(len, 3 | 5) && !is_doorbell_form) {
+            shared.log.byte(now, format!("K{}: the payload has {len} bytes", message.command));
+        }
+        let Some(parameters) = VideoParameters::parse(message) else { return };
+        if parameters.frame_size > 5 || parameters.bitrate == 0 {
+            shared.log.byte(now, format!("K{}: {parameters:?} is no picture", message.command));
+        }
+        // Cameras say yes to sizes that they do not have as well.
+        self.reply(now, message.command, &[1]);
+        self.parameters = Some(parameters);
+        shared.events.push_back(CameraEvent::VideoParameters { client: self.client, parameters });
+    }
+
+    /// K10051's payload: bitrate, frame size + 1, fps, no flips.
+    fn video_parameters(&self) -> [u8; 6] {
+        let p = self.parameters.unwrap_or(VideoParameters { frame_size: 0, bitrate: 120, fps: 20 });
+        let [low, high] = p.bitrate.to_le_bytes();
+        [low, high, p.frame_size.wrapping_add(1), p.fps, 1, 1]
+    }
+
+    fn reply(&mut self, now: Instant, request: u16, payload: &[u8]) {
+        self.send_control(now, &Message { command: request + 1, payload }.emit());
+    }
+
+    fn send_control(&mut self, now: Instant, hl: &[u8]) {
+        let send_counter = self.acks.number_control_frame(now).into();
+        let frame = ControlFrame { send_counter, command_counter: self.command_counter, hl };
+        self.command_counter = self.command_counter.wrapping_add(1);
+        self.to_send.push(frame.emit());
+    }
+}
+
+/// The answer is the challenge decrypted, so encrypting it gives the challenge back.
+fn is_right(answer: &[u8; 16], challenge: [u8; 16], config: &CameraConfig) -> bool {
+    config
+        .credentials
+        .challenge_keys(config.challenge)
+        .is_some_and(|keys| keys.into_iter().rev().flatten().fold(*answer, xxtea::encrypt) == challenge)
+}
+
+fn result_json(answer: &Answer, config: &CameraConfig) -> String {
+    let switch = |on: bool| if on { "1" } else { "0" };
+    serde_json::json!({
+        "connectionRes": "1",
+        "cameraInfo": {
+            "basicInfo": {
+                "firmware": config.firmware,
+                "hardware": "0.0.0.0",
+                "mac": String::from_utf8_lossy(config.credentials.mac.bytes()),
+                "model": config.model,
+                "type": "camera",
+                "wifidb": "-40",
+            },
+            // So misspelt by cameras.
+            "channelResquestResult": { "audio": switch(answer.audio), "video": switch(answer.video) },
+            "recordType": 1,
+        },
+    })
+    .to_string()
+}

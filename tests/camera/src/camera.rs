@@ -1,0 +1,491 @@
+//! A Wyze camera without sockets, threads or a clock.
+//!
+//! Datagrams and times go in; datagrams, events and the next time to call come out. After each call drain
+//! [`Camera::poll_transmit`] and [`Camera::poll_event`], then wait for a datagram or [`Camera::poll_timeout`].
+//!
+//! A camera has two ports: discovery packets come to one, and everything that it says goes out of the other, which is
+//! where a client has to go on.
+
+use crate::camera_config::{CameraConfig, Envelope};
+use crate::client_session::ClientSession;
+use crate::deviation_log::DeviationLog;
+use crate::envelope_state::{EnvelopeState, scramble};
+use crate::media_frame::MediaFrame;
+use crate::packet_checks;
+use gstwyze::protocol::credentials::AuthKey;
+use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::cc51::{self, Signer};
+use gstwyze::protocol::wire::hl::VideoParameters;
+use gstwyze::protocol::wire::{Channel, SessionId, WireError, iotc, transcode};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Sessions that have not gone past discovery and are kept; beyond, the oldest makes room.
+const MAX_SESSIONS: usize = 64;
+
+/// Numbers the sessions of a camera, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u32);
+
+/// A datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    pub to: SocketAddr,
+    pub data: Vec<u8>,
+    /// False so far for all that a camera sends: it answers from its ephemeral port.
+    pub from_discovery_port: bool,
+}
+
+impl AsMut<[u8]> for Transmit {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoneReason {
+    /// The client closed DTLS.
+    Goodbye,
+    /// Nothing was heard for the idle time.
+    Idle,
+    /// The same address began another session.
+    Replaced,
+    Rebooted,
+    Closed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameraEvent {
+    /// DTLS is established.
+    ClientConnected {
+        client: ClientId,
+        address: SocketAddr,
+        suite: Option<Suite>,
+    },
+    /// The client passed the challenge, or switched media: what it gets from now on.
+    Streaming {
+        client: ClientId,
+        video: bool,
+        audio: bool,
+    },
+    /// A client asks for another picture.
+    VideoParameters {
+        client: ClientId,
+        parameters: VideoParameters,
+    },
+    /// A client wants to talk, or has finished.
+    Talk {
+        client: ClientId,
+        on: bool,
+    },
+    ClientGone {
+        client: ClientId,
+        reason: GoneReason,
+    },
+}
+
+/// What all sessions of a camera use.
+pub(crate) struct Shared {
+    pub config: CameraConfig,
+    pub rng: StdRng,
+    pub log: DeviationLog,
+    pub events: VecDeque<CameraEvent>,
+    transmits: VecDeque<Transmit>,
+}
+
+impl Shared {
+    pub fn transmit(&mut self, to: SocketAddr, data: Vec<u8>) {
+        self.transmits.push_back(Transmit { to, data, from_discovery_port: false });
+    }
+
+    fn client_gone(&mut self, client: ClientId, reason: GoneReason) {
+        self.events.push_back(CameraEvent::ClientGone { client, reason });
+    }
+}
+
+pub struct Camera {
+    shared: Shared,
+    auth_key: AuthKey,
+    signer: Signer,
+    sessions: Vec<ClientSession>,
+    next_id: u32,
+    /// Deaf and dumb until then.
+    booting_until: Option<Instant>,
+}
+
+impl Camera {
+    /// `seed` decides on challenges, tickets and session ids.
+    pub fn new(config: CameraConfig, seed: u64) -> Self {
+        let auth_key = config.credentials.auth_key();
+        Camera {
+            signer: Signer::new(&config.credentials.uid, &auth_key),
+            auth_key,
+            shared: Shared {
+                config,
+                rng: StdRng::seed_from_u64(seed),
+                log: DeviationLog::default(),
+                events: VecDeque::new(),
+                transmits: VecDeque::new(),
+            },
+            sessions: Vec::new(),
+            next_id: 1,
+            booting_until: None,
+        }
+    }
+
+    pub fn config(&self) -> &CameraConfig {
+        &self.shared.config
+    }
+
+    /// For what comes from now on; sessions keep the identity and suites that they began with.
+    pub fn config_mut(&mut self) -> &mut CameraConfig {
+        &mut self.shared.config
+    }
+
+    /// Where clients strayed from the protocol.
+    pub fn log(&self) -> &DeviationLog {
+        &self.shared.log
+    }
+
+    /// Clients whose session stands.
+    pub fn clients(&self) -> usize {
+        self.sessions.iter().filter(|session| session.envelope.is_open()).count()
+    }
+
+    /// Clients that get media.
+    pub fn streaming_clients(&self) -> usize {
+        self.sessions.iter().filter(|session| session.is_streaming()).count()
+    }
+
+    /// Takes one datagram, scrambled as it came; `data` is used as working space.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to_discovery_port: bool, data: &mut [u8]) {
+        if self.is_booting(now) {
+            return;
+        }
+        if cc51::is_cc51(data) {
+            self.handle_cc51(now, from, to_discovery_port, data);
+        } else if transcode::decode(data).is_err() {
+            self.shared.log.byte(now, format!("datagram of {} bytes: too short for a header", data.len()));
+        } else {
+            self.handle_iotc(now, from, to_discovery_port, data);
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let shared = &mut self.shared;
+        self.sessions.retain_mut(|session| match session.handle_timeout(now, shared) {
+            Some(reason) => {
+                // Who only looked for cameras has never been a client.
+                if session.envelope.is_open() {
+                    shared.client_gone(session.id, reason);
+                }
+                false
+            }
+            None => true,
+        });
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.shared.transmits.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.sessions.iter().filter_map(|session| session.poll_timeout(&self.shared)).min()
+    }
+
+    pub fn poll_event(&mut self) -> Option<CameraEvent> {
+        self.shared.events.pop_front()
+    }
+
+    /// Sends a frame to each client that takes its medium.
+    pub fn push_frame(&mut self, now: Instant, frame: &MediaFrame) {
+        if self.is_booting(now) {
+            return;
+        }
+        let viewers = u8::try_from(self.streaming_clients()).unwrap_or(u8::MAX);
+        for session in &mut self.sessions {
+            session.push_frame(frame, viewers, &mut self.shared);
+        }
+    }
+
+    /// Forgets all clients without a word and hears nothing for `downtime`. A real camera comes back on another
+    /// ephemeral port: whoever owns the sockets sees to that.
+    pub fn reboot(&mut self, now: Instant, downtime: Duration) {
+        self.shared.transmits.clear();
+        self.end_sessions(GoneReason::Rebooted);
+        self.booting_until = Some(now + downtime);
+    }
+
+    /// Says goodbye to all clients.
+    pub fn close(&mut self) {
+        for session in &mut self.sessions {
+            session.close(&mut self.shared);
+        }
+        self.end_sessions(GoneReason::Closed);
+    }
+
+    fn end_sessions(&mut self, reason: GoneReason) {
+        for session in self.sessions.drain(..).filter(|session| session.envelope.is_open()) {
+            self.shared.client_gone(session.id, reason);
+        }
+    }
+
+    fn is_booting(&mut self, now: Instant) -> bool {
+        self.booting_until.take_if(|until| *until <= now);
+        self.booting_until.is_some()
+    }
+
+    fn handle_iotc(&mut self, now: Instant, from: SocketAddr, to_discovery_port: bool, plain: &[u8]) {
+        let packet = match iotc::Packet::parse(plain) {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.shared.log.byte(now, format!("datagram of {} bytes: {error}", plain.len()));
+                return;
+            }
+        };
+        if self.shared.config.envelope != Envelope::Transcode {
+            // The other envelope is probed for beside this one.
+            return;
+        }
+        packet_checks::iotc(now, plain, &mut self.shared.log);
+        if let iotc::Packet::DiscoveryRequest(discovery) = packet
+            && discovery.stage == 1
+        {
+            self.discover(now, from, &discovery);
+            return;
+        }
+        if to_discovery_port {
+            self.shared.log.byte(now, "a packet past discovery stage 1 came to the discovery port");
+            return;
+        }
+        match packet {
+            iotc::Packet::DiscoveryRequest(discovery) => self.choose(now, from, &discovery),
+            iotc::Packet::SessionRequest(request) => self.open_transcode_session(now, from, &request),
+            iotc::Packet::Data { from_camera: false, data } => {
+                if let Some(at) = self.position(data.session_id) {
+                    self.sessions[at].envelope.check_sequence(now, data.sequence, &mut self.shared.log);
+                    self.handle_dtls(now, from, at, data.channel, data.payload);
+                }
+            }
+            iotc::Packet::Keepalive { from_camera: false, payload } => {
+                if let Some(session) = self.sessions.iter_mut().find(|session| session.address == from) {
+                    session.heard(now, from);
+                    session.envelope.check_echo(now, payload, &mut self.shared.log);
+                }
+            }
+            // Noted by the packet checks.
+            _ => {}
+        }
+    }
+
+    fn discover(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
+        if discovery.uid != self.shared.config.credentials.uid {
+            // Broadcasts for other cameras come by.
+            return;
+        }
+        if discovery.auth_key != Some(self.auth_key) {
+            self.shared.log.byte(now, "discovery: the AuthKey is wrong");
+            if self.shared.config.strict_auth_key {
+                return;
+            }
+        }
+        if self.position(discovery.session_id).is_none()
+            && !self.add_session(now, from, discovery.session_id, EnvelopeState::transcode())
+        {
+            return;
+        }
+        let answer = iotc::Discovery { auth_key: None, ..*discovery };
+        self.shared.transmit(from, scramble(answer.emit(iotc::DISCOVERY_RESPONSE)));
+    }
+
+    fn choose(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
+        if discovery.stage != 2 {
+            self.shared.log.byte(now, format!("discovery: stage {}", discovery.stage));
+        }
+        if discovery.auth_key.is_some() {
+            self.shared.log.byte(now, "discovery: stage 2 carries the AuthKey");
+        }
+        let Some(at) = self.position(discovery.session_id) else { return };
+        let session = &mut self.sessions[at];
+        session.heard(now, from);
+        if let EnvelopeState::Transcode { chosen, .. } = &mut session.envelope {
+            *chosen = true;
+        }
+    }
+
+    fn open_transcode_session(&mut self, now: Instant, from: SocketAddr, request: &iotc::Session) {
+        let Some(at) = self.position(request.session_id) else {
+            self.shared.log.behaviour(now, "session request without discovery");
+            return;
+        };
+        let session = &mut self.sessions[at];
+        session.heard(now, from);
+        if let EnvelopeState::Transcode { chosen, open, .. } = &mut session.envelope {
+            if !*chosen && !*open {
+                self.shared.log.behaviour(now, "session request without discovery stage 2");
+            }
+            *open = true;
+        }
+        session.open(now, &self.shared);
+        self.shared.transmit(from, scramble(request.emit(iotc::SESSION_RESPONSE)));
+        self.drop_others_at(from, request.session_id);
+    }
+
+    fn handle_cc51(&mut self, now: Instant, from: SocketAddr, to_discovery_port: bool, bytes: &[u8]) {
+        if self.shared.config.envelope != Envelope::Cc51 {
+            return;
+        }
+        let packet = match cc51::Packet::parse(bytes, &self.signer) {
+            Ok(packet) => packet,
+            Err(error) => {
+                let of_other = matches!(error, WireError::Hmac { .. });
+                let hint = if of_other { " (wrong UID or AuthKey, or damaged)" } else { "" };
+                self.shared.log.byte(now, format!("datagram of {} bytes: {error}{hint}", bytes.len()));
+                return;
+            }
+        };
+        packet_checks::cc51(now, bytes, &mut self.shared.log);
+        if let cc51::Packet::Discovery(discovery) = packet {
+            self.handle_cc51_discovery(now, from, to_discovery_port, &discovery);
+            return;
+        }
+        if to_discovery_port {
+            self.shared.log.byte(now, "a packet past discovery came to the discovery port");
+            return;
+        }
+        match packet {
+            cc51::Packet::Keepalive(keepalive) => {
+                if let Some(at) = self.position(keepalive.session_id) {
+                    self.sessions[at].heard(now, from);
+                    self.sessions[at].envelope.check_counter(now, keepalive.counter, &mut self.shared.log);
+                }
+            }
+            cc51::Packet::Data(data) => {
+                if let Some(at) = self.position(data.session_id) {
+                    if !self.has_ticket(at, data.ticket) {
+                        self.shared.log.byte(now, "CC51 data: not the session's ticket");
+                    }
+                    self.handle_dtls(now, from, at, data.channel, data.payload);
+                }
+            }
+            cc51::Packet::Discovery(_) | cc51::Packet::Unknown { .. } => {}
+        }
+    }
+
+    fn handle_cc51_discovery(&mut self, now: Instant, from: SocketAddr, to_old_port: bool, asked: &cc51::Discovery) {
+        match asked.step {
+            0 => {
+                if asked.ticket != 0 {
+                    self.shared.log.byte(now, "CC51 discovery: step 0 has a ticket");
+                }
+                self.offer_ticket(now, from);
+            }
+            2 => {
+                if to_old_port {
+                    self.shared.log.byte(now, "CC51 discovery: step 2 came to the discovery port");
+                }
+                let Some(at) = self.position(asked.session_id) else {
+                    self.shared.log.behaviour(now, "CC51 discovery: step 2 with an unknown session id");
+                    return;
+                };
+                if !self.has_ticket(at, asked.ticket) {
+                    self.shared.log.byte(now, "CC51 discovery: step 2 does not have the ticket of step 1");
+                    return;
+                }
+                let session = &mut self.sessions[at];
+                session.heard(now, from);
+                session.open(now, &self.shared);
+                if let EnvelopeState::Cc51 { open, .. } = &mut session.envelope {
+                    *open = true;
+                }
+                let answer = cc51::Discovery { from_camera: true, step: 3, ..*asked };
+                self.shared.transmit(from, answer.emit(&self.signer));
+                self.drop_others_at(from, asked.session_id);
+            }
+            step => self.shared.log.byte(now, format!("CC51 discovery: step {step} is not a client's")),
+        }
+    }
+
+    /// Answers step 0: the same offer again where one is out already.
+    fn offer_ticket(&mut self, now: Instant, from: SocketAddr) {
+        let offered = self.sessions.iter().find_map(|session| match &session.envelope {
+            EnvelopeState::Cc51 { ticket, open: false, .. } if session.address == from => {
+                Some((*ticket, session.session_id))
+            }
+            _ => None,
+        });
+        let (ticket, session_id) = match offered {
+            Some(offered) => offered,
+            None => {
+                let ticket = self.shared.rng.random_range(1..=u16::MAX);
+                let session_id = SessionId(self.shared.rng.random());
+                let envelope = EnvelopeState::cc51(ticket, self.signer.clone());
+                if !self.add_session(now, from, session_id, envelope) {
+                    return;
+                }
+                (ticket, session_id)
+            }
+        };
+        let answer = cc51::Discovery { from_camera: true, step: 1, ticket, session_id };
+        self.shared.transmit(from, answer.emit(&self.signer));
+    }
+
+    fn handle_dtls(&mut self, now: Instant, from: SocketAddr, at: usize, channel: Channel, datagram: &[u8]) {
+        let session = &mut self.sessions[at];
+        session.heard(now, from);
+        if !session.envelope.is_open() {
+            self.shared.log.behaviour(now, "DTLS before the session stands");
+        }
+        if channel != Channel::Main {
+            self.shared.log.behaviour(now, "DTLS on the back channel, which the camera has not opened");
+            return;
+        }
+        if let Some(reason) = session.handle_dtls(now, datagram, &mut self.shared) {
+            let id = session.id;
+            self.sessions.remove(at);
+            self.shared.client_gone(id, reason);
+        }
+    }
+
+    /// False where the camera has its fill of clients.
+    fn add_session(&mut self, now: Instant, from: SocketAddr, id: SessionId, envelope: EnvelopeState) -> bool {
+        let others = self.sessions.iter().filter(|s| s.envelope.is_open() && s.address != from).count();
+        if others >= self.shared.config.max_clients {
+            return false;
+        }
+        if self.sessions.len() >= MAX_SESSIONS
+            && let Some(at) = self.sessions.iter().position(|session| !session.envelope.is_open())
+        {
+            self.sessions.remove(at);
+        }
+        let client = ClientId(self.next_id);
+        self.next_id += 1;
+        self.sessions.push(ClientSession::new(now, client, from, id, envelope, &self.shared));
+        true
+    }
+
+    /// A client that begins again from the same port has given up what it had.
+    fn drop_others_at(&mut self, address: SocketAddr, keep: SessionId) {
+        let shared = &mut self.shared;
+        self.sessions.retain(|session| {
+            let stays = session.address != address || session.session_id == keep;
+            if !stays && session.envelope.is_open() {
+                shared.client_gone(session.id, GoneReason::Replaced);
+            }
+            stays
+        });
+    }
+
+    fn position(&self, session_id: SessionId) -> Option<usize> {
+        self.sessions.iter().position(|session| session.session_id == session_id)
+    }
+
+    fn has_ticket(&self, at: usize, wanted: u16) -> bool {
+        matches!(self.sessions[at].envelope, EnvelopeState::Cc51 { ticket, .. } if ticket == wanted)
+    }
+}

@@ -1,0 +1,92 @@
+//! What kind of camera to be.
+
+use gstwyze::protocol::credentials::{CredentialError, Credentials};
+use gstwyze::protocol::dtls::Suite;
+use std::time::Duration;
+
+/// The identity of the project's test vectors, so that a demonstration needs no arguments.
+pub const DEMO_UID: &str = "HSBJYB5HSETGCDWD111A";
+pub const DEMO_ENR: &str = "roTRg3tiuL3TjXhm";
+pub const DEMO_MAC: &str = "AABBCCDDEEFF";
+
+/// The models that take K10052 instead of K10056.
+const DOORBELL_MODELS: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
+
+/// The outer packet format, which a camera's firmware fixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    Transcode,
+    Cc51,
+}
+
+/// Identity, dialect and temper of a simulated camera.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    pub credentials: Credentials,
+    pub envelope: Envelope,
+    /// Product model, as `WYZE_CAKP2JFUS`; it decides which resolution command is the right one.
+    pub model: String,
+    pub firmware: String,
+    /// Ask each DTLS client for a cookie first.
+    pub hello_verify: bool,
+    /// The DTLS suites that the camera takes.
+    pub suites: Vec<Suite>,
+    /// K10001's status: 1, 3 and 6 ask for an answer; 2 (updating), 4 (checking ENR) and 5 (off) turn the client away.
+    pub challenge: u8,
+    /// Answer K10002 with connectionRes "2" even when it is right.
+    pub refuse_answer: bool,
+    /// What the login answer says of talk-back.
+    pub two_way_audio: bool,
+    /// Do not answer discovery with a wrong AuthKey. It is logged in any case.
+    pub strict_auth_key: bool,
+    /// Vary the frame types of media packets at random, among those that mean the same.
+    pub every_frame_type: bool,
+    /// Send media in the wrapped format.
+    pub wrapped: bool,
+    /// This many video frames of each session say `stale_frame_size` whatever they have.
+    pub stale_frames: u32,
+    pub stale_frame_size: u8,
+    /// Frame bytes in one media packet, up to 1200.
+    pub packet_payload: usize,
+    pub keepalive_interval: Duration,
+    /// A client that is silent for this long is given up.
+    pub idle_timeout: Duration,
+    /// Further clients are not answered.
+    pub max_clients: usize,
+}
+
+impl CameraConfig {
+    /// A Cam v3 with these credentials.
+    pub fn new(credentials: Credentials) -> Self {
+        CameraConfig {
+            credentials,
+            envelope: Envelope::Transcode,
+            model: "WYZE_CAKP2JFUS".into(),
+            firmware: "4.36.13.0416".into(),
+            hello_verify: false,
+            suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
+            challenge: 3,
+            refuse_answer: false,
+            two_way_audio: true,
+            strict_auth_key: true,
+            every_frame_type: false,
+            wrapped: false,
+            stale_frames: 0,
+            stale_frame_size: 1,
+            packet_payload: 1024,
+            keepalive_interval: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(10),
+            max_clients: 4,
+        }
+    }
+
+    /// A Cam v3 with the demonstration identity.
+    pub fn demo() -> Result<Self, CredentialError> {
+        Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).map(Self::new)
+    }
+
+    /// True where this model takes K10052.
+    pub fn takes_doorbell_resolution(&self) -> bool {
+        DOORBELL_MODELS.contains(&self.model.as_str())
+    }
+}

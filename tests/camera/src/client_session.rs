@@ -1,0 +1,143 @@
+//! One client of the camera, from the first discovery packet on.
+
+use crate::av_session::AvSession;
+use crate::camera::{CameraEvent, ClientId, GoneReason, Shared};
+use crate::envelope_state::EnvelopeState;
+use crate::main_channel::{Change, MainChannel};
+use crate::media_frame::MediaFrame;
+use gstwyze::protocol::wire::{Channel, SessionId};
+use rand::RngExt;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub struct ClientSession {
+    pub id: ClientId,
+    /// Where the client was last heard from; answers go there.
+    pub address: SocketAddr,
+    pub session_id: SessionId,
+    pub envelope: EnvelopeState,
+    channel: MainChannel,
+    av: AvSession,
+    next_keepalive: Option<Instant>,
+    last_heard: Instant,
+}
+
+impl ClientSession {
+    pub fn new(
+        now: Instant,
+        id: ClientId,
+        address: SocketAddr,
+        session_id: SessionId,
+        envelope: EnvelopeState,
+        shared: &Shared,
+    ) -> Self {
+        let config = &shared.config;
+        ClientSession {
+            id,
+            address,
+            session_id,
+            envelope,
+            channel: MainChannel::new(config.credentials.psk(), config.suites.clone(), config.hello_verify),
+            av: AvSession::new(id),
+            next_keepalive: None,
+            last_heard: now,
+        }
+    }
+
+    pub fn is_streaming(&self) -> bool {
+        self.av.is_streaming()
+    }
+
+    /// Keeps the session alive, and follows a client whose address changed.
+    pub fn heard(&mut self, now: Instant, from: SocketAddr) {
+        self.last_heard = now;
+        self.address = from;
+    }
+
+    /// The envelope's session stands: keepalives begin.
+    pub fn open(&mut self, now: Instant, shared: &Shared) {
+        self.next_keepalive.get_or_insert(now + shared.config.keepalive_interval);
+    }
+
+    /// Takes a DTLS datagram; a reason where the session ends by it.
+    pub fn handle_dtls(&mut self, now: Instant, datagram: &[u8], shared: &mut Shared) -> Option<GoneReason> {
+        let mut records = Vec::new();
+        let change = self.channel.handle_datagram(now, datagram, |record| records.push(record.to_vec()));
+        match &change {
+            Change::Restarted => self.av = AvSession::new(self.id),
+            Change::Established(suite) => {
+                self.av = AvSession::new(self.id);
+                shared.events.push_back(CameraEvent::ClientConnected {
+                    client: self.id,
+                    address: self.address,
+                    suite: *suite,
+                });
+            }
+            Change::None | Change::Closed | Change::Failed(_) => {}
+        }
+        for record in &records {
+            self.av.handle_record(now, record, shared);
+        }
+        self.send_av_records();
+        self.flush(shared);
+        if change == Change::Closed { Some(GoneReason::Goodbye) } else { None }
+    }
+
+    pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared) {
+        if !self.channel.is_established() || !self.av.takes(frame) {
+            return;
+        }
+        let channel = &mut self.channel;
+        self.av.push_frame(frame, viewers, shared, |packet| channel.send(packet));
+        self.flush(shared);
+    }
+
+    /// A reason where the client has been silent for too long.
+    pub fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) -> Option<GoneReason> {
+        if self.idle_at(shared) <= now {
+            return Some(GoneReason::Idle);
+        }
+        if let Some(at) = self.next_keepalive
+            && at <= now
+        {
+            self.envelope.check_overdue(now, &mut shared.log);
+            let payload = shared.rng.random();
+            let keepalive = self.envelope.keepalive(now, self.session_id, payload);
+            shared.transmit(self.address, keepalive);
+            self.next_keepalive = Some(now + shared.config.keepalive_interval);
+        }
+        self.channel.handle_timeout(now);
+        self.av.handle_timeout(now, shared);
+        self.send_av_records();
+        self.flush(shared);
+        None
+    }
+
+    pub fn poll_timeout(&self, shared: &Shared) -> Option<Instant> {
+        let due = [self.next_keepalive, self.channel.poll_timeout(), self.av.poll_timeout()];
+        due.into_iter().flatten().chain([self.idle_at(shared)]).min()
+    }
+
+    /// Says goodbye in DTLS.
+    pub fn close(&mut self, shared: &mut Shared) {
+        self.channel.close();
+        self.flush(shared);
+    }
+
+    fn idle_at(&self, shared: &Shared) -> Instant {
+        self.last_heard + shared.config.idle_timeout
+    }
+
+    fn send_av_records(&mut self) {
+        for record in self.av.to_send.drain(..) {
+            self.channel.send(&record);
+        }
+    }
+
+    fn flush(&mut self, shared: &mut Shared) {
+        while let Some(datagram) = self.channel.poll_transmit() {
+            let wrapped = self.envelope.wrap(self.session_id, Channel::Main, &datagram);
+            shared.transmit(self.address, wrapped);
+        }
+    }
+}

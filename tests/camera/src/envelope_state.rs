@@ -1,0 +1,137 @@
+//! The outer packets of one session: what carries DTLS, and the keepalives.
+
+use crate::deviation_log::DeviationLog;
+use gstwyze::protocol::wire::cc51::{self, Signer};
+use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A client answers at once; this allows for lost packets both ways.
+const MAX_KEEPALIVE_ANSWER: Duration = Duration::from_secs(3);
+
+/// How far an envelope's session has come, and its counters.
+pub enum EnvelopeState {
+    Transcode {
+        /// Stage 2 has come.
+        chosen: bool,
+        /// The session request has come.
+        open: bool,
+        next_sent: u16,
+        next_received: Option<u16>,
+        /// Keepalive payloads that wait for their echo.
+        pings: VecDeque<([u8; 8], Instant)>,
+    },
+    Cc51 {
+        ticket: u16,
+        /// Step 2 has come.
+        open: bool,
+        signer: Signer,
+        pings_sent: u32,
+        next_answer: u32,
+        /// When the oldest keepalive without an answer is overdue.
+        overdue: Option<Instant>,
+    },
+}
+
+impl EnvelopeState {
+    pub fn transcode() -> Self {
+        EnvelopeState::Transcode {
+            chosen: false,
+            open: false,
+            next_sent: 0,
+            next_received: None,
+            pings: VecDeque::new(),
+        }
+    }
+
+    pub fn cc51(ticket: u16, signer: Signer) -> Self {
+        EnvelopeState::Cc51 { ticket, open: false, signer, pings_sent: 0, next_answer: 2, overdue: None }
+    }
+
+    pub fn is_open(&self) -> bool {
+        match self {
+            EnvelopeState::Transcode { open, .. } | EnvelopeState::Cc51 { open, .. } => *open,
+        }
+    }
+
+    /// One DTLS datagram as it goes to the client.
+    pub fn wrap(&mut self, session_id: SessionId, channel: Channel, payload: &[u8]) -> Vec<u8> {
+        match self {
+            EnvelopeState::Transcode { next_sent, .. } => {
+                let data = iotc::Data { sequence: *next_sent, channel, session_id, payload };
+                *next_sent = next_sent.wrapping_add(1);
+                scramble(data.emit(iotc::DATA_FROM_CAMERA))
+            }
+            EnvelopeState::Cc51 { ticket, signer, .. } => {
+                cc51::Data { channel, ticket: *ticket, session_id, payload }.emit(signer)
+            }
+        }
+    }
+
+    /// A keepalive; `payload` is random.
+    pub fn keepalive(&mut self, now: Instant, session_id: SessionId, payload: [u8; 8]) -> Vec<u8> {
+        match self {
+            EnvelopeState::Transcode { pings, .. } => {
+                pings.push_back((payload, now + MAX_KEEPALIVE_ANSWER));
+                scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, payload))
+            }
+            EnvelopeState::Cc51 { signer, pings_sent, overdue, .. } => {
+                *pings_sent = pings_sent.wrapping_add(1);
+                overdue.get_or_insert(now + MAX_KEEPALIVE_ANSWER);
+                cc51::Keepalive { counter: *pings_sent, session_id }.emit(signer)
+            }
+        }
+    }
+
+    /// The sequence of a data packet received; CC51 has none.
+    pub fn check_sequence(&mut self, now: Instant, sequence: u16, log: &mut DeviationLog) {
+        let EnvelopeState::Transcode { next_received, .. } = self else { return };
+        if let Some(expected) = *next_received
+            && sequence != expected
+        {
+            log.behaviour(now, format!("IOTC data: sequence is {sequence} instead of {expected}"));
+        }
+        *next_received = Some(sequence.wrapping_add(1));
+    }
+
+    /// The payload of an IOTC keepalive answer.
+    pub fn check_echo(&mut self, now: Instant, payload: [u8; 8], log: &mut DeviationLog) {
+        let EnvelopeState::Transcode { pings, .. } = self else { return };
+        match pings.iter().position(|(sent, _)| *sent == payload) {
+            Some(at) => drop(pings.remove(at)),
+            None => log.behaviour(now, "keepalive answer: the payload is none that waits for its echo"),
+        }
+    }
+
+    /// The counter of a CC51 keepalive answer.
+    pub fn check_counter(&mut self, now: Instant, counter: u32, log: &mut DeviationLog) {
+        let EnvelopeState::Cc51 { next_answer, overdue, .. } = self else { return };
+        if counter != *next_answer {
+            log.behaviour(now, format!("CC51 keepalive: counter is {counter} instead of {next_answer}"));
+        }
+        *next_answer = counter.wrapping_add(2);
+        *overdue = None;
+    }
+
+    /// Notes keepalives that nobody answered.
+    pub fn check_overdue(&mut self, now: Instant, log: &mut DeviationLog) {
+        let is_overdue = match self {
+            EnvelopeState::Transcode { pings, .. } => {
+                let waiting = pings.len();
+                pings.retain(|&(_, by)| by > now);
+                pings.len() < waiting
+            }
+            EnvelopeState::Cc51 { overdue, .. } => overdue.take_if(|by| *by <= now).is_some(),
+        };
+        if is_overdue {
+            log.behaviour(now, "keepalive: no answer within 3 s");
+        }
+    }
+}
+
+/// Puts a plain IOTC packet through TransCode.
+pub fn scramble(mut datagram: Vec<u8>) -> Vec<u8> {
+    // It refuses only what has no whole header, and every emitted packet has one.
+    let _ = transcode::encode(&mut datagram);
+    datagram
+}

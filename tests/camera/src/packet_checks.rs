@@ -1,0 +1,175 @@
+//! Holds what clients send against the protocol's tables, field by field.
+//!
+//! On purpose without the library's parsers: a mistake that parse and emit share shows here.
+
+use crate::deviation_log::DeviationLog;
+use std::ops::Range;
+use std::time::Instant;
+
+/// What a packet has to look like.
+struct Layout<'a> {
+    what: &'static str,
+    len: usize,
+    fields: &'a [(usize, &'a [u8], &'static str)],
+    zeros: &'a [Range<usize>],
+}
+
+impl Layout<'_> {
+    fn check(&self, now: Instant, b: &[u8], log: &mut DeviationLog) {
+        let what = self.what;
+        if b.len() != self.len {
+            log.byte(now, format!("{what}: {} bytes instead of {}", b.len(), self.len));
+            return;
+        }
+        for &(at, expected, name) in self.fields {
+            let got = &b[at..at + expected.len()];
+            if got != expected {
+                log.byte(now, format!("{what}: {name} at {at} is {got:02x?} instead of {expected:02x?}"));
+            }
+        }
+        for zeros in self.zeros {
+            if b[zeros.clone()].iter().any(|&byte| byte != 0) {
+                log.byte(now, format!("{what}: {zeros:?} has to be zero"));
+            }
+        }
+    }
+}
+
+fn le16(value: usize) -> [u8; 2] {
+    [value as u8, (value >> 8) as u8]
+}
+
+/// A plain IOTC datagram that the camera parsed.
+pub fn iotc(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    let body = le16(b.len().saturating_sub(16));
+    let (marker, flags) = ("marker and mode", "flags");
+    match b.get(8..10) {
+        Some([0x01, 0x06]) => Layout {
+            what: "discovery",
+            len: 88,
+            fields: &[
+                (0, &[4, 2, 0x1A, 2], marker),
+                (4, &body, "body length"),
+                (10, &[0x21, 0], flags),
+                (52, &[1, 1, 2, 4], "SDK version"),
+            ],
+            zeros: &[12..16, 36..52, 65..74, 82..88],
+        }
+        .check(now, b, log),
+        Some([0x02, 0x04]) => Layout {
+            what: "session request",
+            len: 52,
+            fields: &[(0, &[4, 2, 0x1A, 2], marker), (4, &body, "body length"), (10, &[0x33, 0], flags)],
+            zeros: &[12..16, 44..48],
+        }
+        .check(now, b, log),
+        Some([0x07, 0x04]) if b.len() >= 28 => Layout {
+            what: "IOTC data",
+            len: b.len(),
+            fields: &[
+                (0, &[4, 2, 0x1A, 0x0B], marker),
+                (4, &body, "body length"),
+                (10, &[0x21, 0], flags),
+                (12, &b[20..22], "start of the session id"),
+                (15, &[1], "byte after the channel"),
+                (16, &[0x0C, 0, 0, 0], "sub-header length"),
+            ],
+            zeros: &[],
+        }
+        .check(now, b, log),
+        Some([0x27, 0x04]) => Layout {
+            what: "keepalive answer",
+            len: 24,
+            fields: &[(0, &[4, 2, 0x1A, 0x0A], marker), (4, &body, "body length"), (10, &[0x21, 0], flags)],
+            zeros: &[12..14, 14..16],
+        }
+        .check(now, b, log),
+        command => {
+            log.byte(now, format!("IOTC packet of {} bytes with command {command:02x?} is not a client's", b.len()))
+        }
+    }
+}
+
+/// A CC51 datagram whose HMAC verified.
+pub fn cc51(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    let length = le16(b.len().saturating_sub(12));
+    match b.get(4..6) {
+        Some([0x02, 0x10]) => Layout {
+            what: "CC51 discovery",
+            len: 52,
+            fields: &[(6, &[0x28, 0], "length"), (24, &[0, 8, 3, 4], "version"), (28, &[0x1D, 0, 0, 0], "constant")],
+            zeros: &[2..4, 8..12],
+        }
+        .check(now, b, log),
+        Some([0x02, 0x12]) => {
+            Layout { what: "CC51 keepalive", len: 48, fields: &[(6, &[0x24, 0], "length")], zeros: &[2..4, 8..16] }
+                .check(now, b, log)
+        }
+        Some([0x02, 0x15]) => Layout {
+            what: "CC51 data",
+            len: b.len(),
+            fields: &[(6, &length, "length"), (12, &[0x10], "constant"), (24, &[1, 0, 0, 0], "constant")],
+            zeros: &[2..4, 8..12],
+        }
+        .check(now, b, log),
+        command => log.byte(now, format!("CC51 packet of {} bytes has unknown command {command:02x?}", b.len())),
+    }
+}
+
+/// A login request; its password and echo are the session's to check.
+pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    let second = b.get(1) == Some(&0x20);
+    let len = if second { 572 } else { 570 };
+    Layout {
+        what: if second { "second login" } else { "first login" },
+        len,
+        fields: &[
+            (0, &[0, if second { 0x20 } else { 0 }, 0x0C, 0], "magic and version"),
+            (16, &le16(len - 24), "size"),
+            (18, &[u8::from(!second), 0], "first or second"),
+            (24, b"admin\0", "user"),
+            (552, &[0xFB, 0x07, 0x1F, 0], "capabilities"),
+        ],
+        // 536 and 538: no resends asked for.
+        zeros: &[4..16, 30..280, 536..540, 544..552],
+    }
+    .check(now, b, log);
+    if b.len() == len && !matches!(b[540..544], [2 | 4, 0, 0, 0]) {
+        log.byte(now, format!("login: security mode {:02x?} is neither 4 nor 2", &b[540..544]));
+    }
+}
+
+pub fn ack(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    let counter = [b.get(12).copied().unwrap_or(0), b.get(13).copied().unwrap_or(0)];
+    Layout {
+        what: "ACK",
+        len: 24,
+        fields: &[(0, &[9, 0, 0x0C, 0], "magic and version"), (18, &counter, "ACK counter << 16")],
+        zeros: &[14..16, 16..18, 22..24],
+    }
+    .check(now, b, log);
+}
+
+/// A control frame with a whole HL header in it.
+pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    if b.len() < 56 {
+        log.byte(now, format!("control frame: {} bytes, at least 56 needed", b.len()));
+        return;
+    }
+    let with_io_type = le16(b.len() - 36);
+    Layout {
+        what: "control frame",
+        len: 56 + usize::from(u16::from_le_bytes([b[46], b[47]])),
+        fields: &[
+            (0, &[0x0C, 0, 0x0C, 0], "magic and version"),
+            (16, &[0, 0x70], "kind"),
+            (20, &[1, 0, 0, 0], "constant"),
+            (24, &with_io_type, "length"),
+            (28, &b[18..20], "second command counter"),
+            (36, &[0, 1], "IO type"),
+            (40, b"HL\x05", "HL and protocol"),
+        ],
+        zeros: &[8..16, 26..28, 30..36, 38..40, 48..56],
+    }
+    .check(now, b, log);
+}

@@ -1,0 +1,278 @@
+//! A camera on real sockets, with a thread of its own.
+
+use crate::camera::{Camera, CameraEvent};
+use crate::camera_config::CameraConfig;
+use crate::deviation_log::DeviationLog;
+use crate::link::LinkConfig;
+use crate::media_frame::MediaFrame;
+use crate::station::{Arrival, SentFrame, ServerStats, Station};
+use crate::synthetic::{Synthetic, SyntheticConfig};
+use polling::{Event, Events, PollMode, Poller};
+use socket2::SockRef;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+const DISCOVERY: usize = 0;
+const EPHEMERAL: usize = 1;
+/// What is asked of the system for either direction; it may give less.
+const SOCKET_BUFFER: usize = 1 << 20;
+const MAX_DATAGRAM: usize = 2048;
+
+/// Where a server's frames come from.
+#[derive(Debug, Clone)]
+pub enum MediaSource {
+    /// Only from [`CameraServer::push_frame`].
+    None,
+    /// Made up, in real time; its `start` becomes the present.
+    Synthetic(SyntheticConfig),
+}
+
+/// Beyond what the camera itself is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerOptions {
+    /// Of the camera's choices and of both links.
+    pub seed: u64,
+    /// Camera to client.
+    pub outgoing: LinkConfig,
+    /// Client to camera.
+    pub incoming: LinkConfig,
+    /// Keep length and SHA-256 of each frame sent, for [`CameraServer::sent_frames`].
+    pub record_frames: bool,
+}
+
+/// A running camera; dropping it says goodbye to the clients and ends it.
+pub struct CameraServer {
+    station: Arc<Mutex<Station>>,
+    poller: Arc<Poller>,
+    address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Pushes frames to a camera from another thread.
+#[derive(Clone)]
+pub struct FrameSender {
+    station: Arc<Mutex<Station>>,
+    poller: Arc<Poller>,
+}
+
+impl FrameSender {
+    pub fn push_frame(&self, frame: &MediaFrame) {
+        lock(&self.station).push_frame(Instant::now(), frame);
+        wake(&self.poller);
+    }
+
+    /// Events since the last call; one reader at a time.
+    pub fn take_media_events(&self) -> Vec<CameraEvent> {
+        std::mem::take(&mut lock(&self.station).media_events)
+    }
+}
+
+impl CameraServer {
+    /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is a socket's.
+    pub fn start(config: CameraConfig, listen: SocketAddr, media: MediaSource) -> io::Result<Self> {
+        Self::start_with(config, listen, media, ServerOptions::default())
+    }
+
+    pub fn start_with(
+        config: CameraConfig,
+        listen: SocketAddr,
+        media: MediaSource,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        let discovery = bind(listen)?;
+        let address = discovery.local_addr()?;
+        let synthetic = match media {
+            MediaSource::None => None,
+            MediaSource::Synthetic(config) => {
+                let start = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+                Some((Instant::now(), Synthetic::new(SyntheticConfig { start, ..config })))
+            }
+        };
+        let station = Arc::new(Mutex::new(Station::new(Camera::new(config, options.seed), synthetic, options)));
+        let poller = Arc::new(Poller::new()?);
+        let ephemeral = bind(SocketAddr::new(address.ip(), 0))?;
+        let mut worker = Worker { station: station.clone(), poller: poller.clone(), discovery, ephemeral };
+        watch(&worker.poller, &worker.discovery, DISCOVERY)?;
+        watch(&worker.poller, &worker.ephemeral, EPHEMERAL)?;
+        let thread = std::thread::Builder::new().name("wyze-camera".into()).spawn(move || worker.run())?;
+        Ok(CameraServer { station, poller, address, thread: Some(thread) })
+    }
+
+    /// Where discovery is heard.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A copy of what clients did wrong so far.
+    pub fn log(&self) -> DeviationLog {
+        self.station().camera.log().clone()
+    }
+
+    pub fn stats(&self) -> ServerStats {
+        self.station().stats()
+    }
+
+    /// The frames that went out, with [`ServerOptions::record_frames`].
+    pub fn sent_frames(&self) -> Vec<SentFrame> {
+        self.station().sent_frames.clone()
+    }
+
+    /// Events since the last call.
+    pub fn take_events(&self) -> Vec<CameraEvent> {
+        self.station().events.drain(..).collect()
+    }
+
+    /// Changes the camera; see [`Camera::config_mut`] for what sessions notice of it.
+    pub fn configure(&self, change: impl FnOnce(&mut CameraConfig)) {
+        change(self.station().camera.config_mut());
+    }
+
+    /// Both links, for datagrams from now on; a loss of 1 cuts them.
+    pub fn set_links(&self, outgoing: LinkConfig, incoming: LinkConfig) {
+        let mut station = self.station();
+        station.outgoing.set_config(outgoing);
+        station.incoming.set_config(incoming);
+    }
+
+    pub fn push_frame(&self, frame: &MediaFrame) {
+        self.frame_sender().push_frame(frame);
+    }
+
+    pub fn frame_sender(&self) -> FrameSender {
+        FrameSender { station: self.station.clone(), poller: self.poller.clone() }
+    }
+
+    /// Forgets all clients without a word, hears nothing for `downtime`, and comes back on another ephemeral port.
+    pub fn reboot(&self, downtime: Duration) {
+        self.station().reboot(Instant::now(), downtime);
+        wake(&self.poller);
+    }
+
+    /// Says goodbye to the clients, ends, and hands out the log.
+    pub fn stop(mut self) -> DeviationLog {
+        self.end();
+        self.log()
+    }
+
+    fn end(&mut self) {
+        self.station().stopping = true;
+        wake(&self.poller);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed; the log of it is what is left.
+            let _ = thread.join();
+        }
+    }
+
+    fn station(&self) -> MutexGuard<'_, Station> {
+        lock(&self.station)
+    }
+}
+
+impl Drop for CameraServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The thread's own.
+struct Worker {
+    station: Arc<Mutex<Station>>,
+    poller: Arc<Poller>,
+    discovery: UdpSocket,
+    ephemeral: UdpSocket,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        let mut events = Events::new();
+        while let Some(timeout) = self.serve() {
+            events.clear();
+            if let Err(error) = self.poller.wait(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                break;
+            }
+        }
+        // Polling asks for this before its sources close.
+        let _ = self.poller.delete(&self.discovery);
+        let _ = self.poller.delete(&self.ephemeral);
+    }
+
+    /// Receives, does what is due, sends; how long to wait then, or `None` at the end.
+    fn serve(&mut self) -> Option<Option<Duration>> {
+        let station = self.station.clone();
+        let mut station = lock(&station);
+        if std::mem::take(&mut station.new_port_wanted) {
+            self.move_to_new_port();
+        }
+        let now = Instant::now();
+        receive(&self.discovery, true, now, &mut station);
+        receive(&self.ephemeral, false, now, &mut station);
+        station.advance(now);
+        let stopping = station.stopping;
+        if stopping {
+            station.camera.close();
+            while let Some(transmit) = station.camera.poll_transmit() {
+                let _ = self.ephemeral.send_to(&transmit.data, transmit.to);
+            }
+            return None;
+        }
+        for transmit in station.poll_burst(now) {
+            let socket = if transmit.from_discovery_port { &self.discovery } else { &self.ephemeral };
+            // What the system will not take is lost, as on any network.
+            let _ = socket.send_to(&transmit.data, transmit.to);
+        }
+        Some(station.poll_timeout().map(|due| due.saturating_duration_since(Instant::now())))
+    }
+
+    /// Where no other port is to be had, the old one stays.
+    fn move_to_new_port(&mut self) {
+        let Ok(socket) = self.ephemeral.local_addr().and_then(|old| bind(SocketAddr::new(old.ip(), 0))) else { return };
+        if watch(&self.poller, &socket, EPHEMERAL).is_ok() {
+            let _ = self.poller.delete(&self.ephemeral);
+            self.ephemeral = socket;
+        }
+    }
+}
+
+fn receive(socket: &UdpSocket, to_discovery_port: bool, now: Instant, station: &mut Station) {
+    let mut buffer = [0; MAX_DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer) {
+            Ok((len, from)) => {
+                station.stats.datagrams_received += 1;
+                station.incoming.send(now, Arrival { from, to_discovery_port, data: buffer[..len].to_vec() });
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let options = SockRef::from(&socket);
+    // A wish; small buffers only lose more.
+    let _ = options.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = options.set_send_buffer_size(SOCKET_BUFFER);
+    Ok(socket)
+}
+
+fn watch(poller: &Poller, socket: &UdpSocket, key: usize) -> io::Result<()> {
+    // SAFETY: the worker deletes each socket from the poller before it closes.
+    unsafe { poller.add_with_mode(socket, Event::readable(key), PollMode::Level) }
+}
+
+/// A thread that panicked left a log worth reading.
+fn lock(station: &Mutex<Station>) -> MutexGuard<'_, Station> {
+    station.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wake(poller: &Poller) {
+    // It fails only where the system is out of resources; the thread then wakes with its next timeout.
+    let _ = poller.notify();
+}

@@ -1,0 +1,294 @@
+//! A client put together by hand from wire formats and DTLS, over a perfect link in virtual time.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use gstwyze::protocol::credentials::{Credentials, Psk};
+use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use gstwyze::protocol::wire::cc51::{self, Signer};
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message};
+use gstwyze::protocol::wire::media::{self, MediaPacket};
+use gstwyze::protocol::wire::{Channel, SessionId, iotc, login, transcode};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wyze_camera::{Camera, CameraConfig, Envelope};
+
+pub struct HandClient {
+    pub camera: Camera,
+    pub now: Instant,
+    pub address: SocketAddr,
+    credentials: Credentials,
+    signer: Signer,
+    envelope: Envelope,
+    pub session_id: SessionId,
+    ticket: u16,
+    sequence: u16,
+    endpoint: Option<Endpoint>,
+    send_counter: u32,
+    ack_counter: u16,
+    command_counter: u16,
+    previous_highest: u16,
+    highest: u16,
+    keepalives: u32,
+    pub answer_keepalives: bool,
+    /// Datagrams that are not data, plain.
+    pub other: Vec<Vec<u8>>,
+    /// AV packets.
+    pub records: Vec<Vec<u8>>,
+}
+
+impl HandClient {
+    pub fn new(config: CameraConfig) -> Self {
+        let credentials = config.credentials.clone();
+        HandClient {
+            signer: Signer::new(&credentials.uid, &credentials.auth_key()),
+            envelope: config.envelope,
+            camera: Camera::new(config, 5),
+            now: Instant::now(),
+            address: SocketAddr::from(([127, 0, 0, 1], 40000)),
+            credentials,
+            session_id: SessionId(*b"hand-cli"),
+            ticket: 0,
+            sequence: 0,
+            endpoint: None,
+            send_counter: 0,
+            ack_counter: 1,
+            command_counter: 0,
+            previous_highest: 0xFFFF,
+            highest: 0xFFFF,
+            keepalives: 0,
+            answer_keepalives: true,
+            other: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Up to the point where media flows.
+    pub fn start(&mut self) {
+        self.open();
+        self.shake_hands();
+        self.log_in();
+        self.authenticate();
+    }
+
+    pub fn open(&mut self) {
+        match self.envelope {
+            Envelope::Transcode => {
+                self.discover_stage(1, true);
+                assert_eq!(self.other.pop().map(|b| b[8..10].to_vec()), Some(vec![0x02, 0x06]));
+                self.discover_stage(2, false);
+                let uid = self.credentials.uid;
+                let request = iotc::Session { uid, session_id: self.session_id, unix_time: 1 };
+                self.send_iotc(request.emit(iotc::SESSION_REQUEST), false);
+                assert_eq!(self.other.pop().map(|b| b[8..10].to_vec()), Some(vec![0x04, 0x04]));
+            }
+            Envelope::Cc51 => {
+                let first = self.cc51_step(0, true);
+                assert!(first.from_camera && first.step == 1);
+                (self.ticket, self.session_id) = (first.ticket, first.session_id);
+                assert_eq!(self.cc51_step(2, false).step, 3);
+            }
+        }
+    }
+
+    pub fn discover_stage(&mut self, stage: u8, to_discovery_port: bool) {
+        let auth_key = (stage == 1).then(|| self.credentials.auth_key());
+        let discovery = iotc::Discovery { uid: self.credentials.uid, session_id: self.session_id, stage, auth_key };
+        self.send_iotc(discovery.emit(iotc::DISCOVERY_REQUEST), to_discovery_port);
+    }
+
+    fn cc51_step(&mut self, step: u16, to_discovery_port: bool) -> cc51::Discovery {
+        let (ticket, session_id) = (self.ticket, self.session_id);
+        let discovery = cc51::Discovery { from_camera: false, step, ticket, session_id };
+        self.send(discovery.emit(&self.signer), to_discovery_port);
+        let answer = self.other.pop().expect("an answer");
+        match cc51::Packet::parse(&answer, &self.signer) {
+            Ok(cc51::Packet::Discovery(discovery)) => discovery,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn shake_hands(&mut self) {
+        let psk = self.credentials.psk();
+        self.shake_hands_with(psk);
+        assert_eq!(self.endpoint.as_ref().map(Endpoint::state), Some(&State::Established));
+    }
+
+    pub fn shake_hands_with(&mut self, psk: Psk) {
+        self.endpoint = Endpoint::new(&Settings::new(Role::Client, psk)).ok();
+        self.flush();
+    }
+
+    pub fn log_in(&mut self) {
+        let credentials = self.credentials.clone();
+        for second in [false, true] {
+            let request = login::Request { second, random: [0xFF, 2, 3, 4], password: credentials.enr.bytes() };
+            self.send_record(&request.emit());
+        }
+        let answer = self.records.pop().expect("a login answer");
+        let answer = login::Response::parse(&answer).expect("a login answer");
+        assert!(answer.success && answer.echo == [0, 2, 3, 4]);
+        self.ack();
+    }
+
+    pub fn authenticate(&mut self) {
+        let challenge = Challenge::parse(&self.command(&hl::auth_request(&[]))).expect("a challenge");
+        let answer = self.credentials.answer(&challenge).expect("a status with a key");
+        let answer = Answer { answer, random: [1; 4], video: true, audio: true };
+        let result: serde_json::Value = serde_json::from_slice(&self.command(&answer.emit())).expect("JSON");
+        assert_eq!(result["connectionRes"], "1");
+        assert_eq!(result["cameraInfo"]["channelResquestResult"]["video"], "1");
+    }
+
+    /// Sends an HL message and returns the payload of its answer.
+    pub fn command(&mut self, message: &[u8]) -> Vec<u8> {
+        self.send_command(message);
+        let record = self.records.pop().expect("an answer");
+        let frame = ControlFrame::parse(&record).expect("a control frame");
+        let answer = Message::parse(frame.hl).expect("an HL message");
+        let request = Message::parse(message).expect("an HL message");
+        assert_eq!(answer.command, request.command + 1);
+        self.highest = frame.send_counter as u16;
+        let payload = answer.payload.to_vec();
+        self.ack();
+        payload
+    }
+
+    pub fn send_command(&mut self, message: &[u8]) {
+        let (send_counter, command_counter) = (self.send_counter, self.command_counter);
+        let frame = ControlFrame { send_counter, command_counter, hl: message }.emit();
+        self.send_counter += 1;
+        self.command_counter += 1;
+        self.send_record(&frame);
+    }
+
+    pub fn ack(&mut self) {
+        let ack = Ack {
+            send_counter: self.send_counter,
+            previous_highest: self.previous_highest,
+            highest: self.highest,
+            counter: self.ack_counter,
+            milliseconds: 0,
+        };
+        self.send_counter += 1;
+        self.ack_counter += 1;
+        self.previous_highest = self.highest;
+        self.send_record(&ack.emit());
+    }
+
+    /// Lets `time` pass with an ACK each 100 ms.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.pass(Duration::from_millis(100));
+            self.ack();
+        }
+    }
+
+    /// Lets `time` pass in silence.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.camera.poll_timeout()
+            && due <= end
+        {
+            self.now = self.now.max(due);
+            self.camera.handle_timeout(self.now);
+            self.receive();
+        }
+        self.now = end;
+    }
+
+    pub fn say_goodbye(&mut self) {
+        if let Some(endpoint) = &mut self.endpoint {
+            endpoint.close();
+        }
+        self.flush();
+    }
+
+    pub fn send_record(&mut self, record: &[u8]) {
+        if let Some(endpoint) = &mut self.endpoint {
+            assert!(endpoint.send(record));
+        }
+        self.flush();
+    }
+
+    /// The media packets received since the last call.
+    pub fn take_media(&mut self) -> Vec<Vec<u8>> {
+        let (media, others) =
+            self.records.drain(..).partition(|record| media::is_media(record[0]) && record[2] == 0x0B);
+        self.records = others;
+        media
+    }
+
+    pub fn send_iotc(&mut self, mut plain: Vec<u8>, to_discovery_port: bool) {
+        transcode::encode(&mut plain).expect("a whole header");
+        self.send(plain, to_discovery_port);
+    }
+
+    pub fn send(&mut self, mut datagram: Vec<u8>, to_discovery_port: bool) {
+        self.camera.handle_datagram(self.now, self.address, to_discovery_port, &mut datagram);
+        self.receive();
+    }
+
+    /// Takes what the camera has sent.
+    pub fn receive(&mut self) {
+        while let Some(transmit) = self.camera.poll_transmit() {
+            assert!(transmit.to == self.address && !transmit.from_discovery_port);
+            self.handle_datagram(transmit.data);
+        }
+        self.flush();
+    }
+
+    fn handle_datagram(&mut self, mut datagram: Vec<u8>) {
+        if self.envelope == Envelope::Cc51 {
+            match cc51::Packet::parse(&datagram, &self.signer).expect("a CC51 packet") {
+                cc51::Packet::Data(data) => self.handle_dtls(data.payload),
+                cc51::Packet::Keepalive(_) if self.answer_keepalives => {
+                    self.keepalives += 2;
+                    let (counter, session_id) = (self.keepalives, self.session_id);
+                    self.send(cc51::Keepalive { counter, session_id }.emit(&self.signer), false);
+                }
+                _ => self.other.push(datagram),
+            }
+            return;
+        }
+        transcode::decode(&mut datagram).expect("a whole header");
+        match iotc::Packet::parse(&datagram).expect("an IOTC packet") {
+            iotc::Packet::Data { from_camera: true, data } => self.handle_dtls(data.payload),
+            iotc::Packet::Keepalive { from_camera: true, payload } if self.answer_keepalives => {
+                self.keepalives += 1;
+                self.send_iotc(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CLIENT, payload), false);
+            }
+            _ => self.other.push(datagram),
+        }
+    }
+
+    fn handle_dtls(&mut self, datagram: &[u8]) {
+        if let Some(endpoint) = &mut self.endpoint {
+            endpoint.handle_datagram(datagram, |record| self.records.push(record.to_vec()));
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(dtls) = self.endpoint.as_mut().and_then(Endpoint::poll_transmit) {
+            let (channel, session_id) = (Channel::Main, self.session_id);
+            match self.envelope {
+                Envelope::Transcode => {
+                    let data = iotc::Data { sequence: self.sequence, channel, session_id, payload: &dtls };
+                    self.sequence = self.sequence.wrapping_add(1);
+                    self.send_iotc(data.emit(iotc::DATA_FROM_CLIENT), false);
+                }
+                Envelope::Cc51 => {
+                    let data = cc51::Data { channel, ticket: self.ticket, session_id, payload: &dtls };
+                    self.send(data.emit(&self.signer), false);
+                }
+            }
+        }
+    }
+}
+
+/// Puts the packets of one frame together: its bytes without FRAMEINFO, and FRAMEINFO.
+pub fn join(packets: &[MediaPacket<'_>]) -> (Vec<u8>, Vec<u8>) {
+    let mut bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.payload).copied().collect();
+    let info = bytes.split_off(bytes.len() - 40);
+    (bytes, info)
+}

@@ -1,0 +1,140 @@
+//! What a hostile camera can make reassembly keep in memory.
+
+use gstwyze::protocol::reassembly::Reassembler;
+use gstwyze::protocol::record_window::RecordWindow;
+use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+const MIB: usize = 1 << 20;
+/// Twice reassembly's own limit, as vectors grow by doubling, and once more while one moves.
+const LIMIT: usize = 3 * 8 * MIB;
+
+thread_local! {
+    /// Bytes that this thread holds now, and the most that it ever held.
+    static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Counts what each thread holds.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+// SAFETY: all is left to the system's allocator; counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = HELD.try_with(|held| {
+            let (now, peak) = held.get();
+            let now = now + layout.size();
+            held.set((now, peak.max(now)));
+        });
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        let _ = HELD.try_with(|held| {
+            let (now, peak) = held.get();
+            held.set((now.saturating_sub(layout.size()), peak));
+        });
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// The most bytes held at once while `work` ran, beyond those before.
+fn peak_of(work: impl FnOnce()) -> usize {
+    let (before, _) = HELD.get();
+    HELD.set((before, before));
+    work();
+    HELD.get().1 - before
+}
+
+fn packet(frame_number: u32, total: u16, index: u16, payload: &[u8]) -> MediaPacket<'_> {
+    MediaPacket {
+        channel: MediaChannel::Video,
+        frame_type: FrameType::MIDDLE,
+        sequence: 0,
+        total,
+        index,
+        previous_frame: frame_number.wrapping_sub(1),
+        frame_number,
+        payload,
+    }
+}
+
+#[test]
+fn the_counting_allocator_counts() {
+    assert!((MIB..2 * MIB).contains(&peak_of(|| drop(vec![1u8; MIB]))));
+}
+
+#[test]
+fn one_endless_frame() {
+    let (payload, now) = (vec![7; 1000], Instant::now());
+    let mut reassembler = Reassembler::default();
+    let peak = peak_of(|| {
+        for index in 0..u16::MAX {
+            reassembler.insert(&packet(1, u16::MAX, index, &payload), u64::from(index), now);
+        }
+    });
+    assert!((4 * MIB..LIMIT).contains(&peak), "{peak} bytes");
+    assert!(reassembler.incomplete.overflow > 0);
+}
+
+#[test]
+fn many_frames_that_never_end() {
+    let (payload, now) = (vec![7; 16_000], Instant::now());
+    let mut reassembler = Reassembler::default();
+    let peak = peak_of(|| {
+        for sequence in 0..10_000u32 {
+            let number = sequence.wrapping_mul(0x9E37_79B9);
+            reassembler.insert(&packet(number, 1000, (sequence % 1000) as u16, &payload), sequence.into(), now);
+        }
+    });
+    assert!(peak < LIMIT, "{peak} bytes");
+    assert!(reassembler.incomplete.overflow > 9000);
+}
+
+#[test]
+fn packets_without_payload() {
+    let now = Instant::now();
+    let mut reassembler = Reassembler::default();
+    let peak = peak_of(|| {
+        for number in 0..40 {
+            for index in 0..u16::MAX {
+                reassembler.insert(&packet(number, u16::MAX, index, &[]), 0, now);
+            }
+        }
+    });
+    assert!(peak < LIMIT, "{peak} bytes");
+    assert!(reassembler.incomplete.overflow > 0);
+}
+
+#[test]
+fn record_numbers_that_jump() {
+    let (now, wait) = (Instant::now(), Duration::from_millis(40));
+    let mut records = RecordWindow::default();
+    let peak = peak_of(|| {
+        records.authenticated(0, now, wait);
+        for step in 1..1000 {
+            records.authenticated(step << 37, now, wait);
+        }
+    });
+    assert!(peak < 64 * 1024, "{peak} bytes");
+}
+
+#[test]
+fn records_that_are_held() {
+    let (now, wait, record) = (Instant::now(), Duration::from_millis(40), vec![0; 1300]);
+    let mut records = RecordWindow::default();
+    records.authenticated(0, now, wait);
+    records.authenticated(2, now, wait);
+    let peak = peak_of(|| {
+        for sequence in 100..100_000 {
+            records.hold(sequence, &record);
+        }
+    });
+    assert!(peak < 2 * MIB, "{peak} bytes");
+}

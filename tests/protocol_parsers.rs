@@ -1,0 +1,528 @@
+//! What parsers make of bytes that are cut, mangled or noise: an error or a value, never a panic; and of what was emitted, the same
+//! again.
+
+mod support;
+
+use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
+use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use gstwyze::protocol::record_window::records;
+use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::login::{Request, Response};
+use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
+use gstwyze::protocol::wire::talk::TalkFrame;
+use gstwyze::protocol::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+use support::{bytes, vectors};
+
+const UID: &str = "HSBJYB5HSETGCDWD111A";
+
+fn credentials() -> Credentials {
+    Credentials::new(UID, "roTRg3tiuL3TjXhm", "AABBCCDDEEFF").unwrap()
+}
+
+fn signer() -> cc51::Signer {
+    cc51::Signer::new(&credentials().uid, &credentials().auth_key())
+}
+
+/// Packets of every family: all golden ones, and those that only cameras send.
+static VALID_PACKETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(valid_packets);
+
+fn valid_packets() -> Vec<Vec<u8>> {
+    let vectors = vectors();
+    let golden = ["client", "hl"].into_iter().flat_map(|section| vectors[section].as_object().unwrap().clone());
+    let mut packets: Vec<_> = golden.filter(|(key, _)| key != "note").map(|(_, hex)| bytes(&hex)).collect();
+    for stream in vectors["media"].as_array().unwrap() {
+        // One of each channel and frame type.
+        let mut media: Vec<_> = stream["packets"].as_array().unwrap().iter().map(bytes).collect();
+        media.sort_by_key(|packet| [packet[0], packet[1]]);
+        media.dedup_by_key(|packet| [packet[0], packet[1]]);
+        packets.extend(media);
+    }
+    let challenge = Challenge { status: 3, challenge: [7; 16] }.emit();
+    packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
+    packets.push(challenge);
+    packets.push(Answer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
+    packets.push(frame_index_packet());
+    packets
+}
+
+/// Which frames a camera in resend mode still holds.
+fn frame_index_packet() -> Vec<u8> {
+    let mut b = vec![0; 1080];
+    b[0] = 0x0C;
+    b[16] = 0x0C;
+    b[48] = 3;
+    b[52] = 9;
+    b
+}
+
+/// Runs every parser; that it returns is the test.
+fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
+    let mut scrambled = b.to_vec();
+    let _ = transcode::decode(&mut scrambled);
+    let _ = iotc::Packet::parse(&scrambled);
+    let mut scrambled = b.to_vec();
+    let _ = transcode::encode(&mut scrambled);
+    let _ = iotc::Packet::parse(b);
+    let _ = iotc::names(b, &credentials().uid, SessionId([1, 2, 3, 4, 5, 6, 7, 8]));
+    let _ = cc51::Packet::parse(b, signer);
+    let _ = Ack::parse(b);
+    let _ = Request::parse(b).map(|request| request.emit());
+    let _ = Response::parse(b);
+    let _ = FrameInfo::parse(b).map(|info| format!("{info:?} {:?}", info.audio_flags().rate()));
+    let _ = TalkFrame::parse(b).map(|frame| frame.emit());
+    let _ = Challenge::parse(b).map(|challenge| credentials().answer(&challenge));
+    let _ = Answer::parse(b);
+    let _ = ControlFrame::parse(b).and_then(|frame| Message::parse(frame.hl).map(|message| message.emit()));
+    if let Ok(message) = Message::parse(b) {
+        let _ = VideoParameters::parse(&message).map(|parameters| (parameters.emit(), parameters.emit_doorbell()));
+    }
+    if let Ok(media::Packet::Media(packet)) = media::Packet::parse(b) {
+        assert!(packet.index < packet.total && packet.payload.len() <= b.len());
+        let _ = (packet.emit(), packet.emit_wrapped());
+    }
+    assert!(records(b).map(|record| record.bytes.len()).sum::<usize>() <= b.len());
+}
+
+// Truncation
+
+/// Checks that `whole` parses, and that it is too short by any number of bytes.
+fn assert_needs_every_byte<T>(what: &str, whole: &[u8], parse: impl Fn(&[u8]) -> Result<T, WireError>) {
+    assert!(parse(whole).is_ok(), "{what}");
+    for len in 0..whole.len() {
+        assert!(parse(&whole[..len]).is_err(), "{what} cut to {len} of {} bytes", whole.len());
+    }
+}
+
+#[test]
+fn every_parser_takes_every_packet_cut_at_every_length() {
+    let signer = signer();
+    for packet in VALID_PACKETS.iter() {
+        for len in 0..=packet.len() {
+            parse_as_everything(&packet[..len], &signer);
+        }
+    }
+}
+
+#[test]
+fn packets_of_fixed_length_are_errors_when_cut() {
+    let vectors = vectors();
+    let client = |key: &str| bytes(&vectors["client"][key]);
+    for key in ["disco_stage1", "disco_stage2", "session"] {
+        assert_needs_every_byte(key, &client(key), |b| iotc::Packet::parse(b).map(drop));
+    }
+    let signer = signer();
+    for key in ["cc51_seq0", "cc51_seq2", "cc51_keepalive1", "cc51_data_main", "cc51_data_back"] {
+        assert_needs_every_byte(key, &client(key), |b| cc51::Packet::parse(b, &signer).map(drop));
+    }
+    for key in ["ack0", "ack1_rx7"] {
+        assert_needs_every_byte(key, &client(key), Ack::parse);
+    }
+    assert_needs_every_byte("login1", &client("login1"), |b| Request::parse(b).map(drop));
+    assert_needs_every_byte("FRAMEINFO", &[1; frame_info::LEN], FrameInfo::parse);
+    assert_needs_every_byte("transcode", &[1; 16], |b| transcode::decode(&mut b.to_vec()));
+    assert_needs_every_byte("challenge", &[3; 17], Challenge::parse);
+    assert_needs_every_byte("answer", &[3; 22], Answer::parse);
+}
+
+#[test]
+fn packets_that_say_their_length_are_errors_when_cut() {
+    let vectors = vectors();
+    for (key, hex) in vectors["client"].as_object().unwrap() {
+        if key.starts_with("audio_") {
+            assert_needs_every_byte(key, &bytes(hex), |b| TalkFrame::parse(b).map(drop));
+        } else if key.starts_with("ioctrl_") {
+            let parse = |b: &[u8]| ControlFrame::parse(b).and_then(|frame| Message::parse(frame.hl).map(drop));
+            assert_needs_every_byte(key, &bytes(hex), parse);
+        }
+    }
+    for (key, hex) in vectors["hl"].as_object().unwrap() {
+        assert_needs_every_byte(key, &bytes(hex), |b| Message::parse(b).map(drop));
+    }
+    for stream in vectors["media"].as_array().unwrap() {
+        for (i, hex) in stream["packets"].as_array().unwrap().iter().enumerate() {
+            let what = format!("{} packet {i}", stream["name"]);
+            assert_needs_every_byte(&what, &bytes(hex), |b| media::Packet::parse(b).map(drop));
+        }
+    }
+}
+
+#[test]
+fn packets_with_an_open_end_have_a_least_length() {
+    let vectors = vectors();
+    // Cameras differ in the tail of their login answer.
+    let response = bytes(&vectors["client"]["login_response"]);
+    assert_needs_every_byte("login_response", &response[..32], Response::parse);
+    // The oldest and the newest frame are all that is read.
+    assert_needs_every_byte("frame index", &frame_index_packet()[..56], |b| media::Packet::parse(b).map(drop));
+    // DTLS has its own length; one byte of it is needed.
+    let data = bytes(&vectors["client"]["data_main0"]);
+    assert_needs_every_byte("data_main0", &data[..29], |b| iotc::Packet::parse(b).map(drop));
+    let payload = bytes(&vectors["hl"]["k10056_1080p_best"]);
+    for (len, expected) in [(2, None), (3, Some(240))] {
+        let message = Message { command: hl::RESOLUTION, payload: &payload[16..16 + len] };
+        assert_eq!(VideoParameters::parse(&message).map(|parameters| parameters.bitrate), expected);
+    }
+}
+
+#[test]
+fn a_camera_that_will_not_be_answered_may_leave_the_challenge_out() {
+    for status in [2, 4, 5] {
+        assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status, challenge: [0; 16] }));
+    }
+    for status in [1, 3, 6] {
+        assert!(Challenge::parse(&[status]).is_err());
+    }
+}
+
+#[test]
+fn records_end_at_the_first_that_does_not_fit() {
+    let record = |sequence: u8, body: &[u8]| {
+        [&[23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, sequence, 0, body.len() as u8], body].concat()
+    };
+    let datagram = [record(1, b"first"), record(2, b""), record(3, b"third")].concat();
+    let sequences = |b: &[u8]| records(b).map(|record| record.sequence).collect::<Vec<_>>();
+    for len in 0..=datagram.len() {
+        let whole = [18, 31, 49].iter().filter(|&&end| end <= len).count();
+        assert_eq!(sequences(&datagram[..len]), [1, 2, 3][..whole], "cut to {len}");
+    }
+    let first = records(&datagram).next().unwrap();
+    assert!(first.is_application_data && first.epoch == 1 && first.bytes == &datagram[..18]);
+}
+
+// Noise
+
+/// An endpoint that waits for a hello or for its answer, and one with a session.
+fn endpoints() -> [Endpoint; 3] {
+    let endpoint = |role| Endpoint::new(&Settings::new(role, credentials().psk())).unwrap();
+    let (mut client, mut server) = (endpoint(Role::Client), endpoint(Role::Server { hello_verify: false }));
+    while *client.state() != State::Established {
+        while let Some(datagram) = client.poll_transmit() {
+            server.handle_datagram(&datagram, |_| {});
+        }
+        while let Some(datagram) = server.poll_transmit() {
+            client.handle_datagram(&datagram, |_| {});
+        }
+    }
+    [client, endpoint(Role::Client), endpoint(Role::Server { hello_verify: true })]
+}
+
+#[derive(Debug, Clone)]
+enum Mutation {
+    Set { at: usize, to: u8 },
+    Flip { at: usize, bit: u8 },
+    Insert { at: usize, bytes: Vec<u8> },
+    Remove { at: usize, len: usize },
+    Repeat { at: usize, len: usize },
+}
+
+impl Mutation {
+    fn apply(&self, b: &mut Vec<u8>) {
+        let place = |at: usize| if b.is_empty() { 0 } else { at % b.len() };
+        match self {
+            Mutation::Set { at, to } if !b.is_empty() => {
+                let at = place(*at);
+                b[at] = *to;
+            }
+            Mutation::Flip { at, bit } if !b.is_empty() => {
+                let at = place(*at);
+                b[at] ^= 1 << bit;
+            }
+            Mutation::Insert { at, bytes } => {
+                let at = place(*at);
+                b.splice(at..at, bytes.iter().copied());
+            }
+            Mutation::Remove { at, len } => {
+                let at = place(*at);
+                b.drain(at..(at + len).min(b.len()));
+            }
+            Mutation::Repeat { at, len } => {
+                let at = place(*at);
+                let copy = b[at..(at + len).min(b.len())].to_vec();
+                b.splice(at..at, copy);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    // Half of them in the header, as that is what is parsed.
+    let at = prop_oneof![0..64usize, any::<usize>()].boxed();
+    let edge = prop_oneof![any::<u8>(), Just(0), Just(0xFF), Just(0x28), Just(0x7F), Just(0x80)];
+    prop_oneof![
+        (at.clone(), edge).prop_map(|(at, to)| Mutation::Set { at, to }),
+        (at.clone(), 0..8u8).prop_map(|(at, bit)| Mutation::Flip { at, bit }),
+        (at.clone(), prop::collection::vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Mutation::Insert { at, bytes }),
+        (at.clone(), 1..600usize).prop_map(|(at, len)| Mutation::Remove { at, len }),
+        (at, 1..600usize).prop_map(|(at, len)| Mutation::Repeat { at, len }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn parsers_take_random_bytes(b in prop::collection::vec(any::<u8>(), 0..700)) {
+        parse_as_everything(&b, &signer());
+    }
+
+    #[test]
+    fn parsers_take_mangled_packets(
+        which in any::<prop::sample::Index>(),
+        mutations in prop::collection::vec(mutation(), 1..6),
+    ) {
+        let mut b = VALID_PACKETS[which.index(VALID_PACKETS.len())].clone();
+        for mutation in &mutations {
+            mutation.apply(&mut b);
+        }
+        parse_as_everything(&b, &signer());
+    }
+
+    #[test]
+    fn a_cc51_packet_with_a_bit_flipped_in_what_is_signed_does_not_verify(at in 0..52usize, bit in 0..8u8) {
+        let signer = signer();
+        let discovery = cc51::Discovery { from_camera: true, step: 1, ticket: 7, session_id: SessionId([3; 8]) };
+        let mut b = discovery.emit(&signer);
+        b[at] ^= 1 << bit;
+        prop_assert_ne!(cc51::Packet::parse(&b, &signer), Ok(cc51::Packet::Discovery(discovery)));
+    }
+
+    #[test]
+    fn credentials_take_any_text(uid in ".{0,30}", enr in ".{0,300}", mac in ".{0,20}") {
+        let (uid, enr, mac) = (Uid::new(&uid), Enr::new(&enr), Mac::new(&mac));
+        if let Ok(uid) = uid {
+            prop_assert!(uid.bytes().iter().all(u8::is_ascii_alphanumeric));
+        }
+        if let Ok(enr) = enr {
+            prop_assert!(enr.bytes().iter().all(u8::is_ascii_graphic) && enr.bytes().len() >= 16);
+        }
+        if let Ok(mac) = mac {
+            prop_assert!(mac.bytes().iter().all(u8::is_ascii_hexdigit));
+        }
+    }
+}
+
+proptest! {
+    /// The endpoint may give up a handshake over a message that can be genuine, but neither panic nor lose a session.
+    #[test]
+    fn dtls_endpoints_take_random_records(
+        kind in 19..26u8,
+        epoch in 0..3u8,
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        tail in prop::collection::vec(any::<u8>(), 0..40),
+        length_off_by in prop_oneof![4 => Just(0i16), 1 => -20..20i16],
+    ) {
+        let length = (body.len() as i16 + length_off_by).to_be_bytes();
+        let header = [kind, 0xFE, 0xFD, 0, epoch, 0, 0, 0, 0, 0, 9, length[0], length[1]];
+        let datagram = [&header[..], &body, &tail].concat();
+        let [mut established, mut client, mut server] = endpoints();
+        for endpoint in [&mut established, &mut client, &mut server] {
+            for len in [0, 1, 12, 13, datagram.len() / 2, datagram.len()] {
+                let mut received = 0;
+                endpoint.handle_datagram(&datagram[..len.min(datagram.len())], |_| received += 1);
+                prop_assert_eq!(received, 0);
+            }
+        }
+        prop_assert_eq!(established.state(), &State::Established);
+    }
+}
+
+// There and back
+
+fn session_id() -> impl Strategy<Value = SessionId> {
+    any::<[u8; 8]>().prop_map(SessionId)
+}
+
+fn uid() -> impl Strategy<Value = Uid> {
+    "[0-9A-Za-z]{20}".prop_map(|text| Uid::new(&text).unwrap())
+}
+
+fn channel() -> impl Strategy<Value = Channel> {
+    prop_oneof![Just(Channel::Main), Just(Channel::Back)]
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..1300)
+}
+
+fn frame_info() -> impl Strategy<Value = FrameInfo> {
+    (any::<(u16, u8, u8, u8, u8, u8, u8)>(), any::<(u32, u32, u32, u32)>(), any::<[u8; 16]>()).prop_map(
+        |((codec, flags, camera, viewers, fps, frame_size, bitrate), (microseconds, seconds, size, number), mac)| {
+            FrameInfo {
+                codec: CodecId(codec),
+                flags,
+                camera,
+                viewers,
+                fps,
+                frame_size,
+                bitrate,
+                microseconds,
+                seconds,
+                payload_size: size,
+                frame_number: number,
+                mac,
+            }
+        },
+    )
+}
+
+/// The fields of a media packet, consistent with each other; the payload apart, as packets borrow it.
+fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
+    let channel = prop::sample::select(vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
+    let frame_type = prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D]).prop_map(FrameType);
+    let total = prop_oneof![1..200u16, 1..=u16::MAX];
+    let rest = (any::<u16>(), any::<prop::sample::Index>(), any::<u32>(), any::<u32>());
+    (channel, frame_type, total, rest, payload()).prop_map(|(channel, frame_type, total, rest, mut payload)| {
+        let (sequence, index, previous_frame, frame_number) = rest;
+        let index = index.index(usize::from(total)) as u16;
+        let mut packet =
+            MediaPacket { channel, frame_type, sequence, total, index, previous_frame, frame_number, payload: &[] };
+        if packet.has_frame_info() {
+            packet.index = total - 1;
+            payload.extend([0; frame_info::LEN]);
+        }
+        (packet, payload)
+    })
+}
+
+proptest! {
+    #[test]
+    fn transcode_is_undone(mut b in prop::collection::vec(any::<u8>(), 16..700)) {
+        let plain = b.clone();
+        transcode::encode(&mut b).unwrap();
+        transcode::decode(&mut b).unwrap();
+        prop_assert_eq!(b, plain);
+    }
+
+    #[test]
+    fn iotc_packets_come_back(
+        uid in uid(),
+        session_id in session_id(),
+        stage in any::<u8>(),
+        key in prop::option::of("[0-9A-Za-z]{8}"),
+        unix_time in any::<u32>(),
+        (sequence, channel, payload) in (any::<u16>(), channel(), payload()),
+        (alive, from_camera) in (any::<[u8; 8]>(), any::<bool>()),
+    ) {
+        let auth_key = key.map(|key| AuthKey::from_wire(key.as_bytes().try_into().unwrap()));
+        let discovery = iotc::Discovery { uid, session_id, stage, auth_key };
+        let b = discovery.emit(iotc::DISCOVERY_REQUEST);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::DiscoveryRequest(discovery)));
+        let b = discovery.emit(iotc::DISCOVERY_RESPONSE);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::DiscoveryResponse { body: &b[16..] }));
+
+        let session = iotc::Session { uid, session_id, unix_time };
+        let b = session.emit(iotc::SESSION_REQUEST);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::SessionRequest(session)));
+        let b = session.emit(iotc::SESSION_RESPONSE);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::SessionResponse { body: &b[16..] }));
+
+        let data = iotc::Data { sequence, channel, session_id, payload: &payload };
+        let command = if from_camera { iotc::DATA_FROM_CAMERA } else { iotc::DATA_FROM_CLIENT };
+        let b = data.emit(command);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::Data { from_camera, data }));
+
+        let command = if from_camera { iotc::KEEPALIVE_FROM_CAMERA } else { iotc::KEEPALIVE_FROM_CLIENT };
+        let b = iotc::emit_keepalive(command, alive);
+        prop_assert_eq!(iotc::Packet::parse(&b), Ok(iotc::Packet::Keepalive { from_camera, payload: alive }));
+    }
+
+    #[test]
+    fn cc51_packets_come_back(
+        session_id in session_id(),
+        (from_camera, step, ticket, counter) in any::<(bool, u16, u16, u32)>(),
+        (channel, payload) in (channel(), payload()),
+    ) {
+        let signer = signer();
+        let discovery = cc51::Discovery { from_camera, step, ticket, session_id };
+        let b = discovery.emit(&signer);
+        prop_assert_eq!(cc51::Packet::parse(&b, &signer), Ok(cc51::Packet::Discovery(discovery)));
+        let keepalive = cc51::Keepalive { counter, session_id };
+        let b = keepalive.emit(&signer);
+        prop_assert_eq!(cc51::Packet::parse(&b, &signer), Ok(cc51::Packet::Keepalive(keepalive)));
+        let data = cc51::Data { channel, ticket, session_id, payload: &payload };
+        let b = data.emit(&signer);
+        prop_assert_eq!(cc51::Packet::parse(&b, &signer), Ok(cc51::Packet::Data(data)));
+    }
+
+    #[test]
+    fn acks_and_control_frames_come_back(
+        (send_counter, previous_highest, highest, counter, milliseconds) in any::<(u32, u16, u16, u16, u16)>(),
+        (command, payload) in (any::<u16>(), prop::collection::vec(any::<u8>(), 0..600)),
+    ) {
+        let ack = Ack { send_counter, previous_highest, highest, counter, milliseconds };
+        prop_assert_eq!(Ack::parse(&ack.emit()), Ok(ack));
+        let message = Message { command, payload: &payload };
+        let hl = message.emit();
+        prop_assert_eq!(Message::parse(&hl), Ok(message));
+        let frame = ControlFrame { send_counter, command_counter: counter, hl: &hl };
+        let b = frame.emit();
+        prop_assert_eq!(ControlFrame::parse(&b), Ok(frame));
+    }
+
+    #[test]
+    fn hl_payloads_come_back(
+        (status, challenge) in any::<(u8, [u8; 16])>(),
+        (answer, random, video, audio) in any::<([u8; 16], [u8; 4], bool, bool)>(),
+        // 255 is 0 on the wire, which a client can send to a camera that parses it.
+        frame_size in prop_oneof![any::<u8>(), Just(255)],
+        (bitrate, fps) in any::<(u16, u8)>(),
+    ) {
+        let challenge = Challenge { status, challenge };
+        prop_assert_eq!(Challenge::parse(Message::parse(&challenge.emit()).unwrap().payload), Ok(challenge));
+        let answer = Answer { answer, random, video, audio };
+        prop_assert_eq!(Answer::parse(Message::parse(&answer.emit()).unwrap().payload), Ok(answer));
+        let parameters = VideoParameters { frame_size, bitrate, fps };
+        for b in [parameters.emit(), parameters.emit_doorbell()] {
+            prop_assert_eq!(VideoParameters::parse(&Message::parse(&b).unwrap()), Some(parameters));
+        }
+    }
+
+    #[test]
+    fn login_comes_back(
+        (second, random, success, enabled, two_way_audio) in any::<(bool, [u8; 4], bool, bool, bool)>(),
+        password in "[!-~]{1,256}",
+    ) {
+        let request = Request { second, random, password: password.as_bytes() };
+        prop_assert!(Request::parse(&request.emit()) == Ok(request));
+        let response = Response { echo: random, success, enabled, two_way_audio };
+        prop_assert_eq!(Response::parse(&response.emit()), Ok(response));
+    }
+
+    #[test]
+    fn media_packets_come_back((packet, payload) in media_packet()) {
+        let packet = MediaPacket { payload: &payload, ..packet };
+        for b in [packet.emit(), packet.emit_wrapped()] {
+            prop_assert_eq!(media::Packet::parse(&b), Ok(media::Packet::Media(packet)));
+        }
+    }
+
+    #[test]
+    fn frame_info_comes_back(info in frame_info()) {
+        prop_assert_eq!(FrameInfo::parse(&info.emit()), Ok(info));
+    }
+
+    #[test]
+    fn talk_frames_come_back(
+        (number, microseconds, codec, flags) in any::<(u32, u32, u16, u8)>(),
+        audio in prop::collection::vec(any::<u8>(), 0..1100),
+    ) {
+        let frame =
+            TalkFrame { number, microseconds, codec: CodecId(codec), flags: AudioFlags(flags), audio: &audio };
+        let b = frame.emit();
+        prop_assert_eq!(TalkFrame::parse(&b), Ok(frame));
+    }
+}
+
+#[test]
+fn secrets_print_as_stars() {
+    let credentials = credentials();
+    let psk: Psk = credentials.psk();
+    assert_eq!(format!("{:?} {psk:?}", credentials.auth_key()), "*** ***");
+    assert_eq!(format!("{credentials:?}"), "Credentials { uid: ***, enr: ***, mac: *** }");
+}

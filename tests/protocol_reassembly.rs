@@ -1,0 +1,467 @@
+//! Frames come out whole, in order and once, whatever the network does to their packets.
+
+use gstwyze::protocol::reassembly::{Frame, Insert, Kind, Reassembler};
+use gstwyze::protocol::record_window::RecordWindow;
+use gstwyze::protocol::wire::codec::CodecId;
+use gstwyze::protocol::wire::frame_info::FrameInfo;
+use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+const WAIT: Duration = Duration::from_millis(40);
+
+/// A frame as a camera sends it.
+#[derive(Debug, Clone)]
+struct Sent {
+    channel: MediaChannel,
+    number: u32,
+    data: Vec<u8>,
+    packets: Vec<Vec<u8>>,
+}
+
+impl Sent {
+    fn kind(&self) -> Kind {
+        if self.channel == MediaChannel::Audio { Kind::Audio } else { Kind::Video }
+    }
+
+    /// A frame in `total` packets. Its bytes tell it from others.
+    fn new(channel: MediaChannel, number: u32, total: u16) -> Self {
+        let chunks: Vec<Vec<u8>> =
+            (0..total).map(|index| vec![number as u8 ^ (index as u8) << 4; 5 + usize::from(index % 3)]).collect();
+        let data = chunks.concat();
+        let info = FrameInfo {
+            codec: CodecId::H264,
+            flags: u8::from(channel == MediaChannel::KeyVideo),
+            camera: 0,
+            viewers: 1,
+            fps: 20,
+            frame_size: 0,
+            bitrate: 240,
+            microseconds: 0,
+            seconds: 0,
+            payload_size: data.len() as u32,
+            frame_number: number,
+            mac: [0; 16],
+        };
+        let previous = number.wrapping_sub(1);
+        let packets = (0..).zip(chunks).map(|(index, mut payload)| {
+            let frame_type = match index + 1 {
+                1 if total == 1 => FrameType::SINGLE,
+                1 => FrameType::START,
+                last if last == total => FrameType::END,
+                _ => FrameType::MIDDLE,
+            };
+            if index + 1 == total {
+                payload.extend(info.emit());
+            }
+            let packet = MediaPacket {
+                channel,
+                frame_type,
+                sequence: 0,
+                total,
+                index,
+                previous_frame: previous,
+                frame_number: number,
+                payload: &payload,
+            };
+            packet.emit()
+        });
+        let packets = packets.collect();
+        Sent { channel, number, data, packets }
+    }
+
+    fn key(number: u32, total: u16) -> Self {
+        Sent::new(MediaChannel::KeyVideo, number, total)
+    }
+
+    fn video(number: u32, total: u16) -> Self {
+        Sent::new(MediaChannel::Video, number, total)
+    }
+
+    fn audio(number: u32) -> Self {
+        Sent::new(MediaChannel::Audio, number, 1)
+    }
+}
+
+/// The client's use of reassembler and record window, in virtual time.
+struct Receiver {
+    reassembler: Reassembler,
+    records: RecordWindow,
+    now: Instant,
+    /// The next record to arrive in [`Receiver::take`].
+    sequence: u64,
+    frames: Vec<Frame>,
+}
+
+impl Receiver {
+    /// After the login, which is record 0.
+    fn new() -> Self {
+        let (mut records, now) = (RecordWindow::default(), Instant::now());
+        records.authenticated(0, now, WAIT);
+        Receiver { reassembler: Reassembler::default(), records, now, sequence: 1, frames: Vec::new() }
+    }
+
+    fn arrive(&mut self, sequence: u64, packet: &[u8]) -> Insert {
+        self.records.authenticated(sequence, self.now, WAIT);
+        self.insert(sequence, packet)
+    }
+
+    fn insert(&mut self, sequence: u64, packet: &[u8]) -> Insert {
+        let Ok(media::Packet::Media(packet)) = media::Packet::parse(packet) else { panic!("no media packet") };
+        let insert = self.reassembler.insert(&packet, sequence, self.now);
+        self.poll();
+        insert
+    }
+
+    /// Packets of a frame by their index, in the next records.
+    fn take(&mut self, frame: &Sent, indices: &[usize]) {
+        for &index in indices {
+            assert_eq!(self.arrive(self.sequence, &frame.packets[index]), Insert::Taken);
+            self.sequence += 1;
+        }
+    }
+
+    fn take_whole(&mut self, frame: &Sent) {
+        self.take(frame, &(0..frame.packets.len()).collect::<Vec<_>>());
+    }
+
+    /// The next record is lost.
+    fn lose(&mut self) {
+        self.sequence += 1;
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.records.expire(self.now);
+        self.poll();
+    }
+
+    fn poll(&mut self) {
+        while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
+            self.frames.push(frame);
+        }
+    }
+
+    fn numbers(&self) -> Vec<u32> {
+        self.frames.iter().map(|frame| frame.info.frame_number).collect()
+    }
+
+    /// The numbers of the frames that came after a gap.
+    fn gaps(&self) -> Vec<u32> {
+        self.frames.iter().filter(|frame| frame.after_gap).map(|frame| frame.info.frame_number).collect()
+    }
+}
+
+// Any order, copies and losses
+
+/// Up to 8 frames of up to 7 packets, numbered in one row: fewer records than a replay window.
+fn sent_frames() -> impl Strategy<Value = Vec<Sent>> {
+    let channels = vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
+    let frame = (prop::sample::select(channels), 1..8u16);
+    (prop::collection::vec(frame, 1..9), any::<u32>()).prop_map(|(frames, first)| {
+        let sent = (0..).zip(frames).map(|(i, (channel, total))| Sent::new(channel, first.wrapping_add(i), total));
+        sent.collect()
+    })
+}
+
+/// One packet on its way: the frame's place in the list, its DTLS record, its bytes.
+type Flight = (usize, u64, Vec<u8>);
+
+fn flights(frames: &[Sent]) -> Vec<Flight> {
+    let packets = frames.iter().enumerate().flat_map(|(i, frame)| frame.packets.iter().map(move |packet| (i, packet)));
+    packets.zip(1..).map(|((i, packet), sequence)| (i, sequence, packet.clone())).collect()
+}
+
+/// Checks that `frame` is what was sent, byte for byte.
+fn check(frame: &Frame, sent: &Sent) -> Result<(), TestCaseError> {
+    prop_assert_eq!(frame.info.frame_number, sent.number);
+    prop_assert_eq!(frame.kind, sent.kind());
+    prop_assert_eq!(&frame.data, &sent.data);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn frames_come_out_in_order_whatever_the_order_of_packets(
+        (frames, flights) in sent_frames().prop_flat_map(|frames| {
+            let flights = Just(flights(&frames)).prop_shuffle();
+            (Just(frames), flights)
+        }),
+        copies in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let mut receiver = Receiver::new();
+        for (place, (_, sequence, packet)) in flights.iter().enumerate() {
+            prop_assert_eq!(receiver.arrive(*sequence, packet), Insert::Taken);
+            for (_, sequence, packet) in copies.iter().map(|copy| &flights[copy.index(place + 1)]) {
+                prop_assert_eq!(receiver.insert(*sequence, packet), Insert::Duplicate);
+            }
+        }
+        prop_assert_eq!(receiver.frames.len(), frames.len());
+        for (frame, sent) in receiver.frames.iter().zip(&frames) {
+            check(frame, sent)?;
+            prop_assert!(!frame.after_gap);
+        }
+        prop_assert_eq!(receiver.reassembler.incomplete.total(), 0);
+        prop_assert_eq!(receiver.reassembler.next_expiry(WAIT), None);
+    }
+
+    #[test]
+    fn a_lost_packet_costs_its_frame_and_no_other(
+        (frames, flights) in sent_frames().prop_flat_map(|frames| {
+            let flights = Just(flights(&frames)).prop_shuffle();
+            (Just(frames), flights)
+        }),
+        kept in prop::collection::vec(prop::bool::weighted(0.85), 64),
+    ) {
+        let mut receiver = Receiver::new();
+        let mut arrived = vec![0; frames.len()];
+        for (i, sequence, packet) in flights.iter().filter(|(_, sequence, _)| kept[*sequence as usize]) {
+            arrived[*i] += 1;
+            receiver.arrive(*sequence, packet);
+        }
+        receiver.pass(WAIT);
+
+        let whole = |i: usize| arrived[i] == frames[i].packets.len();
+        let expected: Vec<usize> = (0..frames.len()).filter(|&i| whole(i)).collect();
+        prop_assert_eq!(receiver.frames.len(), expected.len(), "{:?}", receiver.numbers());
+        for (frame, &i) in receiver.frames.iter().zip(&expected) {
+            check(frame, &frames[i])?;
+            // Back to the one of its kind before.
+            let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].kind() == frame.kind));
+            let lost: Vec<_> = since.filter(|&before| !whole(before)).collect();
+            let own_lost = lost.iter().any(|&before| frames[before].kind() == frame.kind);
+            prop_assert!(frame.after_gap || !own_lost, "frame {} of {:?} lost {:?}", i, frames[i].kind(), lost);
+            prop_assert!(!frame.after_gap || !lost.is_empty(), "frame {} lost nothing", i);
+        }
+        // Of partial frames those count that a later one of their kind has overtaken.
+        let bypassed = (0..frames.len()).filter(|&i| {
+            let overtaken = expected.iter().any(|&later| later > i && frames[later].kind() == frames[i].kind());
+            !whole(i) && arrived[i] > 0 && overtaken
+        });
+        prop_assert_eq!(receiver.reassembler.incomplete.lost, bypassed.count() as u64);
+    }
+
+    #[test]
+    fn hostile_packets_do_no_more_than_damage_frames(
+        packets in prop::collection::vec(
+            (0..3u8, 0..8u8, 1..5u16, 0..5u16, prop_oneof![0..6u32, any::<u32>()], 0..90usize, 0..60u64),
+            1..200,
+        ),
+    ) {
+        let mut receiver = Receiver::new();
+        for (channel, frame_type, total, index, frame_number, size, sequence) in packets {
+            let channel = [MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video][usize::from(channel)];
+            let frame_type = FrameType([0, 1, 4, 5, 8, 9, 0x0D, 0][usize::from(frame_type)]);
+            let payload = vec![0; size];
+            let packet = MediaPacket {
+                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number, payload: &payload,
+            };
+            if let Ok(media::Packet::Media(_)) = media::Packet::parse(&packet.emit()) {
+                receiver.arrive(sequence, &packet.emit());
+            }
+        }
+        receiver.pass(WAIT);
+        for frame in &receiver.frames {
+            prop_assert_eq!(frame.data.len(), frame.info.payload_size as usize);
+        }
+    }
+}
+
+// Gaps and waiting
+
+#[test]
+fn a_frame_that_is_lost_whole_leaves_a_gap_before_the_next_of_its_kind() {
+    let mut receiver = Receiver::new();
+    receiver.take_whole(&Sent::key(1, 2));
+    receiver.lose();
+    receiver.take_whole(&Sent::video(3, 1));
+    assert_eq!(receiver.numbers(), [1], "the record before is awaited");
+    receiver.pass(WAIT);
+    receiver.take_whole(&Sent::video(4, 1));
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![1, 3, 4], vec![3]));
+}
+
+#[test]
+fn a_frame_that_is_lost_whole_leaves_a_gap_though_sound_came_between() {
+    let mut receiver = Receiver::new();
+    receiver.take_whole(&Sent::key(1, 2));
+    receiver.take_whole(&Sent::audio(2));
+    receiver.lose();
+    receiver.take_whole(&Sent::audio(4));
+    receiver.pass(WAIT);
+    receiver.take_whole(&Sent::video(5, 1));
+    receiver.take_whole(&Sent::video(6, 1));
+    assert_eq!(receiver.numbers(), [1, 2, 4, 5, 6]);
+    assert!(receiver.frames[3].after_gap, "frame 5 follows 4, and what 4 follows is unknown");
+    assert!(!receiver.frames[4].after_gap);
+}
+
+#[test]
+fn two_frames_lost_whole_and_given_up_at_once_leave_two_gaps() {
+    let mut receiver = Receiver::new();
+    receiver.take_whole(&Sent::key(1, 2));
+    receiver.lose();
+    receiver.take_whole(&Sent::video(3, 1));
+    receiver.lose();
+    receiver.take_whole(&Sent::video(5, 1));
+    receiver.take_whole(&Sent::video(6, 1));
+    receiver.pass(WAIT);
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![1, 3, 5, 6], vec![3, 5]));
+}
+
+#[test]
+fn a_lost_record_that_carried_no_frame_leaves_no_gap() {
+    let mut receiver = Receiver::new();
+    receiver.take_whole(&Sent::key(1, 2));
+    receiver.take_whole(&Sent::audio(2));
+    receiver.lose();
+    receiver.take_whole(&Sent::audio(3));
+    receiver.take_whole(&Sent::video(4, 2));
+    receiver.pass(WAIT);
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![1, 2, 3, 4], vec![]));
+}
+
+#[test]
+fn a_growing_frame_keeps_the_next_back_for_the_wait_and_no_longer() {
+    let mut receiver = Receiver::new();
+    let (growing, next) = (Sent::key(1, 3), Sent::video(2, 1));
+    receiver.take(&growing, &[0]);
+    receiver.take_whole(&next);
+    receiver.pass(WAIT / 2);
+    receiver.take(&growing, &[1]);
+    // The wait is since its last packet.
+    assert_eq!(receiver.reassembler.next_expiry(WAIT), Some(receiver.now + WAIT));
+    receiver.pass(WAIT - Duration::from_nanos(1));
+    assert!(receiver.frames.is_empty());
+    receiver.pass(Duration::from_nanos(1));
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![2], vec![2]));
+    assert_eq!(receiver.reassembler.incomplete.lost, 1);
+    // Its last packet comes after all, and is not taken for a camera that counts anew.
+    assert_eq!(receiver.arrive(receiver.sequence, &growing.packets[2]), Insert::Duplicate);
+    assert_eq!(receiver.reassembler.next_expiry(WAIT), None);
+}
+
+#[test]
+fn a_growing_picture_does_not_keep_sound_back() {
+    let mut receiver = Receiver::new();
+    receiver.take(&Sent::key(1, 3), &[0, 1]);
+    receiver.take_whole(&Sent::audio(2));
+    assert_eq!(receiver.numbers(), [2]);
+}
+
+#[test]
+fn packets_of_the_next_frame_may_overtake_the_last_of_this() {
+    let mut receiver = Receiver::new();
+    let (one, two) = (Sent::key(1, 3), Sent::video(2, 2));
+    receiver.take(&one, &[0]);
+    receiver.take(&two, &[1, 0]);
+    assert!(receiver.frames.is_empty());
+    receiver.take(&one, &[2, 1]);
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![1, 2], vec![]));
+    assert_eq!((&receiver.frames[0].data, &receiver.frames[1].data), (&one.data, &two.data));
+}
+
+// Numbers
+
+#[test]
+fn index_40_is_an_index_and_0x28_at_the_end_is_the_last() {
+    for total in [41, 42, 60] {
+        let frame = Sent::key(1, total);
+        let field = |packet: &[u8]| {
+            let at = if packet[1] >= 8 { 22 } else { 14 };
+            u16::from_le_bytes([packet[at], packet[at + 1]])
+        };
+        assert_eq!(field(&frame.packets[40]), 0x28);
+        assert_eq!(field(&frame.packets[usize::from(total) - 1]), 0x28);
+        let mut receiver = Receiver::new();
+        // The last one first, so that the two could be taken for copies.
+        receiver.take(&frame, &[usize::from(total) - 1]);
+        receiver.take(&frame, &(0..usize::from(total) - 1).collect::<Vec<_>>());
+        assert_eq!(receiver.frames.len(), 1, "{total} packets");
+        assert_eq!(receiver.frames[0].data, frame.data);
+    }
+}
+
+#[test]
+fn frame_numbers_wrap() {
+    let mut receiver = Receiver::new();
+    let first = u32::MAX - 1;
+    for i in 0..4 {
+        // Each begun before the one before is complete.
+        receiver.take(&Sent::video(first.wrapping_add(i), 2), &[1]);
+        if i > 0 {
+            receiver.take(&Sent::video(first.wrapping_add(i - 1), 2), &[0]);
+        }
+    }
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![u32::MAX - 1, u32::MAX, 0], vec![]));
+}
+
+#[test]
+fn numbering_that_restarts_goes_on_with_a_gap() {
+    for restart in [1, 480] {
+        let mut receiver = Receiver::new();
+        receiver.take_whole(&Sent::key(500, 2));
+        receiver.take(&Sent::video(501, 2), &[0]);
+        receiver.take_whole(&Sent::key(restart, 3));
+        receiver.take_whole(&Sent::video(restart + 1, 1));
+        assert_eq!((receiver.numbers(), receiver.gaps()), (vec![500, restart, restart + 1], vec![restart]));
+        assert_eq!(receiver.reassembler.incomplete.lost, 1, "frame 501");
+    }
+}
+
+#[test]
+fn a_late_packet_of_an_old_frame_is_no_restart() {
+    let mut receiver = Receiver::new();
+    let old = Sent::key(1, 2);
+    receiver.take(&old, &[0]);
+    let late = receiver.sequence;
+    receiver.lose();
+    for number in 2..60 {
+        receiver.take_whole(&Sent::video(number, 1));
+    }
+    receiver.pass(WAIT);
+    assert_eq!(receiver.frames.len(), 58);
+    assert_eq!(receiver.arrive(late, &old.packets[1]), Insert::Duplicate);
+    receiver.take_whole(&Sent::video(60, 1));
+    assert_eq!((receiver.frames.len(), receiver.gaps()), (59, vec![2]));
+}
+
+// Packets that contradict each other
+
+#[test]
+fn a_frame_that_does_not_add_up_is_dropped_and_counted() {
+    let mut receiver = Receiver::new();
+    let mut wrong = Sent::video(2, 2);
+    let info = wrong.packets[1].len() - 40;
+    wrong.packets[1][info + 16] ^= 1;
+    receiver.take_whole(&Sent::key(1, 1));
+    receiver.take_whole(&wrong);
+    receiver.take_whole(&Sent::video(3, 1));
+    assert_eq!((receiver.numbers(), receiver.gaps()), (vec![1, 3], vec![3]));
+    assert_eq!(receiver.reassembler.incomplete.size, 1);
+}
+
+#[test]
+fn a_packet_of_another_total_is_malformed_and_its_frame_goes_on() {
+    let mut receiver = Receiver::new();
+    let frame = Sent::key(1, 3);
+    receiver.take(&frame, &[0]);
+    assert_eq!(receiver.arrive(2, &Sent::key(1, 4).packets[1]), Insert::Malformed);
+    receiver.sequence = 3;
+    receiver.take(&frame, &[1, 2]);
+    assert_eq!(receiver.frames[0].data, frame.data);
+}
+
+#[test]
+fn frames_in_flight_are_limited_and_the_oldest_give_way() {
+    let mut receiver = Receiver::new();
+    let frames: Vec<_> = (1..=100).map(|number| Sent::video(number, 2)).collect();
+    for frame in &frames {
+        receiver.take(frame, &[0]);
+    }
+    assert_eq!(receiver.reassembler.incomplete.overflow, 100 - 64);
+    for frame in &frames[100 - 64..] {
+        receiver.take(frame, &[1]);
+    }
+    assert_eq!((receiver.numbers(), receiver.gaps()), ((37..=100).collect(), vec![37]));
+}
