@@ -43,10 +43,12 @@ inspect() {
 
 # The same profile and target folder as the tests', so that nothing is compiled for it anew.
 meson_installs() {
-  meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug >"$work/log" 2>&1 &&
-    meson compile -C "$work/build" >>"$work/log" 2>&1 &&
-    meson test -C "$work/build" >>"$work/log" 2>&1 &&
-    meson install -C "$work/build" >>"$work/log" 2>&1 || {
+  {
+    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug
+    meson compile -C "$work/build"
+    meson test -C "$work/build"
+    meson install -C "$work/build"
+  } >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     exit 1
   }
