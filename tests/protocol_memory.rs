@@ -133,7 +133,7 @@ fn records_that_are_held() {
     records.authenticated(2, now, wait);
     let peak = peak_of(|| {
         for sequence in 100..100_000 {
-            records.hold(sequence, &record);
+            records.hold(sequence, &record, now);
         }
     });
     assert!(peak < 2 * MIB, "{peak} bytes");

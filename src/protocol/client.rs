@@ -373,32 +373,31 @@ impl Client {
             return;
         }
         if record.is_application_data && self.records.must_hold(record.sequence) {
-            self.records.hold(record.sequence, record.bytes);
+            self.records.hold(record.sequence, record.bytes, now);
             return;
         }
-        let taken = self.open_record(now, record.sequence, record.bytes);
-        if taken {
+        if self.open_record(now, now, record.sequence, record.bytes) {
             self.transport.authenticated(from);
-        } else if !record.is_application_data {
-            self.records.not_data(record.sequence);
         }
     }
 
     fn release_held(&mut self, now: Instant) {
-        while let Some((sequence, bytes)) = self.records.release() {
-            self.open_record(now, sequence, &bytes);
+        while let Some((sequence, held)) = self.records.release() {
+            self.open_record(now, held.arrived, sequence, &held.bytes);
+            // What it reveals as missing may have had its time already.
+            self.records.expire(now);
         }
     }
 
     /// Decrypts a record and handles what is in it; true where it authenticated.
-    fn open_record(&mut self, now: Instant, sequence: u64, bytes: &[u8]) -> bool {
+    fn open_record(&mut self, now: Instant, arrived: Instant, sequence: u64, bytes: &[u8]) -> bool {
         let Some(mut dtls) = self.dtls.take() else { return false };
         let known = self.records.is_known(sequence);
         let mut taken = false;
         dtls.handle_datagram(bytes, |plain| {
             taken = true;
             self.last_received = now;
-            if self.records.authenticated(sequence, now, self.config.reorder_wait) == Arrival::Late {
+            if self.records.authenticated(sequence, arrived, self.config.reorder_wait) == Arrival::Late {
                 self.stats.reordered += 1;
             }
             self.handle_av(now, sequence, plain);

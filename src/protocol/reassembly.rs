@@ -104,7 +104,8 @@ impl Reassembler {
             if own.previous_of(previous).is_some() {
                 return true;
             }
-            match other.previous_of(previous) {
+            let in_flight = || other.frames.values().find(|frame| frame.number == previous).map(|frame| frame.previous);
+            match other.previous_of(previous).or_else(in_flight) {
                 Some(before) => previous = before,
                 None => return false,
             }

@@ -47,14 +47,23 @@ pub enum Arrival {
     Late,
 }
 
+/// A record that is kept back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub bytes: Vec<u8>,
+    pub arrived: Instant,
+}
+
 #[derive(Debug, Default)]
 pub struct RecordWindow {
     /// The number after the newest authenticated record; `None` before the first.
     next: Option<u64>,
     /// Awaited records, and until when.
     missing: BTreeMap<u64, Instant>,
-    /// Records that have to wait until an awaited one has come or been given up.
-    held: BTreeMap<u64, Vec<u8>>,
+    /// Records that have to wait until an awaited one has come or been given up, by number and order of arrival: they have
+    /// not authenticated, so a forged one may bear a genuine one's number.
+    held: BTreeMap<(u64, u64), Held>,
+    holds: u64,
     /// Records that were given up.
     pub lost: u64,
     newest_lost: Option<u64>,
@@ -68,21 +77,22 @@ impl RecordWindow {
     }
 
     /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
-    pub fn hold(&mut self, sequence: u64, record: &[u8]) {
+    pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
         if self.held.len() < MAX_HELD {
-            self.held.insert(sequence, record.to_vec());
+            self.holds += 1;
+            self.held.insert((sequence, self.holds), Held { bytes: record.to_vec(), arrived: now });
         }
     }
 
     /// The next held record that may go now.
-    pub fn release(&mut self) -> Option<(u64, Vec<u8>)> {
-        let sequence = *self.held.keys().next()?;
-        if self.must_hold(sequence) { None } else { self.held.pop_first() }
+    pub fn release(&mut self) -> Option<(u64, Held)> {
+        let (sequence, _) = *self.held.keys().next()?;
+        if self.must_hold(sequence) { None } else { self.held.pop_first().map(|(_, held)| (sequence, held)) }
     }
 
-    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait`, as far back as OpenSSL
-    /// would still take them.
-    pub fn authenticated(&mut self, sequence: u64, now: Instant, wait: Duration) -> Arrival {
+    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait` since it `arrived`, as far
+    /// back as OpenSSL would still take them. (Since its release from being held, waits would add up without end.)
+    pub fn authenticated(&mut self, sequence: u64, arrived: Instant, wait: Duration) -> Arrival {
         let Some(next) = self.next else {
             self.next = Some(sequence + 1);
             return Arrival::InOrder;
@@ -103,23 +113,15 @@ impl RecordWindow {
         if first > next {
             self.give_up(first - next, first - 1);
         }
-        self.missing.extend((first..sequence).map(|number| (number, now + wait)));
+        self.missing.extend((first..sequence).map(|number| (number, arrived + wait)));
         self.next = Some(sequence + 1);
         Arrival::InOrder
     }
 
     /// True where this record has been received, as far as is remembered: a copy, if it comes again.
     pub fn is_known(&self, sequence: u64) -> bool {
-        self.held.contains_key(&sequence)
+        self.held.range((sequence, 0)..=(sequence, u64::MAX)).next().is_some()
             || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
-    }
-
-    /// Notes a record that carries no data (an alert, a repeated Finished), so that it is not awaited.
-    pub fn not_data(&mut self, sequence: u64) {
-        self.missing.remove(&sequence);
-        if self.next == Some(sequence) {
-            self.next = Some(sequence + 1);
-        }
     }
 
     /// The oldest record that is still awaited.
@@ -140,7 +142,7 @@ impl RecordWindow {
         }
     }
 
-    /// When [`RecordWindow::expire`] has something to do. Records are awaited for equally long, so the oldest goes first.
+    /// When [`RecordWindow::expire`] has something to do. The oldest record mostly goes first, and no other before it.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.missing.values().next().copied()
     }

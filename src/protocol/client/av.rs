@@ -198,8 +198,9 @@ impl Client {
             }
             self.events.push_back(Event::Frame(frame));
         }
-        let next = self.records.next_expiry().into_iter().chain(self.reassembler.next_expiry(wait)).min();
-        match next {
+        // A frame that has waited its time may still be behind an awaited record.
+        let growing = self.reassembler.next_expiry(wait).filter(|at| *at > now);
+        match self.records.next_expiry().into_iter().chain(growing).min() {
             Some(at) if !self.ended => self.timers.set(Timer::Reorder, at),
             _ => self.timers.stop(Timer::Reorder),
         }

@@ -29,6 +29,8 @@ pub struct CameraConfig {
     pub firmware: String,
     /// Ask each DTLS client for a cookie first.
     pub hello_verify: bool,
+    /// Answer a Finished that cannot be decrypted with an alert, as mbedTLS does. OpenSSL and GnuTLS stay silent.
+    pub alert_wrong_key: bool,
     /// The DTLS suites that the camera takes.
     pub suites: Vec<Suite>,
     /// K10001's status: 1, 3 and 6 ask for an answer; 2 (updating), 4 (checking ENR) and 5 (off) turn the client away.
@@ -64,6 +66,7 @@ impl CameraConfig {
             model: "WYZE_CAKP2JFUS".into(),
             firmware: "4.36.13.0416".into(),
             hello_verify: false,
+            alert_wrong_key: false,
             suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
             challenge: 3,
             refuse_answer: false,

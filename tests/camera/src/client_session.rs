@@ -37,7 +37,7 @@ impl ClientSession {
             address,
             session_id,
             envelope,
-            channel: MainChannel::new(config.credentials.psk(), config.suites.clone(), config.hello_verify),
+            channel: MainChannel::new(config),
             av: AvSession::new(id),
             next_keepalive: None,
             last_heard: now,

@@ -1,7 +1,8 @@
 //! A simulated Wyze camera: what gst-plugin-wyze is tested against, and a camera to try it with.
 //!
 //! [`Camera`] has no sockets and no clock: tests run it in memory, in virtual time, over a [`Link`] as bad as they like.
-//! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`] or by hand. Whatever a client does against
+//! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or
+//! by hand. Whatever a client does against
 //! the protocol is in the [`DeviationLog`].
 
 mod ack_book;
@@ -12,6 +13,7 @@ mod client_session;
 mod deviation_log;
 mod envelope_state;
 mod link;
+mod live_media;
 mod main_channel;
 mod media_frame;
 mod packet_checks;
@@ -19,11 +21,13 @@ mod packetiser;
 mod server;
 mod station;
 mod synthetic;
+mod video_file;
 
 pub use camera::{Camera, CameraEvent, ClientId, GoneReason, Transmit};
 pub use camera_config::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope};
 pub use deviation_log::{Deviation, DeviationKind, DeviationLog};
 pub use link::{Link, LinkConfig, LinkStats};
+pub use live_media::{LiveAudio, LiveMediaConfig, LiveVideo};
 pub use media_frame::MediaFrame;
 pub use packetiser::Packetiser;
 pub use server::{CameraServer, FrameSender, MediaSource, ServerOptions};

@@ -3,7 +3,7 @@
 //! OpenSSL's own handshake timer reads the real clock, so it is put out of reach here; a flight that gets no answer is
 //! sent again as it was. A peer drops the records of it that it has already.
 
-use gstwyze::protocol::credentials::Psk;
+use crate::camera_config::CameraConfig;
 use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ const RECORD_HEADER: usize = 13;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
+/// A fatal alert in the clear; its sequence is past those of the handshake.
+const BAD_RECORD_MAC: [u8; 15] = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 2, 20];
 
 /// What a datagram did to the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub enum Change {
 
 pub struct MainChannel {
     settings: Settings,
+    alert_wrong_key: bool,
     endpoint: Option<Endpoint>,
     /// The ClientHello random that the endpoint was made for.
     client_random: [u8; 32],
@@ -40,10 +43,16 @@ pub struct MainChannel {
 }
 
 impl MainChannel {
-    pub fn new(psk: Psk, suites: Vec<Suite>, hello_verify: bool) -> Self {
-        let settings = Settings { suites, first_resend: NEVER, ..Settings::new(Role::Server { hello_verify }, psk) };
+    pub fn new(config: &CameraConfig) -> Self {
+        let role = Role::Server { hello_verify: config.hello_verify };
+        let settings = Settings {
+            suites: config.suites.clone(),
+            first_resend: NEVER,
+            ..Settings::new(role, config.credentials.psk())
+        };
         MainChannel {
             settings,
+            alert_wrong_key: config.alert_wrong_key,
             endpoint: None,
             client_random: [0; 32],
             last_flight: Vec::new(),
@@ -74,6 +83,9 @@ impl MainChannel {
             self.to_send.extend(self.last_flight.iter().cloned());
         } else {
             self.to_send.extend(flight);
+        }
+        if self.alert_wrong_key && after == State::Handshaking && has_encrypted_record(datagram) {
+            self.to_send.push_back(BAD_RECORD_MAC.to_vec());
         }
         match after {
             State::Established if before != after => Change::Established(suite),
@@ -153,4 +165,89 @@ fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
         return None;
     }
     message.get(14..46)?.try_into().ok()
+}
+
+/// True where a record of the datagram is of epoch 1.
+fn has_encrypted_record(mut datagram: &[u8]) -> bool {
+    while let Some(header) = datagram.first_chunk::<RECORD_HEADER>() {
+        if header[3..5] == [0, 1] {
+            return true;
+        }
+        let len = usize::from(u16::from_be_bytes([header[11], header[12]]));
+        datagram = datagram.get(RECORD_HEADER + len..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gstwyze::protocol::credentials::Credentials;
+
+    fn pair(config: &CameraConfig, enr: &str) -> (MainChannel, Endpoint) {
+        let credentials = Credentials::new("HSBJYB5HSETGCDWD111A", enr, "AABBCCDDEEFF").expect("credentials");
+        let client = Endpoint::new(&Settings::new(Role::Client, credentials.psk())).expect("an endpoint");
+        (MainChannel::new(config), client)
+    }
+
+    /// Carries datagrams until both are silent, but for those that `lost` picks of the camera's by their number.
+    fn carry(now: Instant, camera: &mut MainChannel, client: &mut Endpoint, mut lost: impl FnMut() -> bool) {
+        loop {
+            let sent: Vec<_> = std::iter::from_fn(|| client.poll_transmit()).collect();
+            for datagram in &sent {
+                camera.handle_datagram(now, datagram, |_| {});
+            }
+            let answers: Vec<_> = std::iter::from_fn(|| camera.poll_transmit()).collect();
+            if sent.is_empty() && answers.is_empty() {
+                return;
+            }
+            for datagram in answers {
+                if !lost() {
+                    client.handle_datagram(&datagram, |_| {});
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_flight_is_sent_again_in_the_callers_time() {
+        for hello_verify in [false, true] {
+            let config = CameraConfig { hello_verify, ..CameraConfig::demo().expect("the identity") };
+            let (mut camera, mut client) = pair(&config, crate::DEMO_ENR);
+            let now = Instant::now();
+            carry(now, &mut camera, &mut client, || true);
+            assert_eq!(camera.poll_timeout(), Some(now + FIRST_RESEND));
+            camera.handle_timeout(now + FIRST_RESEND);
+            carry(now, &mut camera, &mut client, || false);
+            assert_eq!((client.state(), camera.is_established()), (&State::Established, true));
+            assert_eq!(camera.poll_timeout(), None);
+        }
+    }
+
+    #[test]
+    fn a_lost_finished_is_sent_again_when_the_client_asks() {
+        let (mut camera, mut client) = pair(&CameraConfig::demo().expect("the identity"), crate::DEMO_ENR);
+        let (now, mut number) = (Instant::now(), 0);
+        // The first datagram is the ServerHello's flight.
+        let mut last_flight_lost = || {
+            number += 1;
+            number > 1
+        };
+        carry(now, &mut camera, &mut client, &mut last_flight_lost);
+        assert_eq!((client.state(), camera.is_established()), (&State::Handshaking, true));
+        std::thread::sleep(Duration::from_millis(310));
+        client.handle_timeout();
+        carry(now, &mut camera, &mut client, || false);
+        assert_eq!(client.state(), &State::Established);
+    }
+
+    #[test]
+    fn a_wrong_key_gets_an_alert_where_wanted() {
+        for (alert_wrong_key, expected) in [(true, State::Failed(Failure::WrongKey)), (false, State::Handshaking)] {
+            let config = CameraConfig { alert_wrong_key, ..CameraConfig::demo().expect("the identity") };
+            let (mut camera, mut client) = pair(&config, "another_key_of16");
+            carry(Instant::now(), &mut camera, &mut client, || false);
+            assert_eq!(client.state(), &expected);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::camera::{Camera, CameraEvent};
 use crate::camera_config::CameraConfig;
 use crate::deviation_log::DeviationLog;
 use crate::link::LinkConfig;
+use crate::live_media::{LiveMedia, LiveMediaConfig};
 use crate::media_frame::MediaFrame;
 use crate::station::{Arrival, SentFrame, ServerStats, Station};
 use crate::synthetic::{Synthetic, SyntheticConfig};
@@ -28,6 +29,8 @@ pub enum MediaSource {
     None,
     /// Made up, in real time; its `start` becomes the present.
     Synthetic(SyntheticConfig),
+    /// Encoded by GStreamer, or from a file.
+    Live(LiveMediaConfig),
 }
 
 /// Beyond what the camera itself is.
@@ -48,6 +51,7 @@ pub struct CameraServer {
     station: Arc<Mutex<Station>>,
     poller: Arc<Poller>,
     address: SocketAddr,
+    live: Option<LiveMedia>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -71,7 +75,8 @@ impl FrameSender {
 }
 
 impl CameraServer {
-    /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is a socket's.
+    /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is a
+    /// socket's, or says what the live media lack.
     pub fn start(config: CameraConfig, listen: SocketAddr, media: MediaSource) -> io::Result<Self> {
         Self::start_with(config, listen, media, ServerOptions::default())
     }
@@ -84,12 +89,12 @@ impl CameraServer {
     ) -> io::Result<Self> {
         let discovery = bind(listen)?;
         let address = discovery.local_addr()?;
-        let synthetic = match media {
-            MediaSource::None => None,
+        let synthetic = match &media {
             MediaSource::Synthetic(config) => {
                 let start = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-                Some((Instant::now(), Synthetic::new(SyntheticConfig { start, ..config })))
+                Some((Instant::now(), Synthetic::new(SyntheticConfig { start, ..config.clone() })))
             }
+            MediaSource::None | MediaSource::Live(_) => None,
         };
         let station = Arc::new(Mutex::new(Station::new(Camera::new(config, options.seed), synthetic, options)));
         let poller = Arc::new(Poller::new()?);
@@ -98,7 +103,11 @@ impl CameraServer {
         watch(&worker.poller, &worker.discovery, DISCOVERY)?;
         watch(&worker.poller, &worker.ephemeral, EPHEMERAL)?;
         let thread = std::thread::Builder::new().name("wyze-camera".into()).spawn(move || worker.run())?;
-        Ok(CameraServer { station, poller, address, thread: Some(thread) })
+        let mut server = CameraServer { station, poller, address, live: None, thread: Some(thread) };
+        if let MediaSource::Live(config) = &media {
+            server.live = Some(LiveMedia::start(config, &server.frame_sender()).map_err(io::Error::other)?);
+        }
+        Ok(server)
     }
 
     /// Where discovery is heard.
@@ -158,6 +167,7 @@ impl CameraServer {
     }
 
     fn end(&mut self) {
+        self.live = None;
         self.station().stopping = true;
         wake(&self.poller);
         if let Some(thread) = self.thread.take() {

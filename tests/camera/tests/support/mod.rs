@@ -1,4 +1,4 @@
-//! A client put together by hand from wire formats and DTLS, over a perfect link in virtual time.
+//! A client put together by hand from wire formats and DTLS: over a perfect link in virtual time, or over UDP.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use gstwyze::protocol::credentials::{Credentials, Psk};
@@ -8,12 +8,24 @@ use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, login, transcode};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use wyze_camera::{Camera, CameraConfig, Envelope};
 
+/// How long a client on UDP listens after each datagram sent.
+const UDP_WAIT: Duration = Duration::from_millis(30);
+
+/// A socket, where discovery goes, and where all else does.
+struct Udp {
+    socket: UdpSocket,
+    discovery: SocketAddr,
+    camera: SocketAddr,
+}
+
 pub struct HandClient {
+    /// Idle where the client is on UDP.
     pub camera: Camera,
+    udp: Option<Udp>,
     pub now: Instant,
     pub address: SocketAddr,
     credentials: Credentials,
@@ -43,6 +55,7 @@ impl HandClient {
             signer: Signer::new(&credentials.uid, &credentials.auth_key()),
             envelope: config.envelope,
             camera: Camera::new(config, 5),
+            udp: None,
             now: Instant::now(),
             address: SocketAddr::from(([127, 0, 0, 1], 40000)),
             credentials,
@@ -60,6 +73,13 @@ impl HandClient {
             other: Vec::new(),
             records: Vec::new(),
         }
+    }
+
+    /// A client of a camera on sockets.
+    pub fn on_udp(config: CameraConfig, discovery: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
+        HandClient { udp: Some(Udp { socket, discovery, camera: discovery }), ..Self::new(config) }
     }
 
     /// Up to the point where media flows.
@@ -142,7 +162,8 @@ impl HandClient {
     /// Sends an HL message and returns the payload of its answer.
     pub fn command(&mut self, message: &[u8]) -> Vec<u8> {
         self.send_command(message);
-        let record = self.records.pop().expect("an answer");
+        let at = self.records.iter().rposition(|record| record[0] == 0x0C && record[2] == 0x0C).expect("an answer");
+        let record = self.records.remove(at);
         let frame = ControlFrame::parse(&record).expect("a control frame");
         let answer = Message::parse(frame.hl).expect("an HL message");
         let request = Message::parse(message).expect("an HL message");
@@ -225,8 +246,29 @@ impl HandClient {
     }
 
     pub fn send(&mut self, mut datagram: Vec<u8>, to_discovery_port: bool) {
+        if let Some(udp) = &self.udp {
+            let to = if to_discovery_port { udp.discovery } else { udp.camera };
+            udp.socket.send_to(&datagram, to).expect("a datagram sent");
+            self.listen(UDP_WAIT);
+            return;
+        }
         self.camera.handle_datagram(self.now, self.address, to_discovery_port, &mut datagram);
         self.receive();
+    }
+
+    /// Takes what comes over UDP.
+    pub fn listen(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        let mut buffer = [0; 2048];
+        while let Some(udp) = &mut self.udp
+            && Instant::now() < end
+        {
+            if let Ok((len, from)) = udp.socket.recv_from(&mut buffer) {
+                udp.camera = from;
+                self.handle_datagram(buffer[..len].to_vec());
+            }
+        }
+        self.flush();
     }
 
     /// Takes what the camera has sent.

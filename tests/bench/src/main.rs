@@ -1,0 +1,160 @@
+//! Measures what `wyzesrc` costs, against a simulated camera in a process of its own on this machine.
+//!
+//! Prints the time from PLAYING to the first video buffer, the receiving process's CPU time a packet, and its memory.
+
+use clap::Parser;
+use gst::prelude::*;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, SyntheticConfig};
+
+type Error = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(about = "Measures wyzesrc: CPU time a packet, memory, time to the first picture")]
+struct Arguments {
+    /// How long to measure CPU time for, in seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Video bit rate in kbit/s
+    #[arg(long, default_value_t = 8000)]
+    bitrate: u32,
+    /// The camera's envelope: transcode or cc51
+    #[arg(long, default_value = "transcode")]
+    envelope: String,
+    /// How often to connect
+    #[arg(long, default_value_t = 10)]
+    connects: usize,
+    /// Be the camera (the program starts itself so)
+    #[arg(long, hide = true)]
+    camera: bool,
+}
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    if arguments.camera {
+        return be_the_camera(&arguments);
+    }
+    gst::init()?;
+    gstwyze::plugin_register_static()?;
+    let camera = Camera::start(&arguments)?;
+    let mut connects = Vec::new();
+    for _ in 0..arguments.connects {
+        connects.push(Viewer::start(&camera.uri)?.first_buffer);
+    }
+    connects.sort();
+    if let [first, .., last] = connects[..] {
+        let median = connects[connects.len() / 2];
+        println!("connect to first video buffer: min {first:?}, median {median:?}, max {last:?}");
+    }
+    let viewer = Viewer::start(&camera.uri)?;
+    let (packets, cpu) = (viewer.packets(), cpu_time());
+    std::thread::sleep(Duration::from_secs(arguments.seconds));
+    let (packets, cpu) = (viewer.packets() - packets, cpu_time() - cpu);
+    let per_packet = cpu / u32::try_from(packets.max(1))?;
+    println!("{packets} packets in {} s, CPU time {cpu:?}: {per_packet:?} a packet", arguments.seconds);
+    println!("resident memory: {} KiB", resident_memory()?);
+    println!("{}", viewer.source.property::<gst::Structure>("stats"));
+    Ok(())
+}
+
+/// A camera whose frames have the wanted bit rate, one key frame in two seconds.
+fn be_the_camera(arguments: &Arguments) -> Result<(), Error> {
+    let mut config = CameraConfig::demo()?;
+    config.envelope = if arguments.envelope == "cc51" { Envelope::Cc51 } else { Envelope::Transcode };
+    // A key frame weighs as much as six others.
+    let frame_len = arguments.bitrate as usize * 1000 / 8 * 2 / 45;
+    let media = SyntheticConfig { key_frame_len: frame_len * 6, frame_len, ..SyntheticConfig::default() };
+    let server = CameraServer::start(config, "127.0.0.1:0".parse()?, MediaSource::Synthetic(media))?;
+    println!("{}", server.addr().port());
+    std::io::stdout().flush()?;
+    // Lives until its standard input ends, with the process that started it.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
+}
+
+struct Camera {
+    child: Child,
+    uri: String,
+}
+
+impl Camera {
+    fn start(arguments: &Arguments) -> Result<Self, Error> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["--camera", "--bitrate", &arguments.bitrate.to_string(), "--envelope", &arguments.envelope])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut port)?;
+        let (uid, enr, mac) = (wyze_camera::DEMO_UID, wyze_camera::DEMO_ENR, wyze_camera::DEMO_MAC);
+        let uri = format!("wyze://127.0.0.1:{}?uid={uid}&enr={enr}&mac={mac}", port.trim());
+        Ok(Camera { child, uri })
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+struct Viewer {
+    pipeline: gst::Pipeline,
+    source: gst::Element,
+    first_buffer: Duration,
+}
+
+impl Viewer {
+    /// Returns when the first video buffer has arrived.
+    fn start(uri: &str) -> Result<Self, Error> {
+        let description = "wyzesrc name=source source.video ! fakesink name=video sync=false \
+                           source.audio ! fakesink sync=false";
+        let pipeline = gst::parse::launch(description)?.downcast::<gst::Pipeline>().map_err(|_| "not a pipeline")?;
+        let source = pipeline.by_name("source").ok_or("no source")?;
+        source.set_property("uri", uri);
+        let pad = pipeline.by_name("video").and_then(|sink| sink.static_pad("sink")).ok_or("no sink pad")?;
+        let (sender, receiver) = mpsc::channel();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            // Fails only where the buffer came too late for anyone to wait.
+            let _ = sender.send(Instant::now());
+            gst::PadProbeReturn::Remove
+        });
+        let start = Instant::now();
+        pipeline.set_state(gst::State::Playing)?;
+        let first = receiver.recv_timeout(Duration::from_secs(20))?;
+        Ok(Viewer { pipeline, source, first_buffer: first - start })
+    }
+
+    fn packets(&self) -> u64 {
+        self.source.property::<gst::Structure>("stats").get("packets").unwrap_or(0)
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// User and system time of this process.
+fn cpu_time() -> Duration {
+    // SAFETY: getrusage fills the structure, for which zeros are valid.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+/// KiB.
+fn resident_memory() -> Result<u64, Error> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}

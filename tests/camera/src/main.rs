@@ -1,0 +1,376 @@
+//! A simulated Wyze camera as a program: to try gst-plugin-wyze without a camera, and to test it.
+
+use clap::{Parser, ValueEnum};
+use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::dtls::Suite;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use wyze_camera::{
+    CameraConfig, CameraEvent, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, LiveAudio,
+    LiveMediaConfig, LiveVideo, MediaSource, ServerOptions, SyntheticConfig,
+};
+
+/// How soon comings and goings are printed.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Plays a Wyze camera on the local network, picture and sound included.
+///
+/// Without arguments it is a camera with a well-known identity on 127.0.0.1. It prints a gst-launch line that shows its
+/// picture, runs until Ctrl-C or --duration, and says at the end what clients did against the protocol.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 110)]
+struct Arguments {
+    /// Where discovery is heard. Answers come from another port, as with real cameras.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:32761")]
+    listen: SocketAddr,
+    /// So many cameras, on consecutive ports. The last two characters of UID and MAC count up.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=99))]
+    cameras: u16,
+    /// Ends by itself after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<u64>,
+    /// Writes what clients did against the protocol to this file when it ends.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// 20 letters and digits.
+    #[arg(long, default_value = DEMO_UID, help_heading = "Identity")]
+    uid: String,
+    /// The camera's key, 16 characters or more.
+    #[arg(long, default_value = DEMO_ENR, hide_default_value = true, help_heading = "Identity")]
+    enr: String,
+    /// 12 hexadecimal digits.
+    #[arg(long, default_value = DEMO_MAC, help_heading = "Identity")]
+    mac: String,
+    /// Product model.
+    #[arg(long, default_value = "WYZE_CAKP2JFUS", help_heading = "Identity")]
+    model: String,
+
+    /// Packet format: cc51 is that of new firmware.
+    #[arg(long, value_enum, default_value_t = EnvelopeArgument::Transcode, help_heading = "Protocol")]
+    envelope: EnvelopeArgument,
+    /// How the login challenge is to be answered: 1 well-known key, 3 ENR, 6 both halves of an ENR of 32 characters.
+    /// 2, 4 and 5 turn clients away.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6), help_heading = "Protocol")]
+    challenge: u8,
+    /// DTLS cipher suites: ECDHE-PSK-CHACHA20-POLY1305 (ccac), PSK-AES128-CBC-SHA256 (00ae), or both.
+    #[arg(long, value_enum, default_value_t = SuiteArgument::Both, help_heading = "Protocol")]
+    suite: SuiteArgument,
+    /// Asks each DTLS client for a cookie first.
+    #[arg(long, help_heading = "Protocol")]
+    hello_verify: bool,
+    /// Varies the frame types of media packets among those that mean the same.
+    #[arg(long, help_heading = "Protocol")]
+    every_frame_type: bool,
+    /// So many first video frames of a session give the size of the session before, as real cameras do.
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Protocol")]
+    stale_frames: u32,
+
+    /// h264, h265, mjpeg, none, synthetic (H.264 without a picture, at next to no cost), or an Annex B file.
+    #[arg(long, value_name = "WHAT", default_value = "h264", help_heading = "Media")]
+    video: String,
+    /// The best picture; clients that ask for 360p get 640x360.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720", value_parser = parse_size, help_heading = "Media")]
+    size: (u32, u32),
+    /// Frames a second.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=60), help_heading = "Media")]
+    fps: u8,
+    /// kbit/s of video. Without it the client's wish counts.
+    #[arg(long, value_name = "KBPS", help_heading = "Media")]
+    bitrate: Option<u32>,
+    /// A tone of 440 Hz.
+    #[arg(long, value_enum, default_value_t = AudioArgument::Mulaw, help_heading = "Media")]
+    audio: AudioArgument,
+    /// Hz, from 8000 to 48000. Without it, what cameras have with that codec.
+    #[arg(long, value_name = "HZ", help_heading = "Media")]
+    rate: Option<u32>,
+
+    /// Percent of packets to the client that are lost.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
+    loss: f64,
+    /// Percent that later ones overtake.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
+    reorder: f64,
+    /// Percent that arrive twice.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
+    duplicate: f64,
+    /// Percent that have a bit flipped.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
+    corrupt: f64,
+    /// The same seed, the same mishaps.
+    #[arg(long, default_value_t = 1, help_heading = "Bad network")]
+    seed: u64,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum EnvelopeArgument {
+    Transcode,
+    Cc51,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum SuiteArgument {
+    Ccac,
+    #[value(name = "00ae")]
+    Aes,
+    Both,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum AudioArgument {
+    Mulaw,
+    Alaw,
+    Pcm,
+    Aac,
+    Opus,
+    None,
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once('x').ok_or("write it as 1280x720")?;
+    match (width.parse(), height.parse()) {
+        (Ok(width @ 16..=4096), Ok(height @ 16..=4096)) if width % 2 == 0 && height % 2 == 0 => Ok((width, height)),
+        _ => Err("two even numbers from 16 to 4096 are needed".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wyze-camera: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let cameras = (0..arguments.cameras).map(|index| start_camera(arguments, index)).collect::<Result<Vec<_>, _>>()?;
+    io::stdout().flush()?;
+    wait(arguments, &cameras)?;
+    let mut text = String::new();
+    for (name, server) in &cameras {
+        let (stats, log) = (server.stats(), server.log());
+        println!(
+            "{name}: {} video and {} audio frames, {} datagrams out and {} in, {} deviations",
+            stats.video_frames,
+            stats.audio_frames,
+            stats.datagrams_sent,
+            stats.datagrams_received,
+            log.count()
+        );
+        print!("{log}");
+        if !log.is_empty() {
+            write!(text, "{name}\n{log}")?;
+        }
+    }
+    if let Some(path) = &arguments.log {
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Starts one camera and prints how to see it. Its name is for the summary.
+fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServer), Box<dyn Error>> {
+    let (uid, mac) = (count_up(&arguments.uid, index), count_up(&arguments.mac, index));
+    let port = arguments.listen.port();
+    let port = if port == 0 { 0 } else { port.checked_add(index).ok_or("the ports go past 65535")? };
+    let suites = match arguments.suite {
+        SuiteArgument::Ccac => vec![Suite::EcdhePskChacha20Poly1305],
+        SuiteArgument::Aes => vec![Suite::PskAes128CbcSha256],
+        SuiteArgument::Both => vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
+    };
+    let config = CameraConfig {
+        envelope: match arguments.envelope {
+            EnvelopeArgument::Transcode => Envelope::Transcode,
+            EnvelopeArgument::Cc51 => Envelope::Cc51,
+        },
+        model: arguments.model.clone(),
+        hello_verify: arguments.hello_verify,
+        suites,
+        challenge: arguments.challenge,
+        every_frame_type: arguments.every_frame_type,
+        stale_frames: arguments.stale_frames,
+        ..CameraConfig::new(Credentials::new(&uid, &arguments.enr, &mac)?)
+    };
+    let options = ServerOptions {
+        seed: arguments.seed.wrapping_add(u64::from(index)),
+        outgoing: link(arguments)?,
+        ..ServerOptions::default()
+    };
+    let name = format!("camera {}", index + 1);
+    let listen = SocketAddr::new(arguments.listen.ip(), port);
+    let server = CameraServer::start_with(config, listen, media(arguments, &name), options)
+        .map_err(|error| format!("{name} on {listen}: {error}"))?;
+    print_invitation(arguments, &name, &uid, &mac, server.addr());
+    Ok((name, server))
+}
+
+fn print_invitation(arguments: &Arguments, name: &str, uid: &str, mac: &str, address: SocketAddr) {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let (enr, port) = (&arguments.enr, address.port());
+    println!("{name} on {address}");
+    println!(
+        "  gst-launch-1.0 wyzesrc uid={uid} enr='{enr}' mac={mac} host={host} port={port} ! decodebin ! autovideosink"
+    );
+    let authority = SocketAddr::new(host, port);
+    println!(
+        "  wyze://{authority}?uid={}&enr={}&mac={}",
+        percent_encoded(uid),
+        percent_encoded(enr),
+        percent_encoded(mac)
+    );
+}
+
+/// Runs until a signal or the end of --duration, and says who comes and goes.
+fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)]) -> io::Result<()> {
+    let (signalled, signal) = mpsc::channel();
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        signals.forever().next();
+        signalled.send(())
+    });
+    let end = arguments.duration.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    loop {
+        let left = end.map_or(STATUS_INTERVAL, |end| end.saturating_duration_since(Instant::now()));
+        if left.is_zero() || signal.recv_timeout(left.min(STATUS_INTERVAL)).is_ok() {
+            return Ok(());
+        }
+        for (name, server) in cameras {
+            for event in server.take_events() {
+                println!("{name}: {}", describe(&event));
+            }
+        }
+        io::stdout().flush()?;
+    }
+}
+
+fn describe(event: &CameraEvent) -> String {
+    match event {
+        CameraEvent::ClientConnected { client, address, suite } => {
+            let suite = suite.map_or("an unknown suite", Suite::name);
+            format!("client {} connected from {address} with {suite}", client.0)
+        }
+        CameraEvent::Streaming { client, video, audio } => {
+            let switch = |on: &bool| if *on { "on" } else { "off" };
+            format!("client {}: video {}, audio {}", client.0, switch(video), switch(audio))
+        }
+        CameraEvent::VideoParameters { client, parameters: p } => {
+            format!("client {} asks for frame size {}, {} KB/s, {} frames/s", client.0, p.frame_size, p.bitrate, p.fps)
+        }
+        CameraEvent::Talk { client, on } => format!("client {}: talk {}", client.0, if *on { "on" } else { "off" }),
+        CameraEvent::ClientGone { client, reason } => format!("client {} is gone: {reason:?}", client.0),
+    }
+}
+
+fn link(arguments: &Arguments) -> Result<LinkConfig, String> {
+    let odds = |name: &str, percent: f64| match percent {
+        0.0..=100.0 => Ok(percent / 100.0),
+        _ => Err(format!("--{name}: {percent} is not a percentage")),
+    };
+    Ok(LinkConfig {
+        loss: odds("loss", arguments.loss)?,
+        reorder: odds("reorder", arguments.reorder)?,
+        duplicate: odds("duplicate", arguments.duplicate)?,
+        corrupt: odds("corrupt", arguments.corrupt)?,
+        ..LinkConfig::default()
+    })
+}
+
+fn media(arguments: &Arguments, name: &str) -> MediaSource {
+    let audio = match arguments.audio {
+        AudioArgument::None => LiveAudio::None,
+        AudioArgument::Mulaw => LiveAudio::Mulaw,
+        AudioArgument::Alaw => LiveAudio::Alaw,
+        AudioArgument::Pcm => LiveAudio::Pcm,
+        AudioArgument::Aac => LiveAudio::Aac,
+        AudioArgument::Opus => LiveAudio::Opus,
+    };
+    let video = match arguments.video.as_str() {
+        "synthetic" => return MediaSource::Synthetic(synthetic(arguments, audio)),
+        "none" => LiveVideo::None,
+        "h264" => LiveVideo::H264,
+        "h265" => LiveVideo::H265,
+        "mjpeg" => LiveVideo::Mjpeg,
+        file => LiveVideo::File(file.into()),
+    };
+    MediaSource::Live(LiveMediaConfig {
+        video,
+        width: arguments.size.0,
+        height: arguments.size.1,
+        fps: arguments.fps,
+        bitrate: arguments.bitrate,
+        audio,
+        audio_rate: arguments.rate,
+        name: name.into(),
+    })
+}
+
+/// One key frame of four times the size each two seconds, and the bitrate kept.
+fn synthetic(arguments: &Arguments, audio: LiveAudio) -> SyntheticConfig {
+    let (fps, gop) = (usize::from(arguments.fps), 2 * usize::from(arguments.fps));
+    let bytes = arguments.bitrate.unwrap_or(1000) as usize * 1000 / 8;
+    let frame_len = (bytes * gop / fps / (gop + 3)).max(100);
+    SyntheticConfig {
+        fps: arguments.fps,
+        gop: gop as u32,
+        key_frame_len: frame_len * 4,
+        frame_len,
+        audio: audio.codec(),
+        audio_rate: arguments.rate.unwrap_or(audio.usual_rate()),
+        seed: arguments.seed,
+        ..SyntheticConfig::default()
+    }
+}
+
+/// `text` with its last two characters replaced by a number; as it is for the first.
+fn count_up(text: &str, index: u16) -> String {
+    match text.len().checked_sub(2).and_then(|end| text.get(..end)) {
+        Some(head) if index > 0 => format!("{head}{index:02}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// For a value in a URI's query.
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() {
+            out.push(byte.into());
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+        assert_eq!(parse_size("1280x720"), Ok((1280, 720)));
+        assert!(["", "x", "1280", "0x0", "641x360", "99999x2"].iter().all(|text| parse_size(text).is_err()));
+    }
+
+    #[test]
+    fn identities_count_up_and_fit_a_uri() {
+        assert_eq!((count_up(DEMO_UID, 0), count_up(DEMO_UID, 7)), (DEMO_UID.into(), "HSBJYB5HSETGCDWD1107".into()));
+        assert_eq!(percent_encoded("a+b/c=d"), "a%2Bb%2Fc%3Dd");
+    }
+}

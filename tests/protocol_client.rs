@@ -1,0 +1,488 @@
+//! The client against the simulated camera, in memory, in virtual time, over a seeded link.
+
+use gstwyze::protocol::client::{CameraInfo, Client, Config, Event};
+use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::model::{Resolution, VideoWish};
+use gstwyze::protocol::reassembly::{Frame, Kind};
+use gstwyze::protocol::transport;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wyze_camera::{
+    Camera, CameraConfig, CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, Link, LinkConfig, MediaFrame, Synthetic,
+    SyntheticConfig,
+};
+
+const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
+const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
+const EPHEMERAL: ([u8; 4], u16) = ([10, 0, 0, 2], 51234);
+
+/// A datagram on its way to the camera.
+#[derive(Clone)]
+struct Up {
+    to_discovery: bool,
+    data: Vec<u8>,
+}
+
+impl AsMut<[u8]> for Up {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+}
+
+struct World {
+    now: Instant,
+    client: Client,
+    camera: Camera,
+    up: Link<Up>,
+    down: Link<Vec<u8>>,
+    /// Odds of losing a datagram with media, on top of what the link does; drawn here to know whose it was.
+    media_loss: f64,
+    rng: StdRng,
+    source: Option<(Instant, Synthetic)>,
+    sent: Vec<MediaFrame>,
+    hit: BTreeSet<usize>,
+    received: Vec<Frame>,
+    stages: Vec<Stage>,
+    connected: Option<CameraInfo>,
+    ended: Option<Error>,
+    camera_events: Vec<CameraEvent>,
+}
+
+fn credentials() -> Credentials {
+    Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap()
+}
+
+fn client_config() -> Config {
+    Config {
+        credentials: credentials(),
+        targets: vec![SocketAddr::from(DISCOVERY)],
+        video: true,
+        audio: true,
+        model: None,
+        video_wish: VideoWish::default(),
+        connect_timeout: Duration::from_secs(10),
+        reorder_wait: Duration::from_millis(100),
+        dtls_first_resend: Duration::from_millis(300),
+    }
+}
+
+fn camera_config(envelope: Envelope) -> CameraConfig {
+    CameraConfig { envelope, ..CameraConfig::new(credentials()) }
+}
+
+impl World {
+    fn new(client: Config, camera: CameraConfig, seed: u64) -> Self {
+        let now = Instant::now();
+        World {
+            now,
+            client: Client::new(client, now, Duration::from_secs(1_700_000_000), [seed as u8; 32]),
+            camera: Camera::new(camera, seed),
+            up: Link::new(LinkConfig::default(), seed),
+            down: Link::new(LinkConfig::default(), seed + 1),
+            media_loss: 0.0,
+            rng: StdRng::seed_from_u64(seed),
+            source: None,
+            sent: Vec::new(),
+            hit: BTreeSet::new(),
+            received: Vec::new(),
+            stages: Vec::new(),
+            connected: None,
+            ended: None,
+            camera_events: Vec::new(),
+        }
+    }
+
+    fn set_link(&mut self, config: LinkConfig) {
+        self.up.set_config(config);
+        self.down.set_config(config);
+    }
+
+    /// Moves everything that can move at this time.
+    fn exchange(&mut self) {
+        loop {
+            let mut moved = false;
+            while let Some(transmit) = self.client.poll_transmit() {
+                let to_discovery = transmit.to == SocketAddr::from(DISCOVERY);
+                self.up.send(self.now, Up { to_discovery, data: transmit.data });
+            }
+            self.drain_camera(None);
+            while let Some(mut up) = self.up.poll(self.now) {
+                let from = SocketAddr::from(CLIENT);
+                self.camera.handle_datagram(self.now, from, up.to_discovery, &mut up.data);
+                moved = true;
+            }
+            while let Some(mut down) = self.down.poll(self.now) {
+                self.client.handle_datagram(self.now, SocketAddr::from(EPHEMERAL), &mut down);
+                moved = true;
+            }
+            self.drain_events();
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn drain_camera(&mut self, frame: Option<usize>) {
+        while let Some(transmit) = self.camera.poll_transmit() {
+            if let Some(frame) = frame
+                && self.rng.random_bool(self.media_loss)
+            {
+                self.hit.insert(frame);
+                continue;
+            }
+            self.down.send(self.now, transmit.data);
+        }
+        while let Some(event) = self.camera.poll_event() {
+            self.camera_events.push(event);
+        }
+    }
+
+    fn drain_events(&mut self) {
+        while let Some(event) = self.client.poll_event() {
+            match event {
+                Event::Stage(stage) => self.stages.push(stage),
+                Event::Connected(info) => self.connected = Some(info),
+                Event::Frame(frame) => self.received.push(frame),
+                Event::Unanswered(command) => panic!("K{command} was not answered"),
+                Event::Ended(error) => self.ended = Some(error),
+            }
+        }
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let due = self.source.as_ref().and_then(|(start, source)| Some(*start + source.next_due()?));
+        let times = [
+            self.client.poll_timeout(),
+            self.camera.poll_timeout(),
+            self.up.poll_timeout(),
+            self.down.poll_timeout(),
+            due,
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        while let Some((start, source)) = &mut self.source
+            && source.next_due().is_some_and(|due| *start + due <= self.now)
+        {
+            let (_, frame) = source.next_frame().unwrap();
+            self.camera.push_frame(self.now, &frame);
+            self.sent.push(frame);
+            self.drain_camera(Some(self.sent.len() - 1));
+        }
+        self.client.handle_timeout(self.now);
+        self.camera.handle_timeout(self.now);
+        self.exchange();
+    }
+
+    /// Lets virtual time go on until `done`, for `limit` at most.
+    fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
+        let end = self.now + limit;
+        self.exchange();
+        while !done(self) && self.ended.is_none() {
+            let next = self.next_event().unwrap_or(end).max(self.now);
+            if next >= end {
+                self.now = end;
+                return;
+            }
+            self.now = next;
+            self.tick();
+        }
+    }
+
+    fn connect(&mut self) {
+        self.run_until(Duration::from_secs(10), |world| world.connected.is_some());
+        assert_eq!(self.ended, None);
+        assert!(self.connected.is_some(), "not connected: at {:?}", self.stages);
+    }
+
+    fn stream(&mut self, config: SyntheticConfig, time: Duration) {
+        self.source = Some((self.now, Synthetic::new(config)));
+        self.run_until(time, |_| false);
+        self.source = None;
+        // What is on its way arrives, and what is waited for is given up.
+        self.run_until(Duration::from_secs(1), |_| false);
+    }
+
+    /// The frames of `kind` that came out are those sent, but for the numbers in `hit`, in order and byte for byte.
+    fn assert_received_all_but(&self, hit: &BTreeSet<usize>) {
+        for kind in [Kind::Video, Kind::Audio] {
+            let sent: Vec<_> = self
+                .sent
+                .iter()
+                .enumerate()
+                .filter(|(number, frame)| frame.is_audio() == (kind == Kind::Audio) && !hit.contains(number))
+                .map(|(_, frame)| frame)
+                .collect();
+            let received: Vec<_> = self.received.iter().filter(|frame| frame.kind == kind).collect();
+            assert_eq!(received.len(), sent.len(), "{kind:?} frames, stats {:?}", self.client.stats());
+            for (received, sent) in received.iter().zip(sent) {
+                assert!(received.data == sent.data, "{kind:?} frame {:?}", received.info);
+                assert_eq!(received.info.codec, sent.codec);
+                assert_eq!(
+                    (received.info.seconds, received.info.microseconds, received.info.flags),
+                    (sent.seconds, sent.microseconds, sent.flags)
+                );
+            }
+        }
+    }
+
+    fn assert_no_deviation(&self) {
+        let entries: Vec<_> = self.camera.log().entries().iter().map(ToString::to_string).collect();
+        assert!(entries.is_empty(), "the camera noted: {entries:#?}");
+    }
+}
+
+fn both_envelopes() -> [Envelope; 2] {
+    [Envelope::Transcode, Envelope::Cc51]
+}
+
+const FAT: SyntheticConfig = SyntheticConfig {
+    video: Some(gstwyze::protocol::wire::codec::CodecId::H264),
+    fps: 20,
+    gop: 40,
+    key_frame_len: 150_000,
+    frame_len: 20_000,
+    frame_size: 0,
+    audio: Some(gstwyze::protocol::wire::codec::CodecId::MULAW),
+    audio_rate: 8000,
+    start: Duration::from_secs(1_700_000_000),
+    seed: 1,
+};
+
+#[test]
+fn a_clean_link_gives_every_frame_and_no_deviation() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 1);
+        world.connect();
+        world.stream(FAT, Duration::from_secs(30));
+        world.assert_received_all_but(&BTreeSet::new());
+        world.assert_no_deviation();
+        let stats = world.client.stats();
+        assert_eq!((stats.lost, stats.duplicates, stats.reordered, stats.malformed), (0, 0, 0, 0), "{stats:?}");
+        assert_eq!(stats.video_frames as usize + stats.audio_frames as usize, world.sent.len());
+    }
+}
+
+#[test]
+fn connecting_names_what_was_found_and_waits_for_nothing() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 2);
+        let start = world.now;
+        world.connect();
+        assert!(world.now - start < Duration::from_millis(20), "{:?}", world.now - start);
+        let info = world.connected.clone().unwrap();
+        assert_eq!(info.envelope.name(), if envelope == Envelope::Cc51 { "cc51" } else { "transcode" });
+        assert_eq!(info.suite, Suite::EcdhePskChacha20Poly1305);
+        assert_eq!(info.address, SocketAddr::from(EPHEMERAL));
+        assert_eq!(info.model, world.camera.config().model);
+        assert_eq!(info.firmware, world.camera.config().firmware);
+        assert!(info.video && info.audio && info.two_way_audio);
+        assert_eq!(world.stages, Stage::ALL);
+        assert!(matches!(
+            (info.envelope, envelope),
+            (transport::Envelope::TransCode, Envelope::Transcode) | (transport::Envelope::Cc51 { .. }, Envelope::Cc51)
+        ));
+    }
+}
+
+#[test]
+fn every_dialect_of_cameras_is_understood() {
+    for challenge in [1, 3, 6] {
+        for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
+            for hello_verify in [false, true] {
+                let long_enr = Credentials::new(DEMO_UID, "roTRg3tiuL3TjXhmAbCdEfGh01234567", DEMO_MAC).unwrap();
+                let client = Config { credentials: long_enr.clone(), ..client_config() };
+                let camera = CameraConfig {
+                    challenge,
+                    suites: vec![suite],
+                    hello_verify,
+                    every_frame_type: true,
+                    wrapped: challenge == 6,
+                    credentials: long_enr,
+                    ..camera_config(Envelope::Transcode)
+                };
+                let mut world = World::new(client, camera, 3);
+                world.connect();
+                assert_eq!(world.connected.as_ref().unwrap().suite, suite);
+                world.stream(SyntheticConfig::default(), Duration::from_secs(3));
+                world.assert_received_all_but(&BTreeSet::new());
+                world.assert_no_deviation();
+            }
+        }
+    }
+}
+
+#[test]
+fn reordering_and_duplication_lose_nothing() {
+    for envelope in both_envelopes() {
+        for seed in 0..5 {
+            let mut world = World::new(client_config(), camera_config(envelope), seed);
+            world.connect();
+            let reorder_delay = Duration::from_millis(20);
+            world.set_link(LinkConfig { reorder: 0.1, reorder_delay, duplicate: 0.05, ..LinkConfig::default() });
+            world.stream(FAT, Duration::from_secs(20));
+            world.assert_received_all_but(&BTreeSet::new());
+            let stats = world.client.stats();
+            assert_eq!(stats.lost, 0, "{stats:?}");
+            assert!(stats.reordered > 100 && stats.duplicates > 100, "{stats:?}");
+        }
+    }
+}
+
+#[test]
+fn loss_loses_only_the_frames_that_lost_a_packet() {
+    for envelope in both_envelopes() {
+        for seed in 0..5 {
+            let mut world = World::new(client_config(), camera_config(envelope), seed);
+            world.connect();
+            world.media_loss = 0.02;
+            world.stream(FAT, Duration::from_secs(20));
+            assert!(world.hit.len() > 50, "{}", world.hit.len());
+            let hit = world.hit.clone();
+            world.assert_received_all_but(&hit);
+            let gaps = world.received.iter().filter(|frame| frame.after_gap).count();
+            assert!(gaps > 0 && gaps <= hit.len(), "{gaps} gaps for {} frames", hit.len());
+        }
+    }
+}
+
+#[test]
+fn corruption_loses_only_the_records_hit() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 4);
+        world.connect();
+        world.down.set_config(LinkConfig { corrupt: 0.01, ..LinkConfig::default() });
+        world.stream(FAT, Duration::from_secs(20));
+        assert_eq!(world.ended, None);
+        let corrupted = world.down.stats().corrupted as usize;
+        let lost = world.sent.len() - world.received.len();
+        assert!(corrupted > 50 && lost > 0 && lost <= corrupted, "{lost} frames lost to {corrupted} datagrams");
+        let sent: BTreeSet<_> = world.sent.iter().map(|frame| &frame.data).collect();
+        assert!(world.received.iter().all(|frame| sent.contains(&frame.data)));
+    }
+}
+
+/// Both sides' DTLS timers run on the real clock, so this test does too.
+#[test]
+fn the_handshake_completes_under_heavy_loss() {
+    for seed in 0..6 {
+        let client = Config {
+            dtls_first_resend: Duration::from_millis(30),
+            connect_timeout: Duration::from_secs(60),
+            ..client_config()
+        };
+        let envelope = if seed % 2 == 0 { Envelope::Transcode } else { Envelope::Cc51 };
+        let mut world = World::new(client, camera_config(envelope), seed);
+        world.set_link(LinkConfig { loss: 0.3, ..LinkConfig::default() });
+        let start = Instant::now();
+        world.exchange();
+        while !world.stages.contains(&Stage::Login) && start.elapsed() < Duration::from_secs(30) {
+            let next = world.next_event().expect("something is always due");
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            world.now = Instant::now();
+            world.tick();
+        }
+        // From here on there is no timer of OpenSSL's, and time is virtual again.
+        world.connect();
+    }
+}
+
+#[test]
+fn the_wrong_resolution_command_is_never_used_and_wishes_arrive() {
+    for (model, size) in [("WYZEDB3", 0), ("HL_CAM4", 3), ("HL_CFL2", 4), ("WYZE_CAKP2JFUS", 0)] {
+        let camera = CameraConfig { model: model.into(), ..camera_config(Envelope::Transcode) };
+        let mut world = World::new(client_config(), camera, 5);
+        world.connect();
+        world.run_until(Duration::from_secs(1), |_| false);
+        let wish = VideoWish { resolution: Resolution::R360p, bitrate: 0, framerate: 15 };
+        world.client.set_video_wish(wish, world.now);
+        world.run_until(Duration::from_secs(1), |_| false);
+        let asked: Vec<_> = world
+            .camera_events
+            .iter()
+            .filter_map(|event| match event {
+                CameraEvent::VideoParameters { parameters, .. } => {
+                    Some((parameters.frame_size, parameters.bitrate, parameters.fps))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(asked, [(size, 240, 0), (1, 60, 15)], "{model}");
+        world.assert_no_deviation();
+    }
+}
+
+#[test]
+fn a_medium_that_is_off_is_off_at_the_camera() {
+    for (video, audio) in [(true, false), (false, true)] {
+        let mut world = World::new(Config { video, audio, ..client_config() }, camera_config(Envelope::Cc51), 6);
+        world.connect();
+        world.stream(SyntheticConfig::default(), Duration::from_secs(2));
+        assert!(!world.received.is_empty());
+        assert!(world.received.iter().all(|frame| (frame.kind == Kind::Video) == video));
+        let streams = |event: &CameraEvent| matches!(event, CameraEvent::Streaming { video: v, audio: a, .. } if (*v, *a) == (video, audio));
+        assert!(world.camera_events.iter().any(streams), "{:?}", world.camera_events);
+        world.assert_no_deviation();
+    }
+}
+
+#[test]
+fn closing_says_goodbye() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 7);
+        world.connect();
+        world.stream(SyntheticConfig::default(), Duration::from_secs(1));
+        world.client.close();
+        world.exchange();
+        assert_eq!(world.camera.clients(), 0, "{:?}", world.camera_events);
+        assert_eq!(world.client.poll_timeout(), None);
+        assert_eq!(world.ended, None, "a session that was closed does not fail");
+        world.assert_no_deviation();
+    }
+}
+
+#[test]
+fn each_failure_is_told_apart() {
+    let ended = |client: Config, camera: CameraConfig| {
+        let mut world = World::new(client, camera, 8);
+        world.run_until(Duration::from_secs(60), |_| false);
+        world.ended.unwrap_or_else(|| panic!("connected: {:?}", world.connected))
+    };
+    let camera = || camera_config(Envelope::Transcode);
+    let other = |uid, enr, mac| Config { credentials: Credentials::new(uid, enr, mac).unwrap(), ..client_config() };
+    let wrong_uid = other("AAAAAAAAAAAAAAAAAAAA", DEMO_ENR, DEMO_MAC);
+    let probed = vec![SocketAddr::from(DISCOVERY)];
+    assert_eq!(ended(wrong_uid, camera()), Error::NoAnswer { probed: probed.clone() });
+    let wrong_mac = || other(DEMO_UID, DEMO_ENR, "000000000000");
+    assert_eq!(ended(wrong_mac(), camera()), Error::NoAnswer { probed: probed.clone() });
+    assert_eq!(ended(wrong_mac(), camera_config(Envelope::Cc51)), Error::NoAnswer { probed });
+    for status in [2, 4, 5] {
+        let error = ended(client_config(), CameraConfig { challenge: status, ..camera() });
+        assert_eq!(error, Error::Challenge(status));
+    }
+    let short_enr = ended(client_config(), CameraConfig { challenge: 6, ..camera() });
+    assert_eq!(short_enr, Error::Challenge(6), "an ENR of 16 characters has no second half");
+    let refused = ended(client_config(), CameraConfig { refuse_answer: true, ..camera() });
+    assert_eq!(refused, Error::Refused("2".into()));
+}
+
+#[test]
+fn a_camera_that_goes_silent_or_says_goodbye_ends_the_session() {
+    let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 9);
+    world.connect();
+    world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
+    world.run_until(Duration::from_secs(60), |_| false);
+    assert_eq!(world.ended, Some(Error::Silent(10)));
+
+    let mut world = World::new(client_config(), camera_config(Envelope::Cc51), 9);
+    world.connect();
+    world.camera.close();
+    world.run_until(Duration::from_secs(60), |_| false);
+    assert_eq!(world.ended, Some(Error::Closed));
+}
