@@ -18,7 +18,7 @@ TEXT
 }
 
 wrong_usage() {
-  echo "$(basename "$0"): $1 (--help tells more)" >&2
+  echo "$(basename "$0"): $1; --help tells more" >&2
   exit 2
 }
 
@@ -62,12 +62,12 @@ find_plugin() {
     echo "gst-launch-1.0 is missing: run $root/tests/setup.sh" >&2
     exit 1
   }
-  ! gst-inspect-1.0 --exists wyzesrc || return 0
+  ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
   local before=${GST_PLUGIN_PATH:-} target=${CARGO_TARGET_DIR:-$root/target} folder
   for folder in "$target/release" "$target/debug" "$root/builddir"; do
     if [ -e "$folder/libgstwyze.so" ]; then
       export GST_PLUGIN_PATH=$folder${before:+:$before}
-      ! gst-inspect-1.0 --exists wyzesrc || return 0
+      ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
     fi
   done
   echo "the wyze plugin is neither installed nor built: run 'cargo build --release' in $root" >&2
@@ -79,7 +79,8 @@ find_plugin() {
 run_pipeline() {
   local seconds=$1 timer='' status=0
   shift
-  gst-launch-1.0 -q -e "$@" &
+  # SIGTERM, which it would die of, may come to the whole group; it is translated below.
+  (trap '' TERM HUP && exec gst-launch-1.0 -q -e "$@") &
   local pipeline=$!
   # Ctrl-C reaches the pipeline from the terminal; a second one from here would make it drop everything.
   trap : INT

@@ -39,8 +39,9 @@ find_camera
 find_plugin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# identity counts the picture that it ends with.
 run_pipeline '' "${camera[@]}" audio=false \
-  camera.video ! decodebin ! identity "eos-after=$count" ! videoconvert ! "$encoder" \
+  camera.video ! decodebin ! identity "eos-after=$((count + 1))" ! videoconvert ! "$encoder" \
   ! multifilesink max-files=1 "location=$(quoted "$work/%d")"
 picture=("$work"/*)
 [ -s "${picture[0]}" ] || {

@@ -33,7 +33,7 @@ inspect() {
   local folder=$1
   GST_PLUGIN_PATH=$folder GST_REGISTRY=$work/registry gst-inspect-1.0 wyze >"$work/plugin"
   GST_PLUGIN_PATH=$folder GST_REGISTRY=$work/registry gst-inspect-1.0 wyzesrc >"$work/element"
-  if ! grep -qF "$(realpath "$folder")/libgstwyze.so" "$work/plugin"; then
+  if ! grep -qF "$(realpath "$folder")/" "$work/plugin"; then
     echo "another plugin was found than the one in $folder:" >&2
     cat "$work/plugin" >&2
     exit 1
@@ -44,10 +44,10 @@ inspect() {
 # The same profile and target folder as the tests', so that nothing is compiled for it anew.
 meson_installs() {
   {
-    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug
-    meson compile -C "$work/build"
-    meson test -C "$work/build"
-    meson install -C "$work/build"
+    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug &&
+      meson compile -C "$work/build" &&
+      meson test -C "$work/build" &&
+      meson install -C "$work/build"
   } >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     exit 1
