@@ -3,11 +3,12 @@
 use super::{Place, Shared, lock, targets};
 use crate::protocol::client::{Client, Config, Event};
 use crate::protocol::error::{Error, Stage};
-use polling::{Events, PollMode};
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
 use rand::RngExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,8 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const DATAGRAM: usize = 65536;
 /// Datagrams read before timers get their turn again.
 const BATCH: usize = 256;
-const SOCKET_KEY: usize = 0;
+const SOCKET: Token = Token(0);
+pub const WAKER: Token = Token(1);
 
 pub fn open_socket() -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
@@ -26,15 +28,18 @@ pub fn open_socket() -> io::Result<UdpSocket> {
     // The kernel grants what its limit allows.
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
-    Ok(socket.into())
+    Ok(UdpSocket::from_std(socket.into()))
 }
 
 pub struct Driver<F> {
     shared: Arc<Shared>,
+    poll: Poll,
     socket: UdpSocket,
     config: Config,
     observer: F,
     events: Events,
+    /// The last batch was full: there is more to read, and no new event will say so.
+    unread: bool,
 }
 
 /// Whether the thread goes on.
@@ -45,8 +50,8 @@ enum Then {
 }
 
 impl<F: FnMut(Event)> Driver<F> {
-    pub fn new(shared: Arc<Shared>, socket: UdpSocket, config: Config, observer: F) -> Self {
-        Driver { shared, socket, config, observer, events: Events::new() }
+    pub fn new(shared: Arc<Shared>, poll: Poll, socket: UdpSocket, config: Config, observer: F) -> Self {
+        Driver { shared, poll, socket, config, observer, events: Events::with_capacity(2), unread: false }
     }
 
     /// Runs until the session ends or is asked to stop.
@@ -80,14 +85,8 @@ impl<F: FnMut(Event)> Driver<F> {
             }
         };
         self.config.targets = targets;
-        // SAFETY: the socket is removed from the poller below, before either is dropped.
-        unsafe {
-            let event = polling::Event::readable(SOCKET_KEY);
-            self.shared.poller.add_with_mode(&self.socket, event, PollMode::Level)?;
-        }
-        let result = self.drive();
-        self.shared.poller.delete(&self.socket)?;
-        result
+        self.poll.registry().register(&mut self.socket, SOCKET, Interest::READABLE)?;
+        self.drive()
     }
 
     fn drive(&mut self) -> io::Result<()> {
@@ -140,11 +139,15 @@ impl<F: FnMut(Event)> Driver<F> {
     }
 
     /// Reads what is queued, up to a batch.
-    fn receive(&self, client: &mut Client, buffer: &mut [u8]) -> io::Result<()> {
+    fn receive(&mut self, client: &mut Client, buffer: &mut [u8]) -> io::Result<()> {
+        self.unread = true;
         for _ in 0..BATCH {
             match self.socket.recv_from(buffer) {
                 Ok((n, from)) => client.handle_datagram(Instant::now(), from, &mut buffer[..n]),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.unread = false;
+                    return Ok(());
+                }
                 // An ICMP answer to something sent, or a signal; the client's timers judge the silence.
                 Err(e)
                     if matches!(
@@ -159,10 +162,12 @@ impl<F: FnMut(Event)> Driver<F> {
 
     /// Sleeps until a datagram comes, the owner asks for something, or the time comes.
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
-        // Rounded up by the poller to whole milliseconds where the kernel has no finer ones, so never a busy loop.
-        self.events.clear();
-        match self.shared.poller.wait(&mut self.events, timeout.map(|t| t.max(Duration::from_micros(1)))) {
+        let timeout = match until {
+            _ if self.unread => Some(Duration::ZERO),
+            Some(at) => Some(at.saturating_duration_since(Instant::now())),
+            None => None,
+        };
+        match self.poll.poll(&mut self.events, timeout) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(e),
             _ => Ok(()),
         }

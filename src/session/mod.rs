@@ -10,7 +10,7 @@ use crate::protocol::client::{Config, Event};
 use crate::protocol::error::Error;
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
-use polling::Poller;
+use mio::{Poll, Waker};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -33,7 +33,7 @@ struct Requests {
 }
 
 struct Shared {
-    poller: Poller,
+    waker: Waker,
     requests: Mutex<Requests>,
     stats: Mutex<Stats>,
 }
@@ -42,7 +42,7 @@ impl Shared {
     fn request(&self, change: impl FnOnce(&mut Requests)) {
         change(&mut lock(&self.requests));
         // Fails only where the thread is gone, and then there is nobody to wake.
-        let _ = self.poller.notify();
+        let _ = self.waker.wake();
     }
 }
 
@@ -55,11 +55,16 @@ pub struct Session {
 impl Session {
     /// Starts the thread. `config.targets` is filled from `place`; `observer` runs on the thread and must not block.
     pub fn start(config: Config, place: Place, observer: impl FnMut(Event) + Send + 'static) -> io::Result<Session> {
-        let shared = Arc::new(Shared { poller: Poller::new()?, requests: Mutex::default(), stats: Mutex::default() });
+        let poll = Poll::new()?;
+        let shared = Arc::new(Shared {
+            waker: Waker::new(poll.registry(), driver::WAKER)?,
+            requests: Mutex::default(),
+            stats: Mutex::default(),
+        });
         let socket = driver::open_socket()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
-            move || driver::Driver::new(shared, socket, config, observer).run(place)
+            move || driver::Driver::new(shared, poll, socket, config, observer).run(place)
         })?;
         Ok(Session { shared, thread: Some(thread) })
     }

@@ -323,7 +323,7 @@ impl WyzeSrc {
         let settings = lock(&self.settings).clone();
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let element = self.obj();
-        let outputs = Outputs::new(&element, settings.latency);
+        let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
         let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), settings.video, settings.audio)));
         let (observer, weak) = (stream.clone(), element.downgrade());
         let observe = move |event| match event {

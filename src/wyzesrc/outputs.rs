@@ -5,9 +5,11 @@
 use super::WyzeSrc;
 use super::imp::CAT;
 use super::queue::{Item, MAX_TIME, PadQueue};
+use crate::protocol::credentials::Uid;
 use gst::glib;
 use gst::prelude::*;
 use gst_base::UniqueFlowCombiner;
+use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -62,6 +64,8 @@ struct Output {
 /// The pads of one run of the element, from READY to READY.
 pub struct Outputs {
     element: glib::WeakRef<WyzeSrc>,
+    /// The same whenever this camera is watched, and no secret.
+    stream_id: String,
     group_id: gst::GroupId,
     latency: gst::ClockTime,
     outputs: [Output; 2],
@@ -70,9 +74,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    pub fn new(element: &WyzeSrc, latency: Duration) -> Arc<Self> {
+    pub fn new(element: &WyzeSrc, uid: &Uid, latency: Duration) -> Arc<Self> {
+        let hash = Sha256::digest(uid.bytes());
         Arc::new(Outputs {
             element: element.downgrade(),
+            stream_id: hash[..16].iter().map(|byte| format!("{byte:02x}")).collect(),
             group_id: gst::GroupId::next(),
             latency: gst::ClockTime::try_from(latency).unwrap_or(gst::ClockTime::ZERO),
             outputs: Default::default(),
@@ -205,7 +211,7 @@ impl Outputs {
             state.pads[media as usize] = Some(pad.clone());
         }
         pad.set_active(true)?;
-        let stream_id = pad.create_stream_id(element, Some(media.name()));
+        let stream_id = format!("{}/{}", self.stream_id, media.name());
         let stream_start = gst::event::StreamStart::builder(&stream_id).group_id(self.group_id).build();
         for event in [stream_start, gst::event::Caps::new(caps), segment()] {
             // Fails only on a flushing pad, which the application will not use.

@@ -275,7 +275,7 @@ fn video_pipeline(codec: CodecId, config: &LiveMediaConfig) -> String {
         ),
     };
     format!(
-        "videotestsrc is-live=true pattern=ball ! capsfilter name=size ! \
+        "videotestsrc is-live=true pattern=smpte horizontal-speed=2 ! capsfilter name=size ! \
          textoverlay text=\"{name}\" valignment=top halignment=left ! \
          clockoverlay time-format=\"%F %T\" valignment=bottom halignment=right ! \
          {encoder} ! appsink name=sink sync=false"
