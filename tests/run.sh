@@ -64,7 +64,8 @@ cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 step "Dependencies"
 check_dependencies
 step "Documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items
+# For who reads the source, so private items may be linked.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --quiet --locked --workspace --no-deps --document-private-items
 step "Build"
 cargo build --quiet --locked --workspace --all-targets
 step "Plugin as cargo builds it"
