@@ -272,7 +272,8 @@ impl Outputs {
             Ok(_) => return true,
             // The pad that will be linked may still be to come.
             Err(gst::FlowError::NotLinked) if !state.no_more_pads => return true,
-            Err(gst::FlowError::Flushing) => return false,
+            // With a pad that is not linked, the combiner says so too while the other pad is not active yet.
+            Err(gst::FlowError::Flushing) => return result != Err(gst::FlowError::Flushing),
             Err(error) => error,
         };
         let first = !std::mem::replace(&mut state.failed, true);
