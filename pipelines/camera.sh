@@ -34,26 +34,34 @@ number() {
   esac
 }
 
-# Sets `camera` to the source's part of a gst-launch line.
+# Sets `camera` and `speaker` to the source's and the sink's part of a gst-launch line.
 find_camera() {
-  camera=(wyzesrc name=camera)
+  local identity=()
+  identify
+  camera=(wyzesrc name=camera "${identity[@]}")
+  # shellcheck disable=SC2034 # for the scripts that talk
+  speaker=(wyzesink name=speaker "${identity[@]}")
+}
+
+# Sets `identity` to the properties that name the camera.
+identify() {
   if [ -n "${WYZE_URI:-}" ]; then
-    camera+=("uri=$(quoted "$WYZE_URI")")
+    identity=("uri=$(quoted "$WYZE_URI")")
     return
   fi
   local missing=() name
   for name in UID ENR MAC; do
     local variable=WYZE_$name
     if [ -n "${!variable:-}" ]; then
-      camera+=("${name,,}=$(quoted "${!variable}")")
+      identity+=("${name,,}=$(quoted "${!variable}")")
     else
       missing+=("$variable")
     fi
   done
   [ ${#missing[@]} -eq 0 ] || wrong_usage "no camera is named: set WYZE_URI, or WYZE_UID, WYZE_ENR and WYZE_MAC (missing: ${missing[*]})"
-  [ -z "${WYZE_HOST:-}" ] || camera+=("host=$(quoted "$WYZE_HOST")")
-  [ -z "${WYZE_PORT:-}" ] || camera+=("port=$(quoted "$WYZE_PORT")")
-  [ -z "${WYZE_MODEL:-}" ] || camera+=("model=$(quoted "$WYZE_MODEL")")
+  [ -z "${WYZE_HOST:-}" ] || identity+=("host=$(quoted "$WYZE_HOST")")
+  [ -z "${WYZE_PORT:-}" ] || identity+=("port=$(quoted "$WYZE_PORT")")
+  [ -z "${WYZE_MODEL:-}" ] || identity+=("model=$(quoted "$WYZE_MODEL")")
 }
 
 # Where the plugin is not installed, takes the one that was built here.
