@@ -27,6 +27,8 @@ pub struct AvSession {
     acks: AckBook,
     command_counter: u16,
     packetiser: Packetiser,
+    /// K10010 for talk has come: on or off.
+    pub talk_switch: Option<bool>,
     /// Records to be encrypted and sent.
     pub to_send: Vec<Vec<u8>>,
 }
@@ -44,6 +46,7 @@ impl AvSession {
             acks: AckBook::default(),
             command_counter: 0,
             packetiser: Packetiser::default(),
+            talk_switch: None,
             to_send: Vec::new(),
         }
     }
@@ -189,7 +192,12 @@ impl AvSession {
         match kind {
             1 => self.video = on,
             2 => self.audio = on,
-            3 => shared.events.push_back(CameraEvent::Talk { client: self.client, on }),
+            3 => {
+                self.talk_switch = Some(on);
+                if shared.config.refuse_talk {
+                    return;
+                }
+            }
             _ => {}
         }
         self.reply(now, hl::MEDIA, &[1]);

@@ -12,9 +12,11 @@ use crate::deviation_log::DeviationLog;
 use crate::envelope_state::{EnvelopeState, scramble};
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
+use crate::talk::{Talk, TalkBook, TalkEnd};
 use gstwyze::protocol::credentials::AuthKey;
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::cc51::{self, Signer};
+use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::hl::VideoParameters;
 use gstwyze::protocol::wire::{Channel, SessionId, WireError, iotc, transcode};
 use rand::rngs::StdRng;
@@ -82,6 +84,16 @@ pub enum CameraEvent {
         client: ClientId,
         on: bool,
     },
+    /// The back channel stands: the camera listens.
+    TalkOpened {
+        client: ClientId,
+        suite: Option<Suite>,
+    },
+    /// The back channel is closed, or was given up.
+    TalkEnded {
+        client: ClientId,
+        end: TalkEnd,
+    },
     ClientGone {
         client: ClientId,
         reason: GoneReason,
@@ -94,6 +106,9 @@ pub(crate) struct Shared {
     pub rng: StdRng,
     pub log: DeviationLog,
     pub events: VecDeque<CameraEvent>,
+    pub talks: TalkBook,
+    /// Codec and flags of the audio that the camera itself sends, once it has any.
+    pub spoken: Option<(CodecId, AudioFlags)>,
     transmits: VecDeque<Transmit>,
 }
 
@@ -102,8 +117,12 @@ impl Shared {
         self.transmits.push_back(Transmit { to, data, from_discovery_port: false });
     }
 
-    fn client_gone(&mut self, client: ClientId, reason: GoneReason) {
-        self.events.push_back(CameraEvent::ClientGone { client, reason });
+    /// Tells of the end of a session that was open: who only looked for cameras has never been a client.
+    fn client_gone(&mut self, session: &mut ClientSession, reason: GoneReason) {
+        if session.envelope.is_open() {
+            session.end_talk(self);
+            self.events.push_back(CameraEvent::ClientGone { client: session.id, reason });
+        }
     }
 }
 
@@ -129,6 +148,8 @@ impl Camera {
                 rng: StdRng::seed_from_u64(seed),
                 log: DeviationLog::default(),
                 events: VecDeque::new(),
+                talks: TalkBook::default(),
+                spoken: None,
                 transmits: VecDeque::new(),
             },
             sessions: Vec::new(),
@@ -161,6 +182,21 @@ impl Camera {
         self.sessions.iter().filter(|session| session.is_streaming()).count()
     }
 
+    /// What the clients have said to the camera, talk by talk, oldest first.
+    pub fn talks(&self) -> impl Iterator<Item = &Talk> {
+        self.shared.talks.talks()
+    }
+
+    /// The audio of all talks, end to end, up to 16 MiB.
+    pub fn talk_audio(&self) -> Vec<u8> {
+        self.shared.talks.audio()
+    }
+
+    /// The same, and makes room for more; counts stay.
+    pub fn take_talk_audio(&mut self) -> Vec<u8> {
+        self.shared.talks.take_audio()
+    }
+
     /// Takes one datagram, scrambled as it came; `data` is used as working space.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to_discovery_port: bool, data: &mut [u8]) {
         if self.is_booting(now) {
@@ -180,10 +216,7 @@ impl Camera {
         let shared = &mut self.shared;
         self.sessions.retain_mut(|session| match session.handle_timeout(now, shared) {
             Some(reason) => {
-                // Who only looked for cameras has never been a client.
-                if session.envelope.is_open() {
-                    shared.client_gone(session.id, reason);
-                }
+                shared.client_gone(session, reason);
                 false
             }
             None => true,
@@ -202,8 +235,11 @@ impl Camera {
         self.shared.events.pop_front()
     }
 
-    /// Sends a frame to each client that takes its medium.
+    /// Sends a frame to each client that takes its medium. The format of audio is also what talk has to have.
     pub fn push_frame(&mut self, now: Instant, frame: &MediaFrame) {
+        if frame.is_audio() {
+            self.shared.spoken = Some((frame.codec, AudioFlags(frame.flags)));
+        }
         if self.is_booting(now) {
             return;
         }
@@ -230,8 +266,8 @@ impl Camera {
     }
 
     fn end_sessions(&mut self, reason: GoneReason) {
-        for session in self.sessions.drain(..).filter(|session| session.envelope.is_open()) {
-            self.shared.client_gone(session.id, reason);
+        for mut session in self.sessions.drain(..) {
+            self.shared.client_gone(&mut session, reason);
         }
     }
 
@@ -441,14 +477,11 @@ impl Camera {
         if !session.envelope.is_open() {
             self.shared.log.behaviour(now, "DTLS before the session stands");
         }
-        if channel != Channel::Main {
-            self.shared.log.behaviour(now, "DTLS on the back channel, which the camera has not opened");
-            return;
-        }
-        if let Some(reason) = session.handle_dtls(now, datagram, &mut self.shared) {
-            let id = session.id;
-            self.sessions.remove(at);
-            self.shared.client_gone(id, reason);
+        if channel == Channel::Back {
+            session.handle_back_channel(now, datagram, &mut self.shared);
+        } else if let Some(reason) = session.handle_dtls(now, datagram, &mut self.shared) {
+            let mut session = self.sessions.remove(at);
+            self.shared.client_gone(&mut session, reason);
         }
     }
 
@@ -472,10 +505,10 @@ impl Camera {
     /// A client that begins again from the same port has given up what it had.
     fn drop_others_at(&mut self, address: SocketAddr, keep: SessionId) {
         let shared = &mut self.shared;
-        self.sessions.retain(|session| {
+        self.sessions.retain_mut(|session| {
             let stays = session.address != address || session.session_id == keep;
-            if !stays && session.envelope.is_open() {
-                shared.client_gone(session.id, GoneReason::Replaced);
+            if !stays {
+                shared.client_gone(session, GoneReason::Replaced);
             }
             stays
         });

@@ -37,8 +37,20 @@ pub struct CameraConfig {
     pub challenge: u8,
     /// Answer K10002 with connectionRes "2" even when it is right.
     pub refuse_answer: bool,
-    /// What the login answer says of talk-back.
+    /// What the login answer says of talk-back. Where false, the back channel is never opened either.
     pub two_way_audio: bool,
+    /// Do not answer K10010 for talk, neither on nor off.
+    pub refuse_talk: bool,
+    /// Answer K10010 for talk, but never open the back channel.
+    pub stall_talk: bool,
+    /// From talk switched on to the back channel's first packet.
+    pub talk_delay: Duration,
+    /// What the camera, as the back channel's DTLS client, offers.
+    pub talk_suites: Vec<Suite>,
+    /// Log in once more 200 ms after the first login, though it was answered.
+    pub talk_login_twice: bool,
+    /// Hang up so long after the login was answered.
+    pub close_talk_after: Option<Duration>,
     /// Do not answer discovery with a wrong AuthKey. It is logged in any case.
     pub strict_auth_key: bool,
     /// Vary the frame types of media packets at random, among those that mean the same.
@@ -71,6 +83,12 @@ impl CameraConfig {
             challenge: 3,
             refuse_answer: false,
             two_way_audio: true,
+            refuse_talk: false,
+            stall_talk: false,
+            talk_delay: Duration::from_millis(50),
+            talk_suites: vec![Suite::PskAes128CbcSha256],
+            talk_login_twice: false,
+            close_talk_after: None,
             strict_auth_key: true,
             every_frame_type: false,
             wrapped: false,

@@ -5,6 +5,8 @@ use crate::camera::{CameraEvent, ClientId, GoneReason, Shared};
 use crate::envelope_state::EnvelopeState;
 use crate::main_channel::{Change, MainChannel};
 use crate::media_frame::MediaFrame;
+use crate::talk::TalkEnd;
+use crate::talk_session::TalkSession;
 use gstwyze::protocol::wire::{Channel, SessionId};
 use rand::RngExt;
 use std::net::SocketAddr;
@@ -18,6 +20,7 @@ pub struct ClientSession {
     pub envelope: EnvelopeState,
     channel: MainChannel,
     av: AvSession,
+    talk: TalkSession,
     next_keepalive: Option<Instant>,
     last_heard: Instant,
 }
@@ -39,6 +42,7 @@ impl ClientSession {
             envelope,
             channel: MainChannel::new(config),
             av: AvSession::new(id),
+            talk: TalkSession::new(id),
             next_keepalive: None,
             last_heard: now,
         }
@@ -64,9 +68,9 @@ impl ClientSession {
         let mut records = Vec::new();
         let change = self.channel.handle_datagram(now, datagram, |record| records.push(record.to_vec()));
         match &change {
-            Change::Restarted => self.av = AvSession::new(self.id),
+            Change::Restarted => self.begin_again(shared),
             Change::Established(suite) => {
-                self.av = AvSession::new(self.id);
+                self.begin_again(shared);
                 shared.events.push_back(CameraEvent::ClientConnected {
                     client: self.id,
                     address: self.address,
@@ -77,10 +81,19 @@ impl ClientSession {
         }
         for record in &records {
             self.av.handle_record(now, record, shared);
+            if let Some(on) = self.av.talk_switch.take() {
+                self.talk.switch(now, on, shared);
+            }
         }
         self.send_av_records();
         self.flush(shared);
         if change == Change::Closed { Some(GoneReason::Goodbye) } else { None }
+    }
+
+    /// Takes a DTLS datagram of the back channel.
+    pub fn handle_back_channel(&mut self, now: Instant, datagram: &[u8], shared: &mut Shared) {
+        self.talk.handle_datagram(now, datagram, shared);
+        self.flush(shared);
     }
 
     pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared) {
@@ -108,20 +121,33 @@ impl ClientSession {
         }
         self.channel.handle_timeout(now);
         self.av.handle_timeout(now, shared);
+        self.talk.handle_timeout(now, shared);
         self.send_av_records();
         self.flush(shared);
         None
     }
 
     pub fn poll_timeout(&self, shared: &Shared) -> Option<Instant> {
-        let due = [self.next_keepalive, self.channel.poll_timeout(), self.av.poll_timeout()];
+        let due = [self.next_keepalive, self.channel.poll_timeout(), self.av.poll_timeout(), self.talk.poll_timeout()];
         due.into_iter().flatten().chain([self.idle_at(shared)]).min()
     }
 
-    /// Says goodbye in DTLS.
+    /// Says goodbye in DTLS, on the back channel too.
     pub fn close(&mut self, shared: &mut Shared) {
+        self.end_talk(shared);
         self.channel.close();
         self.flush(shared);
+    }
+
+    /// Ends talk because the session is over; what it says to the client goes out with the next flush, if there is one.
+    pub fn end_talk(&mut self, shared: &mut Shared) {
+        self.talk.hang_up(TalkEnd::SessionOver, shared);
+    }
+
+    fn begin_again(&mut self, shared: &mut Shared) {
+        self.end_talk(shared);
+        self.av = AvSession::new(self.id);
+        self.talk = TalkSession::new(self.id);
     }
 
     fn idle_at(&self, shared: &Shared) -> Instant {
@@ -135,8 +161,11 @@ impl ClientSession {
     }
 
     fn flush(&mut self, shared: &mut Shared) {
-        while let Some(datagram) = self.channel.poll_transmit() {
-            let wrapped = self.envelope.wrap(self.session_id, Channel::Main, &datagram);
+        // The main channel first: its answer to K10010 comes before what the back channel has to say of it.
+        let main = std::iter::from_fn(|| Some((Channel::Main, self.channel.poll_transmit()?)));
+        let back = std::iter::from_fn(|| Some((Channel::Back, self.talk.poll_transmit()?)));
+        for (channel, datagram) in main.chain(back) {
+            let wrapped = self.envelope.wrap(self.session_id, channel, &datagram);
             shared.transmit(self.address, wrapped);
         }
     }

@@ -7,6 +7,7 @@
 
 mod ack_book;
 mod av_session;
+mod back_channel;
 mod camera;
 mod camera_config;
 mod client_session;
@@ -21,6 +22,9 @@ mod packetiser;
 mod server;
 mod station;
 mod synthetic;
+mod talk;
+mod talk_checks;
+mod talk_session;
 mod video_file;
 
 pub use camera::{Camera, CameraEvent, ClientId, GoneReason, Transmit};
@@ -33,3 +37,4 @@ pub use packetiser::Packetiser;
 pub use server::{CameraServer, FrameSender, MediaSource, ServerOptions};
 pub use station::{SentFrame, ServerStats};
 pub use synthetic::{Synthetic, SyntheticConfig};
+pub use talk::{Talk, TalkEnd};

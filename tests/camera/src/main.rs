@@ -271,6 +271,10 @@ fn describe(event: &CameraEvent) -> String {
             format!("client {} asks for frame size {}, {} KB/s, {} frames/s", client.0, p.frame_size, p.bitrate, p.fps)
         }
         CameraEvent::Talk { client, on } => format!("client {}: talk {}", client.0, if *on { "on" } else { "off" }),
+        CameraEvent::TalkOpened { client, suite } => {
+            format!("client {}: back channel open with {}", client.0, suite.map_or("an unknown suite", Suite::name))
+        }
+        CameraEvent::TalkEnded { client, end } => format!("client {}: back channel closed: {end:?}", client.0),
         CameraEvent::ClientGone { client, reason } => format!("client {} is gone: {reason:?}", client.0),
     }
 }

@@ -173,3 +173,57 @@ pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
     }
     .check(now, b, log);
 }
+
+/// A login answer on the back channel; its echo is the session's to check.
+pub fn talk_login_answer(now: Instant, b: &[u8], log: &mut DeviationLog) {
+    Layout {
+        what: "talk login answer",
+        len: 60,
+        fields: &[
+            (0, &[0, 0x21, 0x0C, 0], "magic and version"),
+            (4, &[0x10], "success"),
+            (16, &[0x24, 0, 0, 0], "size"),
+            (29, &[1], "enabled"),
+            (31, &[1], "two-way audio"),
+            (36, &[4, 0, 0, 0], "constant"),
+            (40, &[0xFB, 0x07, 0x1F, 0], "capabilities"),
+            (54, &[3], "constant"),
+            (56, &[2], "constant"),
+        ],
+        zeros: &[5..16, 24..29, 30..31, 32..36, 44..54, 55..56, 57..60],
+    }
+    .check(now, b, log);
+}
+
+/// A frame of talk, 52 bytes and the audio; how it follows the one before is for [`crate::talk_checks`].
+/// False where it is too short to be one.
+pub fn talk_frame(now: Instant, b: &[u8], log: &mut DeviationLog) -> bool {
+    if b.len() <= 52 {
+        log.byte(now, format!("talk frame: {} bytes, more than 52 needed", b.len()));
+        return false;
+    }
+    let at = b.len() - 16;
+    let number = [b[32], b[33], b[34], b[35]];
+    let previous = u32::from_le_bytes(number).wrapping_sub(1).to_le_bytes();
+    let is_first = number == [1, 0, 0, 0];
+    let size = u32::try_from(b.len() - 36).unwrap_or(u32::MAX).to_le_bytes();
+    Layout {
+        what: "talk frame",
+        len: b.len(),
+        fields: &[
+            (0, &[3, 9, 0x0C, 0], "channel, type and version"),
+            (4, &number, "counter"),
+            (12, &[1, 0, if is_first { 0 } else { 0x10 }, 0], "flags"),
+            (16, &[3, 1], "channel and end"),
+            (18, &previous[..2], "previous frame"),
+            (20, &[1, 0], "constant"),
+            (22, &[0x10, 0], "constant"),
+            (24, &size, "size"),
+            (28, &previous, "second previous frame"),
+            (at + 4, &[1], "constant in the trailer"),
+        ],
+        zeros: &[at + 3..at + 4, at + 5..at + 12],
+    }
+    .check(now, b, log);
+    true
+}

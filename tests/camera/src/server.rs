@@ -8,6 +8,7 @@ use crate::live_media::{LiveMedia, LiveMediaConfig};
 use crate::media_frame::MediaFrame;
 use crate::station::{Arrival, SentFrame, ServerStats, Station};
 use crate::synthetic::{Synthetic, SyntheticConfig};
+use crate::talk::Talk;
 use polling::{Event, Events, PollMode, Poller};
 use socket2::SockRef;
 use std::io;
@@ -132,6 +133,21 @@ impl CameraServer {
     /// Events since the last call.
     pub fn take_events(&self) -> Vec<CameraEvent> {
         self.station().events.drain(..).collect()
+    }
+
+    /// A copy of what clients have said to the camera, talk by talk, oldest first.
+    pub fn talks(&self) -> Vec<Talk> {
+        self.station().camera.talks().cloned().collect()
+    }
+
+    /// A copy of the audio of all talks, end to end, up to 16 MiB.
+    pub fn talk_audio(&self) -> Vec<u8> {
+        self.station().camera.talk_audio()
+    }
+
+    /// The same, and makes room for more; counts stay.
+    pub fn take_talk_audio(&self) -> Vec<u8> {
+        self.station().camera.take_talk_audio()
     }
 
     /// Changes the camera; see [`Camera::config_mut`] for what sessions notice of it.

@@ -110,8 +110,8 @@ impl Station {
                 let (kind, len, sha256) = (frame.kind, frame.data.len(), sha256(&frame.data));
                 self.sent_frames.push(SentFrame { kind, len, sha256 });
             }
-            self.camera.push_frame(now, frame);
         }
+        self.camera.push_frame(now, frame);
     }
 
     pub fn reboot(&mut self, now: Instant, downtime: Duration) {

@@ -1,0 +1,110 @@
+//! The camera's end of DTLS on the back channel, where it is the client: the handshake in the caller's time.
+//!
+//! A flight that gets no answer goes out again when the caller's clock says so, in one of two forms. OpenSSL makes a
+//! fresh one where its own clock, which is real, has run out as well: that one also moves a server to repeat
+//! a lost last flight. Where the caller's clock runs faster than real time the flight is sent as it was, which serves all but that case.
+
+use crate::camera_config::CameraConfig;
+use crate::main_channel::Change;
+use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Of OpenSSL's clock; shorter than the caller's intervals, so that OpenSSL's has always run out when they have.
+const OPENSSL_RESEND: Duration = Duration::from_millis(50);
+const FIRST_RESEND: Duration = Duration::from_millis(300);
+const MAX_RESEND: Duration = Duration::from_secs(1);
+
+pub struct BackChannel {
+    endpoint: Endpoint,
+    last_flight: Vec<Vec<u8>>,
+    resend: Option<(Instant, Duration)>,
+    to_send: VecDeque<Vec<u8>>,
+}
+
+impl BackChannel {
+    /// Has its ClientHello ready; `None` where OpenSSL refuses the suites.
+    pub fn new(now: Instant, config: &CameraConfig) -> Option<Self> {
+        let settings = Settings {
+            suites: config.talk_suites.clone(),
+            first_resend: OPENSSL_RESEND,
+            ..Settings::new(Role::Client, config.credentials.psk())
+        };
+        let endpoint = Endpoint::new(&settings).ok()?;
+        let mut channel = BackChannel { endpoint, last_flight: Vec::new(), resend: None, to_send: VecDeque::new() };
+        channel.send_flight(now);
+        Some(channel)
+    }
+
+    pub fn is_established(&self) -> bool {
+        *self.endpoint.state() == State::Established
+    }
+
+    /// Takes a datagram and hands out what it decrypts to.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8], received: impl FnMut(&[u8])) -> Change {
+        let before = self.endpoint.state().clone();
+        self.endpoint.handle_datagram(datagram, received);
+        let after = self.endpoint.state().clone();
+        if after == State::Handshaking {
+            self.send_flight(now);
+            return Change::None;
+        }
+        self.resend = None;
+        self.flush();
+        match after {
+            State::Established if before != after => Change::Established(self.endpoint.suite()),
+            State::Closed if before != after => Change::Closed,
+            State::Failed(failure) if before == State::Handshaking || before == State::Established => {
+                Change::Failed(failure)
+            }
+            _ => Change::None,
+        }
+    }
+
+    /// Encrypts one record; nothing before the handshake or after the end.
+    pub fn send(&mut self, record: &[u8]) {
+        self.endpoint.send(record);
+        self.flush();
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self) {
+        self.endpoint.close();
+        self.resend = None;
+        self.flush();
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Some((_, interval)) = self.resend.take_if(|(at, _)| *at <= now) else { return };
+        self.endpoint.handle_timeout();
+        let fresh: Vec<_> = std::iter::from_fn(|| self.endpoint.poll_transmit()).collect();
+        if !fresh.is_empty() {
+            self.last_flight = fresh;
+        }
+        self.to_send.extend(self.last_flight.iter().cloned());
+        let interval = (interval * 2).min(MAX_RESEND);
+        self.resend = Some((now + interval, interval));
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.resend.map(|(at, _)| at)
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.to_send.pop_front()
+    }
+
+    /// Sends the handshake's next flight, where there is one, and has it repeated.
+    fn send_flight(&mut self, now: Instant) {
+        let flight: Vec<_> = std::iter::from_fn(|| self.endpoint.poll_transmit()).collect();
+        if !flight.is_empty() {
+            self.to_send.extend(flight.iter().cloned());
+            self.last_flight = flight;
+            self.resend = Some((now + FIRST_RESEND, FIRST_RESEND));
+        }
+    }
+
+    fn flush(&mut self) {
+        self.to_send.extend(std::iter::from_fn(|| self.endpoint.poll_transmit()));
+    }
+}
