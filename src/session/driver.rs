@@ -1,7 +1,7 @@
 //! The session thread: moves datagrams between the socket and the client, and waits for whichever is due first.
 
 use super::members::Members;
-use super::{Action, Place, Shared, lock, targets};
+use super::{Action, Place, Requests, Shared, lock, targets};
 use crate::protocol::client::{Client, Config, Event};
 use crate::protocol::error::{Error, Stage};
 use mio::net::UdpSocket;
@@ -87,14 +87,14 @@ impl Driver {
         let deadline = Instant::now() + self.config.connect_timeout;
         targets::find(&place, &self.shared);
         let targets = loop {
-            let (stop, resolved, actions) = self.take_requests();
-            if stop {
+            let requests = self.take_requests();
+            if requests.stop {
                 return Ok(None);
             }
-            for action in actions {
+            for action in requests.actions {
                 self.act_early(action);
             }
-            match resolved {
+            match requests.resolved {
                 Some(Ok(targets)) => break targets,
                 Some(Err(error)) => return Ok(Some(error)),
                 None if Instant::now() >= deadline => {
@@ -109,9 +109,9 @@ impl Driver {
         self.drive()
     }
 
-    fn take_requests(&self) -> (bool, Option<Result<Vec<SocketAddr>, Error>>, Vec<Action>) {
-        let mut requests = lock(&self.shared.requests);
-        (requests.stop, requests.resolved.take(), std::mem::take(&mut requests.actions))
+    /// What has been asked since the last look.
+    fn take_requests(&self) -> Requests {
+        std::mem::take(&mut *lock(&self.shared.requests))
     }
 
     fn drive(&mut self) -> io::Result<Option<Error>> {
@@ -119,11 +119,11 @@ impl Driver {
         let mut client = Client::new(self.config.clone(), Instant::now(), unix_time, rand::rng().random());
         let mut buffer = vec![0; DATAGRAM];
         loop {
-            let (stop, _, actions) = self.take_requests();
-            for action in actions {
+            let requests = self.take_requests();
+            for action in requests.actions {
                 self.act(&mut client, action);
             }
-            if stop {
+            if requests.stop {
                 client.close();
                 self.transmit(&mut client);
                 return Ok(None);
