@@ -213,20 +213,13 @@ fn a_camera_that_falls_silent_at_any_stage_is_left_promptly() {
     for stage in STAGES {
         let camera = Arc::new(TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour));
         let player = Player::new(&camera, Link::Both);
-        // On the session's thread, so that it comes no further.
         let reached = Arc::new(Mutex::new(false));
-        let (cut, mark) = (Arc::downgrade(&camera), reached.clone());
-        let bus = player.pipeline.bus().unwrap();
-        bus.unset_sync_handler();
-        bus.set_sync_handler(move |_, message| {
-            if let gst::MessageView::Progress(progress) = message.view()
-                && progress.get().2 == stage
-                && let Some(camera) = cut.upgrade()
-            {
-                camera.set_links(CUT, CUT);
-                *mark.lock().unwrap() = true;
+        player.on_progress(stage, {
+            let (camera, reached) = (Arc::downgrade(&camera), reached.clone());
+            move || {
+                camera.upgrade().iter().for_each(|camera| camera.set_links(CUT, CUT));
+                *reached.lock().unwrap() = true;
             }
-            gst::BusSyncReply::Drop
         });
         player.play();
         wait_until(stage, || *reached.lock().unwrap());

@@ -206,6 +206,7 @@ pub struct Player {
     pub pipeline: gst::Pipeline,
     pub src: gst::Element,
     seen: Receiver<Seen>,
+    sender: Sender<Seen>,
 }
 
 impl Player {
@@ -227,14 +228,14 @@ impl Player {
             Link::Only(name) => pad.name() == name,
             Link::Neither => false,
         };
-        let seen = observe(&pipeline, &src);
+        let (sender, seen) = observe(&pipeline, &src);
         let weak = pipeline.downgrade();
         src.connect_pad_added(move |_, pad| {
             if let Some(pipeline) = weak.upgrade().filter(|_| wants(pad)) {
                 sink(&pipeline, pad);
             }
         });
-        Player { pipeline, src, seen }
+        Player { pipeline, src, seen, sender }
     }
 
     /// A launch line whose `wyzesrc` is called `camera`.
@@ -242,8 +243,8 @@ impl Player {
         init();
         let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
         let src = pipeline.by_name("camera").unwrap();
-        let seen = observe(&pipeline, &src);
-        Player { pipeline, src, seen }
+        let (sender, seen) = observe(&pipeline, &src);
+        Player { pipeline, src, seen, sender }
     }
 
     pub fn play(&self) {
@@ -290,6 +291,21 @@ impl Player {
 
     pub fn progress(&self, text: &str) {
         self.until(text, |seen| seen.is_progress(text).then_some(()));
+    }
+
+    /// Has something done on the session's own thread when it tells of this progress.
+    pub fn on_progress(&self, text: &'static str, act: impl Fn() + Send + Sync + 'static) {
+        let bus = self.pipeline.bus().unwrap();
+        let sender = self.sender.clone();
+        bus.unset_sync_handler();
+        bus.set_sync_handler(move |_, message| {
+            let seen = Seen::Message(message.clone());
+            if seen.is_progress(text) {
+                act();
+            }
+            drop(sender.send(seen));
+            gst::BusSyncReply::Drop
+        });
     }
 
     pub fn error(&self) -> (glib::Error, String) {
@@ -375,8 +391,9 @@ pub fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     pad.link(&sink.static_pad("sink").unwrap()).unwrap();
 }
 
-fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> Receiver<Seen> {
-    let (sender, seen) = mpsc::channel();
+fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> (Sender<Seen>, Receiver<Seen>) {
+    let (all, seen) = mpsc::channel();
+    let sender = all.clone();
     // A test that is over no longer listens.
     let send = |sender: &Sender<Seen>, seen| drop(sender.send(seen));
     let for_messages = sender.clone();
@@ -408,7 +425,7 @@ fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> Receiver<Seen> {
             gst::PadProbeReturn::Ok
         });
     });
-    seen
+    (all, seen)
 }
 
 fn is_new(event: &gst::Event, first_caps: Option<&gst::Caps>) -> bool {

@@ -1,0 +1,329 @@
+//! Every codec that cameras have, made by real encoders: the bytes come out as they went in, with caps that decode.
+
+#[path = "support/element.rs"]
+mod support;
+
+use gst::prelude::*;
+use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
+use gstwyze::protocol::wire::media::MediaChannel;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+use support::*;
+use wyze_camera::{MediaFrame, MediaSource, SyntheticConfig};
+
+const PICTURES: usize = 12;
+
+/// Frames of one medium, `interval` apart.
+fn frames(codec: CodecId, audio_rate: Option<u32>, encoded: &[Encoded], interval: Duration) -> Vec<MediaFrame> {
+    let start = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let make = |(i, encoded): (usize, &Encoded)| {
+        let time = start + interval * i as u32;
+        let (kind, flags) = match (audio_rate, encoded.key) {
+            (Some(rate), _) => (MediaChannel::Audio, AudioFlags::new(rate, false).unwrap().0),
+            (None, true) => (MediaChannel::KeyVideo, 1),
+            (None, false) => (MediaChannel::Video, 0),
+        };
+        MediaFrame {
+            kind,
+            codec,
+            flags,
+            fps: 10,
+            frame_size: 1,
+            seconds: time.as_secs() as u32,
+            microseconds: time.subsec_micros(),
+            data: encoded.data.clone(),
+        }
+    };
+    encoded.iter().enumerate().map(make).collect()
+}
+
+/// What came out: the pad's caps, its buffers' bytes, and what a decoder made of them.
+struct Outcome {
+    caps: gst::Caps,
+    got: Vec<Vec<u8>>,
+    keys: Vec<bool>,
+    decoded: Vec<(gst::Caps, usize)>,
+}
+
+/// Sends frames of one medium through camera and element into a decoder.
+fn stream(frames: &[MediaFrame], off: &str, lost_at_start: usize) -> Outcome {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::launch(&format!(
+        "wyzesrc name=camera {}=false {} ! decodebin ! fakesink name=out sync=false async=false",
+        off,
+        settings(&camera)
+    ));
+    let (sender, decoded) = mpsc::channel();
+    let out = player.pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
+    out.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &info.data {
+            let _ = sender.send((pad.current_caps().unwrap(), buffer.size()));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    player.connect();
+    let name = if off == "video" { "audio" } else { "video" };
+    let mut caps = None;
+    let mut buffers = Vec::new();
+    for frame in frames {
+        camera.push_frame(frame);
+    }
+    player.until("all frames", |seen| {
+        if let Seen::PadAdded { pad, .. } = seen {
+            caps = pad.current_caps();
+        }
+        buffers.extend(seen.buffer(name));
+        (buffers.len() == frames.len() - lost_at_start).then_some(())
+    });
+    let late = player.end();
+    assert!(!late.iter().any(|seen| seen.buffer(name).is_some()), "more frames than were sent");
+    let keys = buffers.iter().map(is_key).collect();
+    Outcome {
+        caps: caps.unwrap(),
+        got: buffers.iter().map(bytes).collect(),
+        keys,
+        decoded: decoded.try_iter().collect(),
+    }
+}
+
+fn video(codec: CodecId, encoder: &str, caps: &str) {
+    let encoded = encode(&format!(
+        "videotestsrc num-buffers={PICTURES} pattern=ball ! video/x-raw,format=I420,width=176,height=144,framerate=10/1 ! {encoder}"
+    ));
+    assert_eq!(encoded.len(), PICTURES);
+    let frames = frames(codec, None, &encoded, Duration::from_millis(100));
+    let outcome = stream(&frames, "audio", 0);
+    let expected: gst::Caps = caps.parse().unwrap();
+    assert_eq!(outcome.caps, expected, "{codec}");
+    for (i, (got, sent)) in outcome.got.iter().zip(&frames).enumerate() {
+        assert!(*got == sent.data, "{codec}: picture {i} differs");
+    }
+    let keys: Vec<_> = encoded.iter().map(|encoded| encoded.key).collect();
+    assert_eq!(outcome.keys, keys, "{codec}");
+    assert_eq!(outcome.decoded.len(), PICTURES, "{codec}");
+    for (caps, _) in &outcome.decoded {
+        let picture = caps.structure(0).unwrap();
+        assert_eq!((picture.get("width"), picture.get("height")), (Ok(176), Ok(144)), "{codec}");
+    }
+}
+
+#[test]
+fn h264() {
+    video(
+        CodecId::H264,
+        "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse config-interval=-1 ! \
+         video/x-h264,stream-format=byte-stream,alignment=au",
+        "video/x-h264,stream-format=byte-stream,alignment=au,width=176,height=144",
+    );
+}
+
+#[test]
+fn h265() {
+    video(
+        CodecId::H265,
+        "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=5 log-level=none ! h265parse config-interval=-1 ! \
+         video/x-h265,stream-format=byte-stream,alignment=au",
+        "video/x-h265,stream-format=byte-stream,alignment=au,width=176,height=144",
+    );
+}
+
+#[test]
+fn mjpeg() {
+    video(CodecId::MJPEG, "jpegenc", "image/jpeg,width=176,height=144");
+}
+
+#[test]
+fn mpeg4() {
+    video(
+        CodecId::MPEG4,
+        "avenc_mpeg4 gop-size=5 ! mpeg4videoparse config-interval=-1",
+        "video/mpeg,mpegversion=4,systemstream=false",
+    );
+}
+
+#[test]
+fn h263() {
+    video(CodecId::H263, "avenc_h263 gop-size=5", "video/x-h263,variant=itu");
+}
+
+/// A second of sound. `held` frames at the start are dropped until it is clear what they are.
+fn audio(
+    codec: CodecId,
+    rate: u32,
+    samples: u32,
+    encoder: &str,
+    caps: &str,
+    held: usize,
+    change: fn(&mut Vec<Encoded>),
+) {
+    let mut encoded = encode(&format!(
+        "audiotestsrc num-buffers={} samplesperbuffer={samples} ! audio/x-raw,format=S16LE,rate={rate},channels=1,layout=interleaved ! {encoder}",
+        rate / samples
+    ));
+    change(&mut encoded);
+    let interval = Duration::from_secs(1) * samples / rate;
+    let frames = frames(codec, Some(rate), &encoded, interval);
+    assert!(frames.len() > 10, "{} frames", frames.len());
+    let outcome = stream(&frames, "video", held);
+    let expected: gst::Caps = caps.parse().unwrap();
+    assert_eq!(outcome.caps, expected, "{codec}");
+    let with_header = |data: &[u8]| match codec {
+        CodecId::AAC_LATM => [&[0x56, 0xE0 | (data.len() >> 8) as u8, data.len() as u8], data].concat(),
+        _ => data.to_vec(),
+    };
+    for (i, (got, sent)) in outcome.got.iter().zip(&frames[held..]).enumerate() {
+        assert!(*got == with_header(&sent.data), "{codec}: frame {i} differs");
+    }
+    assert!(outcome.keys.iter().all(|&key| key), "{codec}");
+    let mut decoded = Duration::ZERO;
+    for (caps, size) in &outcome.decoded {
+        let sound = caps.structure(0).unwrap();
+        assert_eq!(sound.name(), "audio/x-raw", "{codec}");
+        let get = |field| sound.get::<i32>(field).unwrap() as u32;
+        // Opus decodes to its own rate.
+        assert!(codec == CodecId::OPUS || get("rate") == rate, "{codec}: {caps}");
+        let sample = if sound.get::<&str>("format").unwrap().contains("32") { 4 } else { 2 };
+        decoded += Duration::from_secs(1) * (*size as u32) / (sample * get("channels") * get("rate"));
+    }
+    let expected = interval * (frames.len() - held) as u32;
+    assert!(
+        decoded > expected * 8 / 10 && decoded < expected * 12 / 10,
+        "{codec}: {decoded:?} of {expected:?} decoded"
+    );
+}
+
+fn unchanged(_: &mut Vec<Encoded>) {}
+
+#[test]
+fn g711() {
+    audio(CodecId::MULAW, 8000, 320, "mulawenc", "audio/x-mulaw,rate=8000,channels=1", 0, unchanged);
+    audio(CodecId::ALAW, 16000, 640, "alawenc", "audio/x-alaw,rate=16000,channels=1", 0, unchanged);
+}
+
+#[test]
+fn the_id_of_g726_with_the_bytes_of_a_law() {
+    audio(CodecId::G726, 8000, 320, "alawenc", "audio/x-alaw,rate=8000,channels=1", 1, unchanged);
+}
+
+#[test]
+fn pcm() {
+    let caps = "audio/x-raw,format=S16LE,layout=interleaved,rate=16000,channels=1";
+    audio(CodecId::PCM, 16000, 640, "identity", caps, 0, unchanged);
+}
+
+const ADTS: &str = "avenc_aac bitrate=32000 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=adts";
+const RAW: &str = "avenc_aac bitrate=32000 ! audio/mpeg,mpegversion=4,stream-format=raw";
+
+#[test]
+fn aac_adts_under_each_of_its_ids() {
+    for codec in [CodecId::AAC_ADTS, CodecId::AAC_WYZE, CodecId::SPEEX] {
+        let caps = "audio/mpeg,mpegversion=4,stream-format=adts,rate=16000,channels=1";
+        audio(codec, 16000, 1024, &format!("audioconvert ! {ADTS}"), caps, 0, unchanged);
+    }
+}
+
+#[test]
+fn aac_raw() {
+    // AAC-LC, 16 kHz, mono.
+    let caps = "audio/mpeg,mpegversion=4,stream-format=raw,rate=16000,channels=1,codec_data=(buffer)1408";
+    audio(CodecId::AAC_RAW, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, unchanged);
+}
+
+/// Puts an AudioMuxElement around raw AAC: its own configuration, 16 kHz mono AAC-LC, in each frame.
+fn to_latm(encoded: &mut Vec<Encoded>) {
+    for encoded in encoded {
+        let mut bits: Vec<bool> = Vec::new();
+        let mut put = |value: u32, count: u32| bits.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        // useSameStreamMux, audioMuxVersion, allStreamsSameTimeFraming; numSubFrames, numProgram, numLayer.
+        put(0b001, 3);
+        put(0, 6 + 4 + 3);
+        // AudioSpecificConfig; frameLengthType, latmBufferFullness, otherDataPresent, crcCheckPresent.
+        put(0x1408, 16);
+        put(0, 3);
+        put(0xFF, 8);
+        put(0, 2);
+        for _ in 0..encoded.data.len() / 255 {
+            put(255, 8);
+        }
+        put((encoded.data.len() % 255) as u32, 8);
+        encoded.data.iter().for_each(|&byte| put(byte.into(), 8));
+        encoded.data = bits
+            .chunks(8)
+            .map(|bits| bits.iter().enumerate().fold(0, |byte, (i, &bit)| byte | u8::from(bit) << (7 - i)))
+            .collect();
+    }
+}
+
+#[test]
+fn aac_latm() {
+    let caps = "audio/mpeg,mpegversion=4,stream-format=loas,rate=16000,channels=1";
+    audio(CodecId::AAC_LATM, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, to_latm);
+}
+
+#[test]
+fn opus() {
+    let caps = "audio/x-opus,channel-mapping-family=0,rate=16000,channels=1";
+    audio(CodecId::OPUS, 16000, 320, "opusenc frame-size=20 bitrate=24000", caps, 0, unchanged);
+}
+
+#[test]
+fn mp3() {
+    let caps = "audio/mpeg,mpegversion=1,mpegaudioversion=2,layer=3,rate=16000,channels=1";
+    audio(CodecId::MP3, 16000, 576, "lamemp3enc ! mpegaudioparse", caps, 0, unchanged);
+}
+
+/// Frames of sound that nobody can name, beside a picture.
+fn refused_sound(codec: CodecId, len: usize) -> Vec<MediaFrame> {
+    let noise = vec![Encoded { data: vec![0x37; len], key: true }; 20];
+    frames(codec, Some(8000), &noise, Duration::from_millis(40))
+}
+
+#[test]
+fn what_gstreamer_cannot_carry_is_one_warning_and_the_picture_goes_on() {
+    for (codec, len, name) in [
+        (CodecId::ADPCM, 160, "ADPCM"),
+        (CodecId::SPEEX, 40, "Speex"),
+        (CodecId::G726, 160, "G.726"),
+        (CodecId(0x91), 100, "0x91"),
+    ] {
+        let camera = TestCamera::new(MediaSource::None);
+        let player = Player::new(&camera, Link::Both);
+        player.connect();
+        for frame in refused_sound(codec, len) {
+            camera.push_frame(&frame);
+        }
+        let pictures = camera.feed(SyntheticConfig { audio: None, ..small() }, Duration::from_secs(1), false);
+        let (mut warnings, mut pads, mut ended, mut buffers) = (Vec::new(), Vec::new(), false, 0);
+        player.until("all pictures and the warning", |seen| {
+            warnings.extend(seen.warning());
+            match seen {
+                Seen::PadAdded { pad, .. } => pads.push(pad.name().to_string()),
+                Seen::NoMorePads => ended = true,
+                Seen::Buffer(..) => buffers += 1,
+                _ => {}
+            }
+            (ended && buffers == pictures.len() && !warnings.is_empty()).then_some(())
+        });
+        let last = player.end();
+        warnings.extend(last.iter().filter_map(Seen::warning));
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains(name) && warnings[0].contains("audio"), "{warnings:?}");
+        assert_eq!(pads, ["video"]);
+    }
+}
+
+#[test]
+fn a_picture_that_gstreamer_cannot_carry_leaves_the_sound() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let noise = vec![Encoded { data: vec![0x37; 500], key: true }; 5];
+    for frame in frames(CodecId(0x51), None, &noise, Duration::from_millis(50)) {
+        camera.push_frame(&frame);
+    }
+    let warning = player.until("a warning", Seen::warning);
+    assert!(warning.contains("0x51") && warning.contains("video"), "{warning}");
+    camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(1), false);
+    player.buffers("audio", 20);
+    assert!(player.src.static_pad("video").is_none());
+}

@@ -1,0 +1,317 @@
+//! The property table, the URI, and what may change when.
+
+#[path = "support/element.rs"]
+mod support;
+
+use gst::glib;
+use gst::prelude::*;
+use gstwyze::wyzesrc::Resolution;
+use std::sync::mpsc;
+use support::*;
+use wyze_camera::{CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
+
+/// Type, default, range and another value of a property.
+enum Kind {
+    Text(&'static str),
+    Switch(bool),
+    /// Minimum, maximum, default, another.
+    Number(u32, u32, u32, u32),
+    Choice(Resolution, Resolution),
+    /// Read only.
+    Structure,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Mutable {
+    Ready,
+    Playing,
+    Never,
+}
+
+fn table() -> Vec<(&'static str, Kind, Mutable)> {
+    use Kind::*;
+    vec![
+        ("uid", Text(DEMO_UID), Mutable::Ready),
+        ("enr", Text(DEMO_ENR), Mutable::Ready),
+        ("mac", Text(DEMO_MAC), Mutable::Ready),
+        ("host", Text("192.168.1.20"), Mutable::Ready),
+        ("port", Number(1, 65535, 32761, 4000), Mutable::Ready),
+        ("model", Text("HL_CAM4"), Mutable::Ready),
+        ("uri", Text("wyze://192.168.1.20?uid=HSBJYB5HSETGCDWD111A"), Mutable::Ready),
+        ("video", Switch(true), Mutable::Ready),
+        ("audio", Switch(true), Mutable::Ready),
+        ("resolution", Choice(Resolution::Auto, Resolution::R720p), Mutable::Playing),
+        ("bitrate", Number(0, 65535, 0, 120), Mutable::Playing),
+        ("framerate", Number(0, 255, 0, 15), Mutable::Playing),
+        ("latency", Number(0, 60_000, 200, 500), Mutable::Ready),
+        ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
+        ("stats", Structure, Mutable::Never),
+        ("camera-info", Structure, Mutable::Never),
+    ]
+}
+
+fn source() -> gst::Element {
+    init();
+    gst::ElementFactory::make("wyzesrc").build().unwrap()
+}
+
+#[test]
+fn every_property_is_as_documented() {
+    let own: Vec<_> = source()
+        .list_properties()
+        .iter()
+        .filter(|pspec| pspec.owner_type() == gstwyze::wyzesrc::WyzeSrc::static_type())
+        .map(|pspec| pspec.name().to_owned())
+        .collect();
+    assert_eq!(own, table().iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>());
+    for (name, kind, mutable) in table() {
+        let pspec = source().find_property(name).unwrap();
+        assert!(!pspec.nick().is_empty(), "{name}");
+        assert!(pspec.blurb().is_some_and(|blurb| blurb.len() > 20), "{name}: {:?}", pspec.blurb());
+        let flags = pspec.flags();
+        assert!(flags.contains(glib::ParamFlags::READABLE), "{name}");
+        assert_eq!(flags.contains(glib::ParamFlags::WRITABLE), mutable != Mutable::Never, "{name}");
+        assert_eq!(flags.contains(gst::PARAM_FLAG_MUTABLE_READY), mutable == Mutable::Ready, "{name}");
+        assert_eq!(flags.contains(gst::PARAM_FLAG_MUTABLE_PLAYING), mutable == Mutable::Playing, "{name}");
+        match kind {
+            Kind::Number(minimum, maximum, default, _) => {
+                let pspec = pspec.downcast_ref::<glib::ParamSpecUInt>().unwrap();
+                let range = (pspec.minimum(), pspec.maximum(), pspec.default_value());
+                assert_eq!(range, (minimum, maximum, default), "{name}");
+            }
+            Kind::Switch(default) => {
+                assert_eq!(pspec.downcast_ref::<glib::ParamSpecBoolean>().unwrap().default_value(), default);
+            }
+            Kind::Text(_) => assert_eq!(pspec.value_type(), glib::Type::STRING),
+            Kind::Choice(..) => assert_eq!(pspec.value_type(), Resolution::static_type()),
+            Kind::Structure => assert_eq!(pspec.value_type(), gst::Structure::static_type()),
+        }
+    }
+}
+
+#[test]
+fn every_property_starts_at_its_default_and_takes_another_value() {
+    for (name, kind, _) in table() {
+        let src = source();
+        match kind {
+            Kind::Text(other) => {
+                assert_eq!(src.property::<Option<String>>(name), None, "{name}");
+                src.set_property(name, other);
+                assert_eq!(src.property::<String>(name), other);
+                if name != "uri" {
+                    src.set_property(name, None::<&str>);
+                    assert_eq!(src.property::<Option<String>>(name), None, "{name}");
+                }
+            }
+            Kind::Switch(default) => {
+                assert_eq!(src.property::<bool>(name), default, "{name}");
+                src.set_property(name, !default);
+                assert_eq!(src.property::<bool>(name), !default, "{name}");
+            }
+            Kind::Number(minimum, maximum, default, other) => {
+                assert_eq!(src.property::<u32>(name), default, "{name}");
+                for value in [other, minimum, maximum] {
+                    src.set_property(name, value);
+                    assert_eq!(src.property::<u32>(name), value, "{name}");
+                }
+            }
+            Kind::Choice(default, other) => {
+                assert_eq!(src.property::<Resolution>(name), default, "{name}");
+                src.set_property(name, other);
+                assert_eq!(src.property::<Resolution>(name), other, "{name}");
+            }
+            Kind::Structure => assert_eq!(src.property::<Option<gst::Structure>>(name), None, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn the_resolutions_are_known_by_their_nicks() {
+    let src = source();
+    for nick in ["360p", "720p", "1080p", "2k", "auto"] {
+        src.set_property_from_str("resolution", nick);
+        let value = src.property_value("resolution");
+        let (_, value) = glib::EnumValue::from_value(&value).unwrap();
+        assert_eq!(value.nick(), nick);
+    }
+}
+
+#[test]
+fn the_factory_is_what_players_look_for() {
+    let src = source();
+    let factory = src.factory().unwrap();
+    assert_eq!(factory.metadata("klass"), Some("Source/Network/Audio/Video"));
+    assert_eq!(factory.rank(), gst::Rank::PRIMARY);
+    assert_eq!(factory.uri_type(), gst::URIType::Src);
+    assert_eq!(factory.uri_protocols(), ["wyze"]);
+    assert!(src.element_flags().contains(gst::ElementFlags::SOURCE));
+    let templates: Vec<_> = src.pad_template_list().iter().map(|t| t.name_template().to_owned()).collect();
+    assert!(templates.contains(&"video".to_owned()) && templates.contains(&"audio".to_owned()) && templates.len() == 2);
+}
+
+#[test]
+fn a_uri_sets_all_that_it_names_and_reads_back() {
+    let src = source();
+    let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
+               &model=HL_CAM4&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&connect-timeout=3000";
+    src.set_property("uri", uri);
+    assert_eq!(src.property::<String>("host"), "front-door.lan");
+    assert_eq!(src.property::<u32>("port"), 4000);
+    assert_eq!(src.property::<String>("enr"), "ZQdg2W3LL9TZQL8+i1+N2f/V");
+    assert_eq!(src.property::<Resolution>("resolution"), Resolution::R720p);
+    assert_eq!((src.property::<u32>("bitrate"), src.property::<u32>("framerate")), (120, 15));
+    assert_eq!((src.property::<u32>("latency"), src.property::<u32>("connect-timeout")), (500, 3000));
+    assert!(!src.property::<bool>("video") && src.property::<bool>("audio"));
+    let written = src.property::<String>("uri");
+    let again = source();
+    again.set_property("uri", &written);
+    for (name, kind, _) in table() {
+        if !matches!(kind, Kind::Structure) {
+            let [one, other] = [&src, &again].map(|src| format!("{:?}", src.property_value(name)));
+            assert_eq!(one, other, "{name}");
+        }
+    }
+    assert_eq!(written, uri);
+}
+
+#[test]
+fn a_bad_uri_is_refused_and_changes_nothing() {
+    let src = source();
+    src.set_property("host", "before");
+    let handler = src.dynamic_cast_ref::<gst::URIHandler>().unwrap();
+    for (uri, code) in [
+        ("rtsp://camera", gst::URIError::UnsupportedProtocol),
+        ("wyze://camera:0", gst::URIError::BadUri),
+        ("wyze://camera?uid=short", gst::URIError::BadUri),
+        ("wyze://camera?resolution=8k", gst::URIError::BadUri),
+    ] {
+        assert!(handler.set_uri(uri).unwrap_err().matches(code), "{uri}");
+        src.set_property("uri", uri);
+        assert_eq!(src.property::<String>("host"), "before", "{uri}");
+    }
+}
+
+#[test]
+fn what_is_set_before_the_start_stays_while_it_runs() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    for (name, kind, mutable) in table() {
+        if mutable != Mutable::Ready {
+            continue;
+        }
+        let value = || format!("{:?}", player.src.property_value(name));
+        let before = value();
+        match kind {
+            Kind::Text(_) if name == "uri" => player.src.set_property(name, "wyze://elsewhere"),
+            Kind::Text(_) => player.src.set_property(name, "another"),
+            Kind::Switch(default) => player.src.set_property(name, !default),
+            Kind::Number(.., other) => player.src.set_property(name, other),
+            Kind::Choice(..) | Kind::Structure => unreachable!(),
+        }
+        assert_eq!(value(), before, "{name}");
+    }
+    let handler = player.src.dynamic_cast_ref::<gst::URIHandler>().unwrap();
+    assert!(handler.set_uri("wyze://elsewhere").unwrap_err().matches(gst::URIError::BadState));
+    player.stop();
+    player.src.set_property("latency", 1u32);
+    assert_eq!(player.src.property::<u32>("latency"), 1);
+}
+
+#[test]
+fn a_change_of_the_picture_reaches_the_camera_while_it_runs() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("bitrate", 100u32);
+    player.play();
+    player.buffers("video", 3);
+    let asked = || {
+        camera.await_event(|event| match event {
+            CameraEvent::VideoParameters { parameters: p, .. } => Some((p.frame_size, p.bitrate, p.fps)),
+            _ => None,
+        })
+    };
+    assert_eq!(asked(), (0, 100, 0), "before the start");
+    player.src.set_property("resolution", Resolution::R360p);
+    assert_eq!(asked(), (1, 100, 0));
+    let caps = player.new_caps("video");
+    let size = caps.structure(0).unwrap();
+    assert_eq!((size.get("width"), size.get("height")), (Ok(64), Ok(64)));
+    let first = player.buffer("video");
+    assert!(is_key(&first), "the new size begins at a key frame");
+    player.src.set_property("framerate", 15u32);
+    assert_eq!(asked(), (1, 100, 15));
+    player.src.set_property("bitrate", 0u32);
+    assert_eq!(asked(), (1, 60, 15), "the best for 360p");
+    player.buffers("video", 3);
+}
+
+#[test]
+fn a_doorbell_is_asked_in_its_own_way_as_its_model_says() {
+    let camera = TestCamera::with_config(|config| config.model = "WYZEDB3".into(), synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    player.buffers("video", 3);
+    camera.await_event(|event| matches!(event, CameraEvent::VideoParameters { .. }).then_some(()));
+    assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
+}
+
+const COUNTERS: [&str; 17] = [
+    "packets",
+    "bytes",
+    "foreign",
+    "bad-hmac",
+    "duplicates",
+    "reordered",
+    "undecryptable",
+    "lost",
+    "malformed",
+    "video-frames",
+    "audio-frames",
+    "incomplete",
+    "incomplete-lost",
+    "incomplete-size",
+    "incomplete-overflow",
+    "video-queue-drops",
+    "audio-queue-drops",
+];
+const TIMES: [&str; 5] = ["discovery-time", "session-time", "dtls-time", "login-time", "auth-time"];
+
+#[test]
+fn stats_and_camera_info_are_whole_after_connecting_and_outlive_the_run() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    let (sender, notified) = mpsc::channel();
+    player.src.connect_notify(Some("camera-info"), move |src, _| {
+        let _ = sender.send(src.property::<gst::Structure>("camera-info"));
+    });
+    player.play();
+    let told = notified.recv_timeout(PATIENCE).expect("camera-info is notified");
+    assert_eq!(told.get::<String>("model").unwrap(), "WYZE_CAKP2JFUS");
+    player.buffers("video", 20);
+    player.buffers("audio", 2);
+    let stats = player.src.property::<gst::Structure>("stats");
+    assert_eq!(stats.name(), "application/x-wyze-stats");
+    let count = |name: &str| stats.get::<u64>(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for name in COUNTERS {
+        let grows = ["packets", "bytes", "video-frames", "audio-frames"].contains(&name);
+        assert!(if grows { count(name) > 0 } else { count(name) == 0 }, "{name} is {}", count(name));
+    }
+    assert!(count("video-frames") >= 20 && count("bytes") > 20 * 1500 && count("packets") > 40, "{stats}");
+    let times: Vec<_> = TIMES.map(count).to_vec();
+    assert!(times.iter().all(|&time| time > 0) && times.iter().sum::<u64>() < 5_000_000_000, "{stats}");
+    assert_eq!(stats.n_fields(), COUNTERS.len() + TIMES.len(), "{stats}");
+
+    let info = player.src.property::<gst::Structure>("camera-info");
+    assert_eq!(info.name(), "application/x-wyze-camera-info");
+    let text = |name: &str| info.get::<String>(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert_eq!((text("model").as_str(), text("firmware").as_str()), ("WYZE_CAKP2JFUS", "4.36.13.0416"));
+    assert!(text("address").starts_with("127.0.0.1:") && text("address") != camera.addr().to_string());
+    assert!(text("video-codec").contains("H.264") && text("audio-codec").contains("G.711"));
+    assert_eq!(info.get("two-way-audio"), Ok(true));
+    player.stop();
+    let after = player.src.property::<gst::Structure>("stats");
+    assert!(after.get::<u64>("video-frames").unwrap() >= count("video-frames"), "{after}");
+    let info_after = player.src.property::<gst::Structure>("camera-info");
+    assert_eq!(info_after, info);
+}
