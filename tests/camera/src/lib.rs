@@ -2,7 +2,7 @@
 //!
 //! [`Camera`] has no sockets and no clock: tests run it in memory, in virtual time, over a [`Link`] as bad as they like.
 //! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or
-//! by hand. Whatever a client does against
+//! by hand. What clients say to the camera is in its [`Talk`]s. Whatever a client does against
 //! the protocol is in the [`DeviationLog`].
 
 mod ack_book;

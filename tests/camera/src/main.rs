@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -93,6 +94,19 @@ struct Arguments {
     #[arg(long, value_name = "HZ", help_heading = "Media")]
     rate: Option<u32>,
 
+    /// Writes down what clients say to the camera, encoded as it came; the second camera's goes to FILE.2, and so on.
+    #[arg(long, value_name = "FILE", help_heading = "Talk")]
+    talk_output: Option<PathBuf>,
+    /// DTLS cipher suites that the camera offers on the back channel.
+    #[arg(long, value_enum, default_value_t = SuiteArgument::Aes, help_heading = "Talk")]
+    talk_suite: SuiteArgument,
+    /// Says yes to talk and never opens the back channel.
+    #[arg(long, help_heading = "Talk")]
+    talk_stall: bool,
+    /// A camera that cannot be talked to.
+    #[arg(long, help_heading = "Talk")]
+    no_two_way: bool,
+
     /// Percent of packets to the client that are lost.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
     loss: f64,
@@ -124,6 +138,16 @@ enum SuiteArgument {
     Both,
 }
 
+impl SuiteArgument {
+    fn suites(self) -> Vec<Suite> {
+        match self {
+            SuiteArgument::Ccac => vec![Suite::EcdhePskChacha20Poly1305],
+            SuiteArgument::Aes => vec![Suite::PskAes128CbcSha256],
+            SuiteArgument::Both => vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
+        }
+    }
+}
+
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum AudioArgument {
     Mulaw,
@@ -153,12 +177,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let mut talk_files = open_talk_files(arguments)?;
     let cameras = (0..arguments.cameras).map(|index| start_camera(arguments, index)).collect::<Result<Vec<_>, _>>()?;
     io::stdout().flush()?;
-    wait(arguments, &cameras)?;
+    wait(arguments, &cameras, &mut talk_files)?;
     let mut text = String::new();
     for (name, server) in &cameras {
         let (stats, log) = (server.stats(), server.log());
+        for talk in server.talks() {
+            println!("{name}: client {} talked, {} frames, {} bytes", talk.client.0, talk.frames, talk.bytes);
+        }
         println!(
             "{name}: {} video and {} audio frames, {} datagrams out and {} in, {} deviations",
             stats.video_frames,
@@ -183,11 +211,6 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
     let (uid, mac) = (count_up(&arguments.uid, index), count_up(&arguments.mac, index));
     let port = arguments.listen.port();
     let port = if port == 0 { 0 } else { port.checked_add(index).ok_or("the ports go past 65535")? };
-    let suites = match arguments.suite {
-        SuiteArgument::Ccac => vec![Suite::EcdhePskChacha20Poly1305],
-        SuiteArgument::Aes => vec![Suite::PskAes128CbcSha256],
-        SuiteArgument::Both => vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
-    };
     let config = CameraConfig {
         envelope: match arguments.envelope {
             EnvelopeArgument::Transcode => Envelope::Transcode,
@@ -195,10 +218,13 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         },
         model: arguments.model.clone(),
         hello_verify: arguments.hello_verify,
-        suites,
+        suites: arguments.suite.suites(),
         challenge: arguments.challenge,
         every_frame_type: arguments.every_frame_type,
         stale_frames: arguments.stale_frames,
+        two_way_audio: !arguments.no_two_way,
+        stall_talk: arguments.talk_stall,
+        talk_suites: arguments.talk_suite.suites(),
         ..CameraConfig::new(Credentials::new(&uid, &arguments.enr, &mac)?)
     };
     let options = ServerOptions {
@@ -234,8 +260,21 @@ fn print_invitation(arguments: &Arguments, name: &str, uid: &str, mac: &str, add
     );
 }
 
-/// Runs until a signal or the end of --duration, and says who comes and goes.
-fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)]) -> io::Result<()> {
+/// One file a camera, or none at all.
+fn open_talk_files(arguments: &Arguments) -> Result<Vec<File>, String> {
+    let Some(path) = &arguments.talk_output else { return Ok(Vec::new()) };
+    let open = |index: u16| {
+        let mut path = path.clone();
+        if index > 0 {
+            path.as_mut_os_string().push(format!(".{}", index + 1));
+        }
+        File::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    (0..arguments.cameras).map(open).collect()
+}
+
+/// Runs until a signal or the end of --duration, says who comes and goes, and writes down what they say.
+fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)], talk_files: &mut [File]) -> io::Result<()> {
     let (signalled, signal) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
@@ -245,7 +284,11 @@ fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)]) -> io::Result
     let end = arguments.duration.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     loop {
         let left = end.map_or(STATUS_INTERVAL, |end| end.saturating_duration_since(Instant::now()));
-        if left.is_zero() || signal.recv_timeout(left.min(STATUS_INTERVAL)).is_ok() {
+        let is_over = left.is_zero() || signal.recv_timeout(left.min(STATUS_INTERVAL)).is_ok();
+        for (file, (_, server)) in talk_files.iter_mut().zip(cameras) {
+            file.write_all(&server.take_talk_audio())?;
+        }
+        if is_over {
             return Ok(());
         }
         for (name, server) in cameras {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 const MAX_LEAD: Duration = Duration::from_millis(150);
 /// A client that fell behind may catch up by so much.
 const MAX_CATCH_UP: Duration = Duration::from_millis(500);
-/// µs between a frame's time and the length of all before it.
-const TIME_TOLERANCE: u32 = 500;
+/// µs between a frame's time and the length of all before it: rounding, but no drift.
+const TIME_TOLERANCE: u32 = 20;
+/// A day.
+const MAX_MILLISECONDS: u32 = 86_400_000;
 const G711_SAMPLES: usize = 160;
 const AAC_SAMPLES: usize = 1024;
 /// 960 samples at the 48 kHz that Opus counts in.
@@ -72,7 +74,9 @@ impl TalkChecks {
         spoken: Option<(CodecId, AudioFlags)>,
         log: &mut DeviationLog,
     ) {
-        if frame.time.wrapping_sub(frame.milliseconds.wrapping_mul(1000)) >= 1000 {
+        // The header's wraps after 71 minutes; the trailer's may wrap with it or go on.
+        let difference = frame.time.wrapping_sub(frame.milliseconds.wrapping_mul(1000));
+        if difference >= 1000 || frame.milliseconds > MAX_MILLISECONDS {
             let (time, ms) = (frame.time, frame.milliseconds);
             log.byte(now, format!("talk frame: {ms} ms in the trailer, {time} µs in the header"));
         }

@@ -138,7 +138,8 @@ impl TalkSession {
         let Some(call) = &mut self.call else { return };
         if is_due(&mut call.open_at, now) {
             call.channel = BackChannel::new(now, &shared.config);
-            call.give_up_at = Some(now + PATIENCE);
+            // Without one the camera stays silent, which is no fault of the client's.
+            call.give_up_at = call.channel.as_ref().map(|_| now + PATIENCE);
         }
         if let Some(channel) = &mut call.channel {
             channel.handle_timeout(now);

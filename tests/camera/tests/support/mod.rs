@@ -5,7 +5,7 @@ use gstwyze::protocol::credentials::{Credentials, Psk};
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, MediaKind, Message};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, login, transcode};
 use std::net::{SocketAddr, UdpSocket};
@@ -46,6 +46,49 @@ pub struct HandClient {
     pub other: Vec<Vec<u8>>,
     /// AV packets.
     pub records: Vec<Vec<u8>>,
+    pub back: BackChannel,
+}
+
+/// The client's end of the back channel, where it is the DTLS server.
+#[derive(Default)]
+pub struct BackChannel {
+    pub endpoint: Option<Endpoint>,
+    pub records: Vec<Vec<u8>>,
+    pub ignore_logins: bool,
+    /// Of the newest login, for its answer.
+    pub echo: [u8; 4],
+    /// Logins that came, counted by their first requests.
+    pub logins: u32,
+    /// Datagrams of either direction so far.
+    pub datagrams: u32,
+    /// Which of them is lost.
+    pub lost: Option<u32>,
+}
+
+impl BackChannel {
+    fn is_lost(&mut self) -> bool {
+        self.datagrams += 1;
+        self.lost == Some(self.datagrams)
+    }
+
+    fn handle_datagram(&mut self, datagram: &[u8]) {
+        let mut records = Vec::new();
+        let Some(endpoint) = &mut self.endpoint else { return };
+        endpoint.handle_datagram(datagram, |record| records.push(record.to_vec()));
+        for record in records {
+            if record.len() < 570 {
+                self.records.push(record);
+                continue;
+            }
+            let second = login::Request::parse(&record).expect("a login").second;
+            self.logins += u32::from(!second);
+            self.echo = [record[20], record[21], record[22], record[23]];
+            if second && !self.ignore_logins {
+                let answer = login::Response { echo: self.echo, success: true, enabled: true, two_way_audio: true };
+                endpoint.send(&answer.emit());
+            }
+        }
+    }
 }
 
 impl HandClient {
@@ -72,6 +115,7 @@ impl HandClient {
             answer_keepalives: true,
             other: Vec::new(),
             records: Vec::new(),
+            back: BackChannel::default(),
         }
     }
 
@@ -214,8 +258,17 @@ impl HandClient {
             self.now = self.now.max(due);
             self.camera.handle_timeout(self.now);
             self.receive();
+            self.repeat_talk_handshake();
         }
         self.now = end;
+    }
+
+    /// In real time, by OpenSSL's clock.
+    fn repeat_talk_handshake(&mut self) {
+        if let Some(endpoint) = &mut self.back.endpoint {
+            endpoint.handle_timeout();
+        }
+        self.flush();
     }
 
     pub fn say_goodbye(&mut self) {
@@ -267,6 +320,7 @@ impl HandClient {
                 udp.camera = from;
                 self.handle_datagram(buffer[..len].to_vec());
             }
+            self.repeat_talk_handshake();
         }
         self.flush();
     }
@@ -283,7 +337,7 @@ impl HandClient {
     fn handle_datagram(&mut self, mut datagram: Vec<u8>) {
         if self.envelope == Envelope::Cc51 {
             match cc51::Packet::parse(&datagram, &self.signer).expect("a CC51 packet") {
-                cc51::Packet::Data(data) => self.handle_dtls(data.payload),
+                cc51::Packet::Data(data) => self.handle_dtls(data.channel, data.payload),
                 cc51::Packet::Keepalive(_) if self.answer_keepalives => {
                     self.keepalives += 2;
                     let (counter, session_id) = (self.keepalives, self.session_id);
@@ -295,7 +349,7 @@ impl HandClient {
         }
         transcode::decode(&mut datagram).expect("a whole header");
         match iotc::Packet::parse(&datagram).expect("an IOTC packet") {
-            iotc::Packet::Data { from_camera: true, data } => self.handle_dtls(data.payload),
+            iotc::Packet::Data { from_camera: true, data } => self.handle_dtls(data.channel, data.payload),
             iotc::Packet::Keepalive { from_camera: true, payload } if self.answer_keepalives => {
                 self.keepalives += 1;
                 self.send_iotc(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CLIENT, payload), false);
@@ -304,27 +358,65 @@ impl HandClient {
         }
     }
 
-    fn handle_dtls(&mut self, datagram: &[u8]) {
-        if let Some(endpoint) = &mut self.endpoint {
+    fn handle_dtls(&mut self, channel: Channel, datagram: &[u8]) {
+        if channel == Channel::Back {
+            if !self.back.is_lost() {
+                self.back.handle_datagram(datagram);
+            }
+        } else if let Some(endpoint) = &mut self.endpoint {
             endpoint.handle_datagram(datagram, |record| self.records.push(record.to_vec()));
         }
     }
 
-    fn flush(&mut self) {
+    /// Sends what either endpoint has to say.
+    pub fn flush(&mut self) {
         while let Some(dtls) = self.endpoint.as_mut().and_then(Endpoint::poll_transmit) {
-            let (channel, session_id) = (Channel::Main, self.session_id);
-            match self.envelope {
-                Envelope::Transcode => {
-                    let data = iotc::Data { sequence: self.sequence, channel, session_id, payload: &dtls };
-                    self.sequence = self.sequence.wrapping_add(1);
-                    self.send_iotc(data.emit(iotc::DATA_FROM_CLIENT), false);
-                }
-                Envelope::Cc51 => {
-                    let data = cc51::Data { channel, ticket: self.ticket, session_id, payload: &dtls };
-                    self.send(data.emit(&self.signer), false);
-                }
+            self.send_dtls(Channel::Main, &dtls);
+        }
+        while let Some(dtls) = self.back.endpoint.as_mut().and_then(Endpoint::poll_transmit) {
+            if !self.back.is_lost() {
+                self.send_dtls(Channel::Back, &dtls);
             }
         }
+    }
+
+    pub fn send_dtls(&mut self, channel: Channel, dtls: &[u8]) {
+        let session_id = self.session_id;
+        match self.envelope {
+            Envelope::Transcode => {
+                let data = iotc::Data { sequence: self.sequence, channel, session_id, payload: dtls };
+                self.sequence = self.sequence.wrapping_add(1);
+                self.send_iotc(data.emit(iotc::DATA_FROM_CLIENT), false);
+            }
+            Envelope::Cc51 => {
+                let data = cc51::Data { channel, ticket: self.ticket, session_id, payload: dtls };
+                self.send(data.emit(&self.signer), false);
+            }
+        }
+    }
+
+    /// Asks to talk, and makes ready for the camera's DTLS.
+    pub fn ask_to_talk(&mut self) {
+        self.expect_talk();
+        assert_eq!(self.command(&hl::media(MediaKind::ReturnAudio, true)), [1]);
+    }
+
+    /// A new end of the back channel.
+    pub fn expect_talk(&mut self) {
+        let role = Role::Server { hello_verify: false };
+        let settings =
+            Settings { first_resend: Duration::from_millis(40), ..Settings::new(role, self.credentials.psk()) };
+        self.back.endpoint = Endpoint::new(&settings).ok();
+    }
+
+    pub fn stop_talking(&mut self) {
+        assert_eq!(self.command(&hl::media(MediaKind::ReturnAudio, false)), [1]);
+    }
+
+    pub fn send_talk(&mut self, record: &[u8]) {
+        let endpoint = self.back.endpoint.as_mut().expect("the back channel");
+        assert!(endpoint.send(record));
+        self.flush();
     }
 }
 
