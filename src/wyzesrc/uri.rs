@@ -185,11 +185,9 @@ mod tests {
 
     #[test]
     fn a_url_of_go2rtc_works_unchanged() {
-        let uri = format!(
-            "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A"
-        );
+        let uri = "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A";
         let mut settings = Settings::default();
-        assert_eq!(apply(&uri, &mut settings), Ok(vec![]));
+        assert_eq!(apply(uri, &mut settings), Ok(vec![]));
         assert_eq!(settings.host.as_deref(), Some("192.168.1.123"));
         assert_eq!(settings.port, DEFAULT_PORT);
         assert_eq!(settings.enr.as_deref(), Some("ZQdg2W3LL9TZQL8+i1+N2f+V"));
