@@ -209,6 +209,8 @@ fn progress_tells_of_every_stage_and_of_failure() {
     ] {
         player.progress(text);
     }
+    // One session a camera: the next one would share this.
+    drop(player);
     let refusing = TestCamera::with_config(|config| config.challenge = 5, MediaSource::None);
     let player = Player::new(&refusing, Link::Both);
     player.play();

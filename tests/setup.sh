@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demo need and this Debian machine lacks. Safe to run again: it does nothing twice.
+# Installs what building, testing and the demo need and this Debian machine lacks: packages, and with --tests also the
+# test runner cargo-nextest. Safe to run again: it does nothing twice.
 set -euo pipefail
 
 packages=(
@@ -7,23 +8,45 @@ packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-libav gstreamer1.0-x meson ninja-build
+  gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-gl gstreamer1.0-alsa gstreamer1.0-pulseaudio meson ninja-build
 )
 
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
-[ ${#missing[@]} -gt 0 ] || exit 0
+install_packages() {
+  local missing=() as_root=() package
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "setup: these packages are missing, install them as root: apt-get install ${missing[*]}" >&2
+      exit 1
+    }
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
+}
 
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || {
-    echo "setup: these packages are missing, install them as root: apt-get install ${missing[*]}" >&2
+check_rust() {
+  command -v cargo >/dev/null || {
+    echo "setup: there is no cargo in PATH; install Rust 1.92 or newer, see https://rustup.rs" >&2
     exit 1
   }
-  as_root=(sudo)
+}
+
+install_test_runner() {
+  if ! command -v cargo-nextest >/dev/null; then
+    echo "setup: installing cargo-nextest (some minutes, once)"
+    cargo install --quiet --locked cargo-nextest
+  fi
+}
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "setup: this is no Debian, so nothing is installed; needed are the likes of: ${packages[*]}" >&2
+else
+  install_packages
 fi
-echo "setup: installing ${missing[*]}"
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
+check_rust
+[ "${1:-}" != --tests ] || install_test_runner

@@ -1,7 +1,7 @@
 //! The session thread: moves datagrams between the socket and the client, and waits for whichever is due first.
 
 use super::members::Members;
-use super::{Action, Place, Shared, lock, targets};
+use super::{Action, Place, Requests, Shared, lock, targets};
 use crate::protocol::client::{Client, Config, Event};
 use crate::protocol::error::{Error, Stage};
 use mio::net::UdpSocket;
@@ -91,14 +91,14 @@ impl Driver {
         let deadline = Instant::now() + self.config.connect_timeout;
         targets::find(&place, &self.shared);
         let targets = loop {
-            let (stop, resolved) = self.take_requests();
-            if stop {
+            let requests = self.take_requests();
+            if requests.stop {
                 return Ok(None);
             }
             while let Some(action) = self.actions.pop_front() {
                 self.act_early(action);
             }
-            match resolved {
+            match requests.resolved {
                 Some(Ok(targets)) => break targets,
                 Some(Err(error)) => return Ok(Some(error)),
                 None if Instant::now() >= deadline => {
@@ -113,11 +113,11 @@ impl Driver {
         self.drive()
     }
 
-    /// Whether to stop, and what the name service said.
-    fn take_requests(&mut self) -> (bool, Option<Result<Vec<SocketAddr>, Error>>) {
-        let mut requests = lock(&self.shared.requests);
+    /// What has been asked since the last look; actions go to those that are still to do.
+    fn take_requests(&mut self) -> Requests {
+        let mut requests = std::mem::take(&mut *lock(&self.shared.requests));
         self.actions.extend(requests.actions.drain(..));
-        (requests.stop, requests.resolved.take())
+        requests
     }
 
     fn drive(&mut self) -> io::Result<Option<Error>> {
@@ -125,7 +125,7 @@ impl Driver {
         let mut client = Client::new(self.config.clone(), Instant::now(), unix_time, rand::rng().random());
         let mut buffer = vec![0; DATAGRAM];
         loop {
-            let (stop, _) = self.take_requests();
+            let requests = self.take_requests();
             while let Some(action) = self.actions.pop_front() {
                 self.act(&mut client, action);
                 // Told before the next action: the end of one talk is not for whoever starts another.
@@ -133,7 +133,7 @@ impl Driver {
                     return Ok(Some(error));
                 }
             }
-            if stop {
+            if requests.stop {
                 client.close();
                 self.transmit(&mut client);
                 return Ok(None);

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: which camera, where the plugin is, and running a pipeline.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+
+camera_usage() {
+  cat <<'TEXT'
+
+The camera is taken from the environment:
+  WYZE_URI                      wyze://HOST[:PORT]?uid=...&enr=...&mac=... or, in its place,
+  WYZE_UID, WYZE_ENR, WYZE_MAC  what the camera is known by
+  WYZE_HOST, WYZE_PORT          its address; without, it is looked for in the local network
+  WYZE_MODEL                    its model; without, what the camera says
+
+The values are in the arguments of gst-launch-1.0 while it runs, where other users of this machine can see them.
+TEXT
+}
+
+wrong_usage() {
+  echo "$(basename "$0"): $1; --help tells more" >&2
+  exit 2
+}
+
+# A value as gst-launch-1.0 reads it back whatever characters it has.
+quoted() {
+  local value=${1//\\/\\\\}
+  printf '"%s"' "${value//\"/\\\"}"
+}
+
+number() {
+  case $2 in
+    '' | *[!0-9]* | 0) wrong_usage "$1 needs a whole number of seconds, not '$2'" ;;
+  esac
+}
+
+# Sets `camera` and `speaker` to the source's and the sink's part of a gst-launch line.
+find_camera() {
+  local identity=()
+  identify
+  camera=(wyzesrc name=camera "${identity[@]}")
+  # shellcheck disable=SC2034 # for the scripts that talk
+  speaker=(wyzesink name=speaker "${identity[@]}")
+}
+
+# Sets `identity` to the properties that name the camera.
+identify() {
+  if [ -n "${WYZE_URI:-}" ]; then
+    identity=("uri=$(quoted "$WYZE_URI")")
+    return
+  fi
+  local missing=() name
+  for name in UID ENR MAC; do
+    local variable=WYZE_$name
+    if [ -n "${!variable:-}" ]; then
+      identity+=("${name,,}=$(quoted "${!variable}")")
+    else
+      missing+=("$variable")
+    fi
+  done
+  [ ${#missing[@]} -eq 0 ] || wrong_usage "no camera is named: set WYZE_URI, or WYZE_UID, WYZE_ENR and WYZE_MAC (missing: ${missing[*]})"
+  [ -z "${WYZE_HOST:-}" ] || identity+=("host=$(quoted "$WYZE_HOST")")
+  [ -z "${WYZE_PORT:-}" ] || identity+=("port=$(quoted "$WYZE_PORT")")
+  [ -z "${WYZE_MODEL:-}" ] || identity+=("model=$(quoted "$WYZE_MODEL")")
+}
+
+# Where the plugin is not installed, takes the one that was built here.
+find_plugin() {
+  command -v gst-launch-1.0 >/dev/null || {
+    echo "gst-launch-1.0 is missing: run $root/tests/setup.sh" >&2
+    exit 1
+  }
+  ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
+  local before=${GST_PLUGIN_PATH:-} target=${CARGO_TARGET_DIR:-$root/target} folder
+  for folder in "$target/release" "$target/debug" "$root/builddir"; do
+    if [ -e "$folder/libgstwyze.so" ]; then
+      export GST_PLUGIN_PATH=$folder${before:+:$before}
+      ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
+    fi
+  done
+  echo "the wyze plugin is neither installed nor built: run 'cargo build --release' in $root" >&2
+  exit 1
+}
+
+# Runs a pipeline to its end, at most $1 seconds where $1 is not empty. Ctrl-C, SIGTERM and the end of the time let it
+# finish its files.
+run_pipeline() {
+  local seconds=$1 timer='' status=0
+  shift
+  # SIGTERM, which it would die of, may come to the whole group; it is translated below.
+  (trap '' TERM HUP && exec gst-launch-1.0 -q -e "$@") &
+  local pipeline=$!
+  # Ctrl-C reaches the pipeline from the terminal; a second one from here would make it drop everything.
+  trap : INT
+  trap 'kill -INT "$pipeline"' TERM HUP
+  if [ -n "$seconds" ]; then
+    sleep "$seconds" >/dev/null 2>&1 &
+    timer=$!
+    wait -n "$pipeline" "$timer" || true
+    if ! kill "$timer" 2>/dev/null; then
+      kill -INT "$pipeline" 2>/dev/null || true
+    fi
+  fi
+  while kill -0 "$pipeline" 2>/dev/null; do
+    wait "$pipeline" || true
+  done
+  wait "$pipeline" || status=$?
+  trap - INT TERM HUP
+  return "$status"
+}

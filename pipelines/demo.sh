@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Shows the plugin at work without a camera: against the simulated one.
+set -euo pipefail
+# shellcheck source=pipelines/camera.sh
+. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+
+usage() {
+  cat <<TEXT
+Usage: $(basename "$0") [-t SECONDS] [-o FOLDER] [--debug] [--no-build]
+
+Installs and builds what is missing, starts a simulated camera, and shows its picture in a window. Without a display it
+writes a picture (PNG) and a film with sound (MP4) to FOLDER.
+
+  -t SECONDS    how long to show or to film (until the window is closed; 5)
+  -o FOLDER     where to write picture and film; nothing is shown then (wyze-demo in the folder for temporary files)
+  --debug       cargo's debug build, which is ready sooner
+  --no-build    everything is there already
+TEXT
+}
+
+seconds='' folder='' profile=release build=true
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage && exit ;;
+    -t) number -t "${2:-}" && seconds=$2 && shift ;;
+    -o) folder=${2:-} && [ -n "$folder" ] || wrong_usage "-o needs a folder" && shift ;;
+    --debug) profile=debug ;;
+    --no-build) build=false ;;
+    *) wrong_usage "what is '$1'?" ;;
+  esac
+  shift
+done
+
+target=${CARGO_TARGET_DIR:-$root/target}
+if [ "$build" = true ]; then
+  "$root/tests/setup.sh"
+  flags=(--locked --package gst-plugin-wyze --package wyze-camera)
+  [ "$profile" = debug ] || flags+=(--release)
+  cargo build --manifest-path "$root/Cargo.toml" "${flags[@]}"
+fi
+# This build, even where another one is installed.
+export GST_PLUGIN_PATH=$target/$profile${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+
+work=$(mktemp -d)
+camera_program=''
+clean_up() {
+  if [ -n "$camera_program" ]; then
+    kill "$camera_program" 2>/dev/null || true
+    wait "$camera_program" || true
+  fi
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+# On a free port, so that several demos and a real camera do not meet.
+mkfifo "$work/says"
+"$target/$profile/wyze-camera" --listen 127.0.0.1:0 --size 1280x720 --audio mulaw >"$work/says" &
+camera_program=$!
+exec 3<"$work/says"
+line='' WYZE_URI=''
+while [ -z "$WYZE_URI" ] && read -r text <&3; do
+  case $text in
+    gst-launch-1.0*) line=$text ;;
+    wyze://*) WYZE_URI=$text ;;
+  esac
+done
+[ -n "$WYZE_URI" ] || {
+  echo "the simulated camera did not start" >&2
+  exit 1
+}
+export WYZE_URI
+# What else it says is not of interest, but has to go somewhere.
+cat <&3 >/dev/null &
+
+if [ -z "$folder" ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
+  echo "A camera and a window; close it or press Ctrl-C to end:"
+  echo "  $line"
+  find_camera
+  run_pipeline "$seconds" "${camera[@]}" ! decodebin ! autovideosink
+else
+  folder=${folder:-${TMPDIR:-/tmp}/wyze-demo}
+  mkdir -p "$folder/film"
+  rm -f "$folder"/film/*.mp4
+  [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || echo "There is no display to show this on:"
+  echo "  $line"
+  "$here/snapshot.sh" "$folder/picture.png" >/dev/null
+  echo "Picture: $folder/picture.png"
+  "$here/record.sh" -s 3600 -t "${seconds:-5}" "$folder/film" >/dev/null
+  mv "$folder"/film/*.mp4 "$folder/film.mp4"
+  rmdir "$folder/film"
+  echo "Film with sound: $folder/film.mp4"
+fi

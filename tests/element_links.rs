@@ -1,0 +1,155 @@
+//! Bad networks and blocked pipelines.
+
+#[path = "support/element.rs"]
+mod support;
+
+use gst::prelude::*;
+use std::time::Duration;
+use support::*;
+use wyze_camera::{Envelope, LinkConfig, MediaSource, SentFrame, ServerOptions, SyntheticConfig};
+
+fn recorded(link: LinkConfig, envelope: Envelope, tolerance: Tolerance) -> TestCamera {
+    let media = MediaSource::Synthetic(SyntheticConfig { key_frame_len: 20_000, frame_len: 5_000, gop: 20, ..small() });
+    let options = ServerOptions { seed: 7, outgoing: link, incoming: link, record_frames: true };
+    TestCamera::start(|config| config.envelope = envelope, media, options, tolerance)
+}
+
+/// The bytes of each buffer of a pad.
+fn of(seen: &[Seen], pad: &str) -> Vec<gst::Buffer> {
+    seen.iter().filter_map(|seen| seen.buffer(pad)).collect()
+}
+
+/// Plays for as many pictures, and returns all buffers of both pads.
+fn play(player: &Player, pictures: usize) -> [Vec<gst::Buffer>; 2] {
+    player.play();
+    let mut buffers: [Vec<gst::Buffer>; 2] = Default::default();
+    player.until("the pictures", |seen| {
+        for (of_pad, name) in buffers.iter_mut().zip(["video", "audio"]) {
+            of_pad.extend(seen.buffer(name));
+        }
+        (buffers[0].len() >= pictures).then_some(())
+    });
+    let last = player.end();
+    for (of_pad, name) in buffers.iter_mut().zip(["video", "audio"]) {
+        of_pad.extend(of(&last, name));
+    }
+    buffers
+}
+
+/// Where in what was sent each buffer is; each after the one before.
+fn places(buffers: &[gst::Buffer], sent: &[SentFrame]) -> Vec<usize> {
+    let mut next = 0;
+    buffers
+        .iter()
+        .enumerate()
+        .map(|(i, buffer)| {
+            let sha256 = openssl::sha::sha256(&bytes(buffer));
+            let found = sent[next..].iter().position(|frame| frame.sha256 == sha256);
+            next += found.unwrap_or_else(|| panic!("buffer {i} was not sent, or not after the one before")) + 1;
+            next - 1
+        })
+        .collect()
+}
+
+#[test]
+fn reordering_and_duplication_lose_nothing() {
+    for envelope in [Envelope::Transcode, Envelope::Cc51] {
+        let link = LinkConfig { reorder: 0.1, duplicate: 0.05, ..LinkConfig::default() };
+        let camera = recorded(link, envelope, Tolerance::Behaviour);
+        let player = Player::new(&camera, Link::Both);
+        let got = play(&player, 100);
+        assert!(player.stat("duplicates") > 0 && player.stat("reordered") > 0);
+        assert_eq!((player.stat("incomplete"), player.stat("lost")), (0, 0), "{envelope:?}");
+        for (buffers, video) in got.iter().zip([true, false]) {
+            let sent = camera.sent(video);
+            let places = places(buffers, &sent);
+            assert!(places[0] < 5, "the first is the {}th that was sent", places[0]);
+            assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "none is missing: {places:?}");
+            assert_eq!(buffers.iter().filter(|buffer| is_discont(buffer)).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn loss_costs_only_the_frames_that_lost_a_packet() {
+    let link = LinkConfig { loss: 0.02, ..LinkConfig::default() };
+    let camera = recorded(link, Envelope::Transcode, Tolerance::Behaviour);
+    let player = Player::new(&camera, Link::Both);
+    let got = play(&player, 120);
+    let (lost, incomplete) = (player.stat("lost"), player.stat("incomplete"));
+    assert!(lost > 0 && incomplete > 0, "{lost} packets, {incomplete} frames");
+    let mut missing = 0;
+    for (buffers, video) in got.iter().zip([true, false]) {
+        let places = places(buffers, &camera.sent(video));
+        for (pair, buffer) in places.windows(2).zip(&buffers[1..]) {
+            let gap = pair[1] > pair[0] + 1;
+            missing += pair[1] - pair[0] - 1;
+            assert!(!gap || is_discont(buffer), "a gap without a word");
+        }
+    }
+    assert!(missing > 0 && missing as u64 <= lost, "{missing} frames are missing, {lost} packets were lost");
+}
+
+#[test]
+fn corruption_costs_only_what_it_hits() {
+    let link = LinkConfig { corrupt: 0.02, ..LinkConfig::default() };
+    let camera = recorded(link, Envelope::Cc51, Tolerance::Anything);
+    let player = Player::new(&camera, Link::Both);
+    let got = play(&player, 120);
+    let damaged = player.stat("undecryptable") + player.stat("bad-hmac") + player.stat("foreign");
+    assert!(damaged > 0);
+    for (buffers, video) in got.iter().zip([true, false]) {
+        places(buffers, &camera.sent(video));
+    }
+}
+
+#[test]
+fn a_blocked_pad_stops_neither_sound_nor_session() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    player.until("no-more-pads", |seen| matches!(seen, Seen::NoMorePads).then_some(()));
+    player.buffers("video", 5);
+    let pad = player.src.static_pad("video").unwrap();
+    let probe = pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, |_, _| gst::PadProbeReturn::Ok);
+    let probe = probe.unwrap();
+    // 4 s: more than the queue holds.
+    let (mut sounds, mut pictures) = (0, 0);
+    player.until("4 s of sound", |seen| {
+        sounds += usize::from(seen.buffer("audio").is_some());
+        pictures += usize::from(seen.buffer("video").is_some());
+        (sounds == 100).then_some(())
+    });
+    assert!(pictures <= 5, "{pictures} pictures came past the block");
+    wait_until("dropping", || player.stat("video-queue-drops") > 0);
+    assert_eq!(player.stat("audio-queue-drops"), 0);
+    let newest = player.pipeline.current_running_time().unwrap();
+    player.drain();
+    pad.remove_probe(probe);
+    // The one that was held, and then what the queue kept: no more than its two seconds.
+    let buffers = player.buffers("video", 3);
+    let at = buffers.iter().position(is_discont).expect("a discontinuity after the drop");
+    assert!(is_key(&buffers[at]), "{buffers:?}");
+    let kept = newest.saturating_sub(buffers[at].pts().unwrap());
+    assert!(kept < gst::ClockTime::from_mseconds(2500), "{kept} was kept");
+    player.buffers("video", 45);
+    let drops = player.stat("video-queue-drops");
+    player.buffers("video", 20);
+    assert_eq!(player.stat("video-queue-drops"), drops, "no more once it flows");
+}
+
+#[test]
+fn a_camera_that_reboots_is_an_error_and_found_again() {
+    let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    player.buffers("video", 5);
+    camera.reboot(Duration::from_millis(500));
+    let (error, _) = player.error();
+    assert!(error.matches(gst::ResourceError::Read), "{error}");
+    player.stop();
+    player.remove_sinks();
+    player.drain();
+    player.play();
+    player.buffers("video", 5);
+}

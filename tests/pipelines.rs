@@ -1,0 +1,281 @@
+//! The scripts in `pipelines/`, run as a user runs them, against the simulated camera.
+
+use gstwyze::protocol::credentials::Credentials;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, MediaSource};
+
+const SCRIPTS: [&str; 4] = ["view.sh", "listen.sh", "record.sh", "snapshot.sh"];
+/// Far beyond what any script here takes.
+const DEADLINE: &str = "100";
+const VARIABLES: [&str; 7] = ["WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC", "WYZE_HOST", "WYZE_PORT", "WYZE_MODEL"];
+
+/// `target/debug` or `target/release`, whichever this test is in.
+fn build_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// A script with this build's plugin and none of the variables of whoever runs the tests. Ended after the deadline.
+fn script(name: &str) -> Command {
+    script_until(name, DEADLINE)
+}
+
+/// The same, asked to end after so many seconds, and with the script's own exit code then.
+fn script_until(name: &str, seconds: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["--preserve-status", "--kill-after=20", seconds])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(name));
+    command.env("GST_PLUGIN_PATH", build_folder()).stdin(Stdio::null());
+    for variable in VARIABLES.iter().chain(&["DISPLAY", "WAYLAND_DISPLAY", "WYZE_VIDEO_SINK", "WYZE_AUDIO_SINK"]) {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Exit code and all that was printed.
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().expect("coreutils' timeout");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn run_well(command: &mut Command) -> String {
+    let (code, text) = run(command);
+    assert_eq!(code, Some(0), "{command:?} printed:\n{text}");
+    text
+}
+
+struct Scene {
+    camera: CameraServer,
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new(audio: LiveAudio) -> Self {
+        Self::with(CameraConfig::demo().unwrap(), audio)
+    }
+
+    fn with(config: CameraConfig, audio: LiveAudio) -> Self {
+        let media = LiveMediaConfig { width: 320, height: 180, audio, ..LiveMediaConfig::default() };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let camera = CameraServer::start(config, listen, MediaSource::Live(media)).unwrap();
+        // Characters that shells, GStreamer's parser and splitmuxsink would each like to eat.
+        let folder = tempfile::Builder::new().prefix("wyze %d \"a\\b' ").tempdir().unwrap();
+        Scene { camera, folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn script(&self, name: &str) -> Command {
+        self.script_until(name, DEADLINE)
+    }
+
+    fn script_until(&self, name: &str, seconds: &str) -> Command {
+        let mut command = script_until(name, seconds);
+        let port = self.camera.addr().port();
+        command.env("WYZE_URI", format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}"));
+        command
+    }
+
+    /// What every run has to end with: the camera has nothing to complain of.
+    fn assert_good_manners(self) {
+        let log = self.camera.stop();
+        assert!(log.is_empty(), "{log}");
+    }
+}
+
+/// What gst-discoverer-1.0 says of a file, which it has to find sound, and its duration.
+fn discover(file: &Path) -> (String, Duration) {
+    let text = run_well(Command::new("timeout").arg(DEADLINE).arg("gst-discoverer-1.0").arg(file));
+    let duration = text.lines().find_map(|line| line.trim().strip_prefix("Duration: ")).unwrap_or("0:0:0");
+    let parts: Vec<f64> = duration.split(':').map(|part| part.parse().unwrap()).collect();
+    let seconds = parts.iter().fold(0.0, |sum, part| sum * 60.0 + part);
+    (text, Duration::from_secs_f64(seconds))
+}
+
+fn assert_between(duration: Duration, least: f64, most: f64) {
+    assert!((least..=most).contains(&duration.as_secs_f64()), "{duration:?} is not between {least} and {most} s");
+}
+
+fn records_segments(audio: LiveAudio) {
+    let scene = Scene::new(audio);
+    let folder = scene.path("films");
+    let text = run_well(scene.script("record.sh").args(["-s", "2", "-t", "7"]).arg(&folder));
+    assert!(!text.contains(DEMO_ENR) && !text.contains(DEMO_UID) && !text.contains(DEMO_MAC), "{text}");
+
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 3, "{files:?}");
+    let mut whole = Duration::ZERO;
+    for (i, file) in files.iter().enumerate() {
+        let (text, duration) = discover(file);
+        assert!(text.contains("Quicktime") && text.contains("H.264") && text.contains("MPEG-4 AAC"), "{text}");
+        if i + 1 < files.len() {
+            assert_between(duration, 1.5, 3.0);
+        }
+        whole += duration;
+    }
+    // Less what connecting took.
+    assert_between(whole, 5.0, 8.0);
+    scene.assert_good_manners();
+}
+
+#[test]
+fn record_encodes_sound_that_mp4_cannot_hold() {
+    records_segments(LiveAudio::Mulaw);
+}
+
+#[test]
+fn record_keeps_aac() {
+    records_segments(LiveAudio::Aac);
+}
+
+#[test]
+fn record_without_sound() {
+    let scene = Scene::new(LiveAudio::None);
+    let folder = scene.path("films");
+    run_well(scene.script("record.sh").args(["-t", "4", "--no-audio"]).arg(&folder));
+    let film = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let (text, duration) = discover(&film);
+    assert!(text.contains("H.264") && !text.contains("audio"), "{text}");
+    assert_between(duration, 2.5, 4.5);
+    scene.assert_good_manners();
+}
+
+#[test]
+fn record_finishes_its_file_when_terminated() {
+    let scene = Scene::new(LiveAudio::Mulaw);
+    let folder = scene.path("films");
+    // SIGTERM after 4 s, as from a service manager; then it ends in its own time.
+    let mut command = scene.script_until("record.sh", "4");
+    run_well(command.arg(&folder));
+    let film = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    assert_between(discover(&film).1, 2.0, 4.5);
+    scene.assert_good_manners();
+}
+
+#[test]
+fn snapshot_writes_a_picture_of_the_whole_size() {
+    let scene = Scene::new(LiveAudio::Mulaw);
+    for (name, kind) in [("picture.jpg", "JPEG"), ("picture.png", "PNG")] {
+        let file = scene.path(name);
+        let text = run_well(scene.script("snapshot.sh").arg(&file));
+        assert!(text.contains(name) && !text.contains(DEMO_ENR), "{text}");
+        let (text, _) = discover(&file);
+        assert!(text.contains(kind) && text.contains("Width: 320") && text.contains("Height: 180"), "{text}");
+    }
+    scene.assert_good_manners();
+}
+
+#[test]
+fn listen_writes_the_sound() {
+    let scene = Scene::new(LiveAudio::Alaw);
+    let file = scene.path("sound.wav");
+    run_well(scene.script("listen.sh").args(["-t", "3", "-o"]).arg(&file));
+    let (text, duration) = discover(&file);
+    assert!(text.contains("WAV") && text.contains("audio") && !text.contains("video"), "{text}");
+    assert_between(duration, 2.0, 3.5);
+    scene.assert_good_manners();
+}
+
+#[test]
+fn view_shows_and_plays() {
+    let scene = Scene::new(LiveAudio::Pcm);
+    let mut view = scene.script("view.sh");
+    view.args(["-t", "2"]).env("WYZE_VIDEO_SINK", "fakesink").env("WYZE_AUDIO_SINK", "fakesink");
+    run_well(&mut view);
+    assert!(scene.camera.stats().video_frames > 10);
+    scene.assert_good_manners();
+}
+
+#[test]
+fn the_camera_may_be_given_by_single_variables() {
+    // All that a key may have and a shell or GStreamer's parser could stumble over.
+    let enr = r#"a"b\c!d'e;f=g+h/$i,j#k%l"#;
+    let config = CameraConfig::new(Credentials::new(DEMO_UID, enr, DEMO_MAC).unwrap());
+    let scene = Scene::with(config, LiveAudio::Mulaw);
+    let file = scene.path("picture.jpg");
+    let mut command = script("snapshot.sh");
+    command.args(["-n", "1"]).arg(&file);
+    command.env("WYZE_UID", DEMO_UID).env("WYZE_ENR", enr).env("WYZE_MAC", DEMO_MAC);
+    command.env("WYZE_HOST", "127.0.0.1").env("WYZE_PORT", scene.camera.addr().port().to_string());
+    let text = run_well(command.env("WYZE_MODEL", "WYZE_CAKP2JFUS"));
+    assert!(!text.contains(enr), "{text}");
+    assert!(discover(&file).0.contains("JPEG"));
+    scene.assert_good_manners();
+}
+
+#[test]
+fn without_a_camera_the_scripts_say_what_to_set() {
+    for name in SCRIPTS {
+        let argument = match name {
+            "record.sh" => Some("films"),
+            "snapshot.sh" => Some("picture.jpg"),
+            _ => None,
+        };
+        let (code, text) = run(script(name).args(argument));
+        assert_eq!(code, Some(2), "{name}: {text}");
+        assert!(["WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC"].iter().all(|v| text.contains(v)), "{name}: {text}");
+
+        let (code, text) = run(script(name).args(argument).env("WYZE_UID", DEMO_UID).env("WYZE_ENR", DEMO_ENR));
+        assert_eq!(code, Some(2), "{name}: {text}");
+        assert!(text.contains("missing: WYZE_MAC)") && !text.contains(DEMO_ENR), "{name}: {text}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_and_help_helps() {
+    for name in SCRIPTS.into_iter().chain(["demo.sh"]) {
+        let text = run_well(script(name).arg("--help"));
+        assert!(text.starts_with(&format!("Usage: {name}")), "{text}");
+        let (code, text) = run(script(name).arg("--nonsense"));
+        assert_eq!(code, Some(2), "{name}: {text}");
+        assert!(text.contains("--nonsense") && text.contains("--help"), "{name}: {text}");
+    }
+    for (name, arguments) in [
+        ("record.sh", &["-s", "soon", "films"][..]),
+        ("record.sh", &["-t"]),
+        ("record.sh", &[]),
+        ("snapshot.sh", &["picture.gif"]),
+        ("snapshot.sh", &["-n", "0", "picture.png"]),
+        ("listen.sh", &["-o"]),
+    ] {
+        assert_eq!(run(script(name).args(arguments)).0, Some(2), "{name} {arguments:?}");
+    }
+}
+
+#[test]
+fn the_element_s_error_comes_through_without_secrets() {
+    let scene = Scene::new(LiveAudio::None);
+    let mut command = scene.script("snapshot.sh");
+    command.env("WYZE_URI", "").env("WYZE_UID", "short").env("WYZE_ENR", DEMO_ENR).env("WYZE_MAC", DEMO_MAC);
+    let (code, text) = run(command.arg(scene.path("picture.jpg")));
+    assert!(code.is_some_and(|code| code != 0), "{code:?}: {text}");
+    assert!(text.contains("uid has 5 characters") && !text.contains(DEMO_ENR), "{text}");
+}
+
+#[test]
+fn demo_without_a_display_leaves_a_picture_and_a_film() {
+    let build = build_folder();
+    let folder = tempfile::tempdir().unwrap();
+    assert!(build.join("wyze-camera").exists(), "build it first: cargo build --workspace");
+    let mut demo = script("demo.sh");
+    demo.args(["--no-build", "-t", "4", "-o"]).arg(folder.path()).env("CARGO_TARGET_DIR", build.parent().unwrap());
+    if build.ends_with("debug") {
+        demo.arg("--debug");
+    }
+    let text = run_well(&mut demo);
+    let (picture, film) = (folder.path().join("picture.png"), folder.path().join("film.mp4"));
+    assert!([&picture, &film].iter().all(|file| text.contains(file.to_str().unwrap())), "{text}");
+    assert!(discover(&picture).0.contains("Width: 1280"));
+    let (text, duration) = discover(&film);
+    assert!(text.contains("H.264") && text.contains("AAC"), "{text}");
+    assert_between(duration, 2.5, 5.0);
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# All checks and tests, from wherever it is called. Installs what is missing; the test runner's count comes last.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Relative folders would mean another one to meson.
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR=$target CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+
+step() {
+  echo "== $* (at ${SECONDS} s)"
+}
+
+check_dependencies() {
+  if ! command -v cargo-deny >/dev/null; then
+    echo "Skipped: licences and sources of the dependencies, as cargo-deny is not installed (cargo install --locked cargo-deny)"
+    return
+  fi
+  cargo deny --locked check --hide-inclusion-graph licenses bans sources
+  # The database of known holes comes from the network, where there is one.
+  if cargo deny --locked fetch db >"$work/advisories" 2>&1; then
+    cargo deny --locked check --hide-inclusion-graph advisories
+  else
+    echo "Skipped: advisories, as their database could not be fetched"
+  fi
+}
+
+# Fails where GStreamer does not take the plugin: a plugin that cannot be loaded is only blacklisted.
+inspect() {
+  local folder=$1
+  GST_PLUGIN_PATH=$folder GST_REGISTRY=$work/registry gst-inspect-1.0 wyze >"$work/plugin"
+  GST_PLUGIN_PATH=$folder GST_REGISTRY=$work/registry gst-inspect-1.0 wyzesrc >"$work/element"
+  if ! grep -qF "$(realpath "$folder")/" "$work/plugin"; then
+    echo "another plugin was found than the one in $folder:" >&2
+    cat "$work/plugin" >&2
+    exit 1
+  fi
+  grep -E '^ +(Filename|Version|License|Source release date) ' "$work/plugin"
+}
+
+# The same profile and target folder as the tests', so that nothing is compiled for it anew.
+meson_installs() {
+  {
+    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug &&
+      meson compile -C "$work/build" &&
+      meson test -C "$work/build" &&
+      meson install -C "$work/build"
+  } >"$work/log" 2>&1 || {
+    cat "$work/log" >&2
+    exit 1
+  }
+  inspect "$(dirname "$(find "$work/prefix" -name libgstwyze.so)")"
+}
+
+step "What is missing"
+tests/setup.sh --tests
+step "Format"
+cargo fmt --all --check
+step "Lints"
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+step "Dependencies"
+check_dependencies
+step "Documentation"
+# For who reads the source, so private items may be linked.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --quiet --locked --workspace --no-deps --document-private-items
+step "Build"
+cargo build --quiet --locked --workspace --all-targets
+step "Plugin as cargo builds it"
+inspect "$target/debug"
+step "Plugin as meson installs it"
+meson_installs
+step "Tests"
+cargo nextest run --locked --workspace

@@ -1,0 +1,261 @@
+//! A client and a simulated camera in memory, in virtual time, over a seeded link.
+
+use gstwyze::protocol::client::{CameraInfo, Client, Config, Event};
+use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::model::VideoWish;
+use gstwyze::protocol::reassembly::{Frame, Kind};
+use gstwyze::protocol::talk::TalkEvent;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wyze_camera::{
+    Camera, CameraConfig, CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, Link, LinkConfig, MediaFrame, Synthetic,
+    SyntheticConfig,
+};
+
+const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
+pub const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
+pub const EPHEMERAL: ([u8; 4], u16) = ([10, 0, 0, 2], 51234);
+
+/// A datagram on its way to the camera.
+#[derive(Clone)]
+pub struct Up {
+    to_discovery: bool,
+    data: Vec<u8>,
+}
+
+impl AsMut<[u8]> for Up {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+}
+
+pub struct World {
+    pub now: Instant,
+    pub client: Client,
+    pub camera: Camera,
+    pub up: Link<Up>,
+    pub down: Link<Vec<u8>>,
+    /// Odds of losing a datagram with media, on top of what the link does; drawn here to know whose it was.
+    pub media_loss: f64,
+    pub rng: StdRng,
+    pub source: Option<(Instant, Synthetic)>,
+    pub sent: Vec<MediaFrame>,
+    pub hit: BTreeSet<usize>,
+    pub received: Vec<Frame>,
+    pub stages: Vec<Stage>,
+    pub connected: Option<CameraInfo>,
+    pub ended: Option<Error>,
+    pub talk_events: Vec<TalkEvent>,
+    pub unanswered: Vec<u16>,
+    pub camera_events: Vec<CameraEvent>,
+}
+
+pub fn credentials() -> Credentials {
+    Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap()
+}
+
+pub fn client_config() -> Config {
+    Config {
+        credentials: credentials(),
+        targets: vec![SocketAddr::from(DISCOVERY)],
+        video: true,
+        audio: true,
+        model: None,
+        video_wish: VideoWish::default(),
+        connect_timeout: Duration::from_secs(10),
+        reorder_wait: Duration::from_millis(100),
+        dtls_first_resend: Duration::from_millis(300),
+    }
+}
+
+pub fn camera_config(envelope: Envelope) -> CameraConfig {
+    CameraConfig { envelope, ..CameraConfig::new(credentials()) }
+}
+
+impl World {
+    pub fn new(client: Config, camera: CameraConfig, seed: u64) -> Self {
+        let now = Instant::now();
+        World {
+            now,
+            client: Client::new(client, now, Duration::from_secs(1_700_000_000), [seed as u8; 32]),
+            camera: Camera::new(camera, seed),
+            up: Link::new(LinkConfig::default(), seed),
+            down: Link::new(LinkConfig::default(), seed + 1),
+            media_loss: 0.0,
+            rng: StdRng::seed_from_u64(seed),
+            source: None,
+            sent: Vec::new(),
+            hit: BTreeSet::new(),
+            received: Vec::new(),
+            stages: Vec::new(),
+            connected: None,
+            ended: None,
+            talk_events: Vec::new(),
+            unanswered: Vec::new(),
+            camera_events: Vec::new(),
+        }
+    }
+
+    pub fn set_link(&mut self, config: LinkConfig) {
+        self.up.set_config(config);
+        self.down.set_config(config);
+    }
+
+    /// Moves everything that can move at this time.
+    pub fn exchange(&mut self) {
+        loop {
+            let mut moved = false;
+            while let Some(transmit) = self.client.poll_transmit() {
+                let to_discovery = transmit.to == SocketAddr::from(DISCOVERY);
+                self.up.send(self.now, Up { to_discovery, data: transmit.data });
+            }
+            self.drain_camera(None);
+            while let Some(mut up) = self.up.poll(self.now) {
+                let from = SocketAddr::from(CLIENT);
+                self.camera.handle_datagram(self.now, from, up.to_discovery, &mut up.data);
+                moved = true;
+            }
+            while let Some(mut down) = self.down.poll(self.now) {
+                self.client.handle_datagram(self.now, SocketAddr::from(EPHEMERAL), &mut down);
+                moved = true;
+            }
+            self.drain_events();
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    pub fn drain_camera(&mut self, frame: Option<usize>) {
+        while let Some(transmit) = self.camera.poll_transmit() {
+            if let Some(frame) = frame
+                && self.rng.random_bool(self.media_loss)
+            {
+                self.hit.insert(frame);
+                continue;
+            }
+            self.down.send(self.now, transmit.data);
+        }
+        while let Some(event) = self.camera.poll_event() {
+            self.camera_events.push(event);
+        }
+    }
+
+    pub fn drain_events(&mut self) {
+        while let Some(event) = self.client.poll_event() {
+            match event {
+                Event::Stage(stage) => self.stages.push(stage),
+                Event::Connected(info) => self.connected = Some(info),
+                Event::Frame(frame) => self.received.push(frame),
+                Event::Talk(event) => self.talk_events.push(event),
+                Event::Unanswered(command) => self.unanswered.push(command),
+                Event::Ended(error) => self.ended = Some(error),
+            }
+        }
+    }
+
+    pub fn next_event(&self) -> Option<Instant> {
+        let due = self.source.as_ref().and_then(|(start, source)| Some(*start + source.next_due()?));
+        let times = [
+            self.client.poll_timeout(),
+            self.camera.poll_timeout(),
+            self.up.poll_timeout(),
+            self.down.poll_timeout(),
+            due,
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    pub fn tick(&mut self) {
+        while let Some((start, source)) = &mut self.source
+            && source.next_due().is_some_and(|due| *start + due <= self.now)
+        {
+            let (_, frame) = source.next_frame().unwrap();
+            self.camera.push_frame(self.now, &frame);
+            self.sent.push(frame);
+            self.drain_camera(Some(self.sent.len() - 1));
+        }
+        self.client.handle_timeout(self.now);
+        self.camera.handle_timeout(self.now);
+        self.exchange();
+    }
+
+    /// Lets virtual time go on until `done`, for `limit` at most.
+    pub fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
+        let end = self.now + limit;
+        self.exchange();
+        while !done(self) && self.ended.is_none() {
+            let next = self.next_event().unwrap_or(end).max(self.now);
+            if next >= end {
+                self.now = end;
+                return;
+            }
+            self.now = next;
+            self.tick();
+        }
+    }
+
+    pub fn connect(&mut self) {
+        self.run_until(Duration::from_secs(10), |world| world.connected.is_some());
+        assert_eq!(self.ended, None);
+        assert!(self.connected.is_some(), "not connected: at {:?}", self.stages);
+    }
+
+    pub fn stream(&mut self, config: SyntheticConfig, time: Duration) {
+        self.source = Some((self.now, Synthetic::new(config)));
+        self.run_until(time, |_| false);
+        self.source = None;
+        // What is on its way arrives, and what is waited for is given up.
+        self.run_until(Duration::from_secs(1), |_| false);
+    }
+
+    /// The frames of `kind` that came out are those sent, but for the numbers in `hit`, in order and byte for byte.
+    pub fn assert_received_all_but(&self, hit: &BTreeSet<usize>) {
+        for kind in [Kind::Video, Kind::Audio] {
+            let sent: Vec<_> = self
+                .sent
+                .iter()
+                .enumerate()
+                .filter(|(number, frame)| frame.is_audio() == (kind == Kind::Audio) && !hit.contains(number))
+                .map(|(_, frame)| frame)
+                .collect();
+            let received: Vec<_> = self.received.iter().filter(|frame| frame.kind == kind).collect();
+            assert_eq!(received.len(), sent.len(), "{kind:?} frames, stats {:?}", self.client.stats());
+            for (received, sent) in received.iter().zip(sent) {
+                assert!(received.data == sent.data, "{kind:?} frame {:?}", received.info);
+                assert_eq!(received.info.codec, sent.codec);
+                assert_eq!(
+                    (received.info.seconds, received.info.microseconds, received.info.flags),
+                    (sent.seconds, sent.microseconds, sent.flags)
+                );
+            }
+        }
+    }
+
+    pub fn assert_no_deviation(&self) {
+        let entries: Vec<_> = self.camera.log().entries().iter().map(ToString::to_string).collect();
+        assert!(entries.is_empty(), "the camera noted: {entries:#?}");
+        assert!(self.unanswered.is_empty(), "commands without an answer: {:?}", self.unanswered);
+    }
+}
+
+pub fn both_envelopes() -> [Envelope; 2] {
+    [Envelope::Transcode, Envelope::Cc51]
+}
+
+pub const FAT: SyntheticConfig = SyntheticConfig {
+    video: Some(gstwyze::protocol::wire::codec::CodecId::H264),
+    fps: 20,
+    gop: 40,
+    key_frame_len: 150_000,
+    frame_len: 20_000,
+    frame_size: 0,
+    audio: Some(gstwyze::protocol::wire::codec::CodecId::MULAW),
+    audio_rate: 8000,
+    start: Duration::from_secs(1_700_000_000),
+    seed: 1,
+};
