@@ -8,6 +8,7 @@ use super::camera_audio::CameraAudio;
 use super::failure::Failure;
 use super::frame_cutter::CutFrame;
 use super::imp::CAT;
+use crate::identity::milliseconds;
 use crate::protocol::client::{CameraInfo, Event};
 use crate::protocol::error::Stage;
 use crate::protocol::reassembly::{Frame, Kind};
@@ -286,33 +287,26 @@ impl Talker {
 
     /// Waits until the camera listens. What takes longer than connect-timeout is an error.
     pub fn wait_ready(&self, is_flushing: impl Fn() -> bool) -> Waited {
-        let limit = |state: &State| state.since + self.connect_timeout + GRACE;
         loop {
             let state = self.state();
-            let waiting = |state: &mut State| {
-                !matches!(state.phase, Phase::Talking | Phase::Failed) && !is_flushing() && state.impatience().is_none()
-            };
-            let until = match state.phase {
-                Phase::Learning { since } => limit(&state).min(since + SOUND_PATIENCE),
-                _ => limit(&state),
-            };
-            // A millisecond more, so that what is waited for is over then.
-            let timeout = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-            let (state, _) =
-                self.changed.wait_timeout_while(state, timeout, waiting).unwrap_or_else(PoisonError::into_inner);
-            let (phase, impatience, late) = (state.phase, state.impatience(), Instant::now() >= limit(&state));
-            drop(state);
-            match phase {
+            let phase = state.phase;
+            let limit = state.since + self.connect_timeout + GRACE;
+            let until = match phase {
                 Phase::Talking => return Waited::Done,
                 Phase::Failed => return Waited::Failed,
                 _ if is_flushing() => return Waited::Interrupted,
-                _ => {}
+                Phase::Learning { since } => limit.min(since + SOUND_PATIENCE),
+                _ => limit,
+            };
+            let now = Instant::now();
+            if now < until {
+                let waiting = |state: &mut State| state.phase == phase && !is_flushing();
+                drop(self.changed.wait_timeout_while(state, until - now, waiting));
+                continue;
             }
-            if late {
-                self.fail(Failure::TooSlow(crate::identity::milliseconds(self.connect_timeout)));
-            } else if let Some(failure) = impatience {
-                self.fail(failure);
-            }
+            let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
+            drop(state);
+            self.fail(failure);
         }
     }
 

@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn a_pad_that_is_not_linked_goes_on_while_the_other_is_not_active_yet() {
         gst::init().unwrap();
-        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), Duration::ZERO);
+        let outputs =
+            Outputs::new(&glib::Object::new::<WyzeSrc>(), &Uid::new(&"A".repeat(20)).unwrap(), Duration::ZERO);
         let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
         video.set_active(true).unwrap();
         for pad in [&video, &audio] {
