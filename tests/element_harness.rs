@@ -1,7 +1,6 @@
 //! One pad of the element in GStreamer's own test harness.
 
 #[path = "support/element.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use gst::prelude::*;
