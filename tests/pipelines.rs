@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, MediaSource};
+use wyze_camera::{
+    CameraConfig, CameraEvent, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, MediaSource,
+};
 
-const SCRIPTS: [&str; 4] = ["view.sh", "listen.sh", "record.sh", "snapshot.sh"];
+const SCRIPTS: [&str; 6] = ["view.sh", "listen.sh", "record.sh", "snapshot.sh", "talk.sh", "intercom.sh"];
 /// Far beyond what any script here takes.
 const DEADLINE: &str = "100";
 const VARIABLES: [&str; 7] = ["WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC", "WYZE_HOST", "WYZE_PORT", "WYZE_MODEL"];
@@ -193,6 +195,51 @@ fn view_shows_and_plays() {
     run_well(&mut view);
     assert!(scene.camera.stats().video_frames > 10);
     scene.assert_good_manners();
+}
+
+/// How often µ-law goes up through zero, a second of 8000 samples.
+fn pitch(mulaw: &[u8]) -> f64 {
+    // The highest bit is the sign, set above zero.
+    let rises = mulaw.windows(2).filter(|pair| pair[0] & 0x80 == 0 && pair[1] & 0x80 != 0).count();
+    rises as f64 * 8000.0 / mulaw.len() as f64
+}
+
+#[test]
+fn talk_plays_a_file() {
+    let scene = Scene::new(LiveAudio::Mulaw);
+    let file = scene.path("tone.wav");
+    let tone = ["audiotestsrc", "num-buffers=86", "freq=660", "!", "audio/x-raw,rate=44100,channels=2", "!", "wavenc"];
+    let mut make = Command::new("gst-launch-1.0");
+    make.arg("-q").args(tone).args(["!", "fdsink"]).stdout(std::fs::File::create(&file).unwrap());
+    assert!(make.status().unwrap().success());
+    run_well(scene.script("talk.sh").arg(&file));
+    let heard = scene.camera.talk_audio();
+    // 86 buffers of 1024 samples.
+    let seconds = heard.len() as f64 / 8000.0;
+    assert!((seconds - 2.0).abs() < 0.05, "{seconds} s");
+    assert!((pitch(&heard) - 660.0).abs() < 10.0, "{} Hz", pitch(&heard));
+    scene.assert_good_manners();
+}
+
+#[test]
+fn the_intercom_shows_plays_and_talks_on_one_session() {
+    for echo in [&[][..], &["--no-echo-cancellation"]] {
+        let scene = Scene::new(LiveAudio::Mulaw);
+        let mut intercom = scene.script("intercom.sh");
+        intercom.args(["-t", "4"]).args(echo);
+        for (variable, element) in
+            [("VIDEO_SINK", "fakesink"), ("AUDIO_SINK", "fakesink"), ("AUDIO_SOURCE", "audiotestsrc")]
+        {
+            intercom.env(format!("WYZE_{variable}"), element);
+        }
+        run_well(&mut intercom);
+        let clients =
+            scene.camera.take_events().into_iter().filter(|e| matches!(e, CameraEvent::ClientConnected { .. }));
+        assert_eq!(clients.count(), 1);
+        assert!(scene.camera.stats().video_frames > 10);
+        assert!(scene.camera.talk_audio().len() > 8000, "{} bytes", scene.camera.talk_audio().len());
+        scene.assert_good_manners();
+    }
 }
 
 #[test]
