@@ -89,7 +89,13 @@ fn the_pads_and_their_caps_are_the_element_s() {
 /// Whoever changes an error's text has to look here too, as people search README.md for it.
 #[test]
 fn the_errors_of_the_troubleshooting_table_exist() {
-    let sources = ["protocol/error.rs", "protocol/credentials.rs", "session/registry.rs", "wyzesrc/settings.rs"];
+    let sources = [
+        "protocol/error.rs",
+        "protocol/credentials.rs",
+        "session/registry.rs",
+        "identity/mod.rs",
+        "wyzesrc/settings.rs",
+    ];
     let stream = "wyzesrc/stream.rs";
     let source: String = sources.iter().chain(&[stream]).map(|path| file(Path::new("src").join(path))).collect();
     // A string that goes on in the next line is one string.
