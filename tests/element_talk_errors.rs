@@ -143,6 +143,7 @@ fn encoded_sound_of_another_kind_says_what_the_camera_speaks() {
         speaker.play();
         expect(&speaker, gst::StreamError::WrongType, &["µ-law, 8000 Hz, one channel", "decodebin ! wyzesink", word]);
     }
+    wait_until("the end of the talks", || camera.talks().iter().all(|talk| talk.end.is_some()));
 }
 
 #[test]

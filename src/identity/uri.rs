@@ -143,9 +143,9 @@ pub fn format(
         ("enr", identity.enr.clone()),
         ("mac", identity.mac.clone()),
         ("model", identity.model.clone()),
-        ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string())),
     ];
-    let set = own.into_iter().chain(further).filter_map(|(key, value)| Some((key, value?)));
+    let last = ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string()));
+    let set = own.into_iter().chain(further).chain([last]).filter_map(|(key, value)| Some((key, value?)));
     for (i, (key, value)) in set.enumerate() {
         let separator = if i == 0 { '?' } else { '&' };
         let _ = write!(uri, "{separator}{key}={}", utf8_percent_encode(&value, ENCODED));

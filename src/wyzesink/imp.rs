@@ -189,7 +189,6 @@ impl ElementImpl for WyzeSink {
 fn template_caps() -> gst::Caps {
     let rate = gst::IntRange::new(1, i32::MAX);
     let channels = gst::IntRange::new(1, i32::MAX);
-    // Every sample format of this GStreamer, as audioconvert has them.
     let raw = gst::Structure::builder("audio/x-raw").field("layout", "interleaved");
     let aac = gst::Structure::builder("audio/mpeg")
         .field("mpegversion", 4)

@@ -256,9 +256,14 @@ impl Talker {
 
     /// Posts the error. Not on this thread: an application may stop the element from within.
     pub fn fail(&self, failure: Failure) {
-        if self.fails()
-            && let Some(element) = self.element.upgrade()
-        {
+        if !self.fails() {
+            return;
+        }
+        if let Some(session) = lock(&self.session).as_ref() {
+            session.set_wants(Wants::default());
+            session.stop_talk(true);
+        }
+        if let Some(element) = self.element.upgrade() {
             element.call_async(move |element| failure.post(element));
         }
     }

@@ -69,7 +69,9 @@ fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
     };
     let mut properties = Identity::properties();
-    properties.extend([
+    // Those that say how, between those that say which camera and the time that it has.
+    let before_timeout = properties.len() - 1;
+    let own = [
         glib::ParamSpecString::builder("uri")
             .nick("URI")
             .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd")
@@ -97,6 +99,9 @@ fn properties() -> Vec<glib::ParamSpec> {
         )
         .mutable_ready()
         .build(),
+    ];
+    properties.splice(before_timeout..before_timeout, own);
+    properties.extend([
         structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
         structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
     ]);
