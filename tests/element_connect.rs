@@ -7,7 +7,7 @@ use gst::prelude::*;
 use gstwyze::protocol::dtls::Suite;
 use std::sync::mpsc;
 use support::*;
-use wyze_camera::{CameraEvent, Envelope, LiveAudio, LiveVideo, MediaSource, SyntheticConfig};
+use wyze_camera::{CameraEvent, Envelope, LiveAudio, LiveVideo, MediaSource, Synthetic, SyntheticConfig};
 
 #[test]
 fn the_first_launch_line_shows_the_picture() {
@@ -279,6 +279,24 @@ fn a_pad_that_is_linked_late_starts_where_decoding_can() {
         for _ in 0..10 {
             got.recv_timeout(PATIENCE).unwrap();
         }
+    }
+}
+
+#[test]
+fn the_picture_starts_at_a_key_frame_that_can_be_decoded() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Only("video"));
+    player.connect();
+    let mut media = Synthetic::new(SyntheticConfig { audio: None, gop: 6, ..small() });
+    let mut frames: Vec<_> = (0..16).map(|_| media.next_frame().unwrap().1).collect();
+    // A key frame without its parameter sets: only the picture, from its start code on.
+    let picture = frames[6].data.windows(5).position(|bytes| bytes == [0, 0, 0, 1, 0x65]).unwrap();
+    frames[6].data.drain(..picture);
+    for frame in &frames[1..] {
+        camera.push_frame(frame);
+    }
+    for (buffer, frame) in player.buffers("video", 4).iter().zip(&frames[12..]) {
+        assert_eq!(bytes(buffer), frame.data);
     }
 }
 

@@ -304,3 +304,22 @@ fn post_flow_error(element: &WyzeSrc, error: gst::FlowError) {
     };
     gst::element_error!(element, gst::StreamError::Failed, ("{text}"), ["streaming stopped, reason {error}"]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pad_that_is_not_linked_goes_on_while_the_other_is_not_active_yet() {
+        gst::init().unwrap();
+        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), Duration::ZERO);
+        let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
+        video.set_active(true).unwrap();
+        for pad in [&video, &audio] {
+            outputs.lock().combiner.add_pad(pad);
+        }
+        assert!(outputs.judge(&video, Err(gst::FlowError::NotLinked)));
+        assert!(outputs.judge(&video, Ok(gst::FlowSuccess::Ok)));
+        assert!(!outputs.judge(&video, Err(gst::FlowError::Flushing)), "its own flush is an end");
+    }
+}
