@@ -102,13 +102,13 @@ run_pipeline() {
     wait -n "$pipeline" "$timer" || true
   done
   ask_to_finish
-  kill "$timer" 2>/dev/null || true
+  stop_timer || true
 
   start_timer "$finishing"
   while running "$pipeline" && running "$timer"; do
     wait -n "$pipeline" "$timer" || true
   done
-  kill "$timer" 2>/dev/null || kill -INT "$pipeline" 2>/dev/null || true
+  stop_timer || kill -INT "$pipeline" 2>/dev/null || true
   trap - INT TERM HUP
   wait "$pipeline" || status=$?
   return "$status"
@@ -121,6 +121,13 @@ running() {
 start_timer() {
   sleep "$1" >/dev/null 2>&1 &
   timer=$!
+}
+
+# False when its time was over. By SIGKILL, as a shell that has not become sleep yet would run the script's EXIT trap.
+stop_timer() {
+  {
+    kill -KILL "$timer" && ! wait "$timer"
+  } 2>/dev/null
 }
 
 ask_to_finish() {
