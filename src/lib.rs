@@ -1,15 +1,19 @@
 //! GStreamer plugin for Wyze cameras.
 //!
-//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`]) → [`session`] → [`protocol`].
+//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`], [`wyzesink`]) → [`session`] → [`protocol`].
 
 use gst::glib;
 
+mod identity;
 pub mod protocol;
+mod report;
 pub mod session;
+pub mod wyzesink;
 pub mod wyzesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    wyzesrc::register(plugin)
+    wyzesrc::register(plugin)?;
+    wyzesink::register(plugin)
 }
 
 gst::plugin_define!(

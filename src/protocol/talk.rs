@@ -41,7 +41,7 @@ pub enum TalkError {
 pub enum TalkEvent {
     /// Audio is taken from now on.
     Ready,
-    /// All is sent and the camera has been told, as was asked for.
+    /// All is sent and has sounded and the camera has been told, as was asked for.
     Stopped,
     Failed(TalkError),
 }
@@ -61,6 +61,8 @@ pub struct Talk {
     psk: Psk,
     deadline: Instant,
     endpoint: Option<Endpoint>,
+    /// The random of the ClientHello that `endpoint` began with.
+    hello: Option<[u8; 32]>,
     /// When OpenSSL's timer is due, on the caller's clock.
     dtls_timeout: Option<Instant>,
     ready: bool,
@@ -81,6 +83,7 @@ impl Talk {
             psk,
             deadline: now + OPEN_LIMIT,
             endpoint: None,
+            hello: None,
             dtls_timeout: None,
             ready: false,
             queue: VecDeque::new(),
@@ -96,11 +99,15 @@ impl Talk {
 
     /// Takes what came on the back channel.
     pub fn handle_datagram(&mut self, now: Instant, payload: &[u8]) -> Option<TalkEvent> {
-        let fresh = self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::State::Failed(_)));
-        if fresh {
-            if !is_client_hello(payload) {
-                return None;
-            }
+        let failed = self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::State::Failed(_)));
+        let hello = client_hello_random(payload);
+        // Before its login, a camera may begin anew; what an earlier talk left on the way is such a beginning too.
+        let begins = hello.is_some() && (failed || (!self.ready && hello != self.hello));
+        if failed && !begins {
+            return None;
+        }
+        if begins {
+            self.hello = hello;
             let settings = dtls::Settings::new(Role::Server { hello_verify: false }, self.psk.clone());
             match Endpoint::new(&settings) {
                 Ok(endpoint) => self.endpoint = Some(endpoint),
@@ -172,14 +179,20 @@ impl Talk {
         }
     }
 
-    /// Ends the talk when all that waits is sent, or with `at_once`, now. `Some` where it is over already.
+    /// Ends the talk when all that waits is sent and has sounded, or with `at_once`, now. `Some` where it is over already.
     pub fn stop(&mut self, at_once: bool) -> Option<TalkEvent> {
         self.draining = true;
         if at_once || !self.ready {
-            self.queue.clear();
-            self.queued = Duration::ZERO;
+            self.flush();
+            self.next_due = None;
         }
         self.is_drained().then_some(TalkEvent::Stopped)
+    }
+
+    /// Drops what waits to be sent.
+    pub fn flush(&mut self) {
+        self.queue.clear();
+        self.queued = Duration::ZERO;
     }
 
     /// Says goodbye on the back channel; what is left to transmit says so.
@@ -189,8 +202,9 @@ impl Talk {
         }
     }
 
+    /// The last frame gets its time: switched off with it, the camera would not play it to its end.
     fn is_drained(&self) -> bool {
-        self.draining && self.queue.is_empty()
+        self.draining && self.queue.is_empty() && self.next_due.is_none()
     }
 
     fn send_next(&mut self, now: Instant) {
@@ -218,6 +232,10 @@ impl Talk {
     }
 }
 
-fn is_client_hello(payload: &[u8]) -> bool {
-    payload.len() > 13 && payload[0] == HANDSHAKE && payload[3..5] == [0, 0] && payload[13] == CLIENT_HELLO
+/// The random of a datagram that begins a handshake.
+fn client_hello_random(payload: &[u8]) -> Option<[u8; 32]> {
+    // Behind the headers of record and message and the version.
+    const RANDOM: usize = 13 + 12 + 2;
+    let random = payload.get(RANDOM..)?.first_chunk()?;
+    (payload[0] == HANDSHAKE && payload[3..5] == [0, 0] && payload[13] == CLIENT_HELLO).then_some(*random)
 }

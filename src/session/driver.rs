@@ -8,6 +8,7 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rand::RngExt;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Driver {
     socket: UdpSocket,
     config: Config,
     members: Members,
+    /// What members asked for and is not done yet.
+    actions: VecDeque<Action>,
     events: Events,
     /// The last batch was full: there is more to read, and no new event will say so.
     unread: bool,
@@ -51,6 +54,7 @@ impl Driver {
             socket,
             config,
             members: Members::default(),
+            actions: VecDeque::new(),
             events: Events::with_capacity(2),
             unread: false,
         }
@@ -62,12 +66,12 @@ impl Driver {
             .try_run(place)
             .unwrap_or_else(|e| Some(Error::Broken { stage: Stage::Discovery, reason: e.to_string() }));
         // From here on nobody can join; those who have since the last look are told too.
-        let actions = {
+        {
             let mut requests = lock(&self.shared.requests);
             requests.ended = true;
-            std::mem::take(&mut requests.actions)
-        };
-        for action in actions {
+            self.actions.extend(requests.actions.drain(..));
+        }
+        while let Some(action) = self.actions.pop_front() {
             match action {
                 Action::Join(id, wants, observer) => self.members.join(id, wants, observer),
                 Action::Leave(id, done) => {
@@ -91,7 +95,7 @@ impl Driver {
             if requests.stop {
                 return Ok(None);
             }
-            for action in requests.actions {
+            while let Some(action) = self.actions.pop_front() {
                 self.act_early(action);
             }
             match requests.resolved {
@@ -109,9 +113,11 @@ impl Driver {
         self.drive()
     }
 
-    /// What has been asked since the last look.
-    fn take_requests(&self) -> Requests {
-        std::mem::take(&mut *lock(&self.shared.requests))
+    /// What has been asked since the last look; actions go to those that are still to do.
+    fn take_requests(&mut self) -> Requests {
+        let mut requests = std::mem::take(&mut *lock(&self.shared.requests));
+        self.actions.extend(requests.actions.drain(..));
+        requests
     }
 
     fn drive(&mut self) -> io::Result<Option<Error>> {
@@ -120,8 +126,12 @@ impl Driver {
         let mut buffer = vec![0; DATAGRAM];
         loop {
             let requests = self.take_requests();
-            for action in requests.actions {
+            while let Some(action) = self.actions.pop_front() {
                 self.act(&mut client, action);
+                // Told before the next action: the end of one talk is not for whoever starts another.
+                if let Some(error) = self.pump(&mut client) {
+                    return Ok(Some(error));
+                }
             }
             if requests.stop {
                 client.close();
@@ -148,7 +158,7 @@ impl Driver {
             Action::Want(id, wants) => self.members.want(id, wants),
             Action::VideoWish(wish) => self.config.video_wish = wish,
             // Members talk once they are told that the camera is connected.
-            Action::StartTalk(_) | Action::Talk(..) | Action::StopTalk { .. } => {}
+            Action::StartTalk(_) | Action::Talk(..) | Action::FlushTalk(_) | Action::StopTalk { .. } => {}
         }
         let wants = self.members.wants();
         (self.config.video, self.config.audio) = (wants.video, wants.audio);
@@ -175,6 +185,11 @@ impl Driver {
             Action::Talk(id, audio) => {
                 if self.members.is_talker(id) {
                     client.send_talk(audio, now);
+                }
+            }
+            Action::FlushTalk(id) => {
+                if self.members.is_talker(id) {
+                    client.flush_talk();
                 }
             }
             Action::StopTalk { member, at_once } => {

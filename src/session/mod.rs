@@ -22,9 +22,13 @@ use std::net::SocketAddr;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
+
+/// The first re-send of the handshake, for [`Config::dtls_first_resend`].
+pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 
 /// Where to look for the camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,7 @@ enum Action {
     VideoWish(VideoWish),
     StartTalk(MemberId),
     Talk(MemberId, TalkAudio),
+    FlushTalk(MemberId),
     StopTalk {
         member: MemberId,
         at_once: bool,

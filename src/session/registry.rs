@@ -143,7 +143,12 @@ impl Membership {
         self.act(Action::Talk(self.id, audio));
     }
 
-    /// Ends the talk when all is sent, or at once.
+    /// Drops what waits to be sent; the talk goes on.
+    pub fn flush_talk(&self) {
+        self.act(Action::FlushTalk(self.id));
+    }
+
+    /// Ends the talk when all is sent and has sounded, or at once.
     pub fn stop_talk(&self, at_once: bool) {
         self.act(Action::StopTalk { member: self.id, at_once });
     }

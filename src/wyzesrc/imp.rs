@@ -1,11 +1,13 @@
 use super::caps;
 use super::outputs::{Media, Outputs};
-use super::settings::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_LATENCY, DEFAULT_PORT, Resolution, Settings};
+use super::settings::{DEFAULT_LATENCY, Resolution, Settings};
 use super::statistics;
-use super::stream::{Stream, report_stage};
+use super::stream::Stream;
 use super::uri;
+use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::client::Event;
-use crate::session::{Conflict, JoinError, Membership, Wants};
+use crate::report;
+use crate::session::{Membership, Wants};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -56,12 +58,7 @@ impl ObjectSubclass for WyzeSrc {
     type Interfaces = (gst::URIHandler,);
 }
 
-fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
 fn properties() -> Vec<glib::ParamSpec> {
-    let text = |name, nick, blurb| glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build();
     let number = |name, nick, blurb, maximum, default| {
         glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).maximum(maximum).default_value(default)
     };
@@ -71,21 +68,13 @@ fn properties() -> Vec<glib::ParamSpec> {
     let structure = |name, nick, blurb| {
         glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
     };
-    vec![
-        text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
-        text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),
-        text("mac", "MAC", "The camera's MAC address, 12 hexadecimal digits"),
-        text("host", "Host", "The camera's IPv4 address or name; unset searches the local network by broadcast"),
-        glib::ParamSpecUInt::builder("port")
-            .nick("Port")
-            .blurb("The UDP port that the camera listens on for discovery")
-            .minimum(1)
-            .maximum(u16::MAX.into())
-            .default_value(DEFAULT_PORT.into())
+    let mut properties = Identity::properties();
+    properties.extend([
+        glib::ParamSpecString::builder("uri")
+            .nick("URI")
+            .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd")
             .mutable_ready()
             .build(),
-        text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
-        text("uri", "URI", "All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd"),
         switch("video", "Video", "Whether the camera is asked for video"),
         switch("audio", "Audio", "Whether the camera is asked for audio"),
         glib::ParamSpecEnum::builder_with_default("resolution", Resolution::default())
@@ -108,18 +97,10 @@ fn properties() -> Vec<glib::ParamSpec> {
         )
         .mutable_ready()
         .build(),
-        number(
-            "connect-timeout",
-            "Connect timeout",
-            "How long connecting may take before it is an error, in ms",
-            u32::MAX,
-            milliseconds(DEFAULT_CONNECT_TIMEOUT),
-        )
-        .mutable_ready()
-        .build(),
         structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
         structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
-    ]
+    ]);
+    properties
 }
 
 impl ObjectImpl for WyzeSrc {
@@ -145,9 +126,9 @@ impl ObjectImpl for WyzeSrc {
         }
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
-        match name {
-            "uid" | "enr" | "mac" => gst::info!(CAT, imp = self, "{name} set"),
-            _ => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
+        match identity::is_secret(name) {
+            true => gst::info!(CAT, imp = self, "{name} set"),
+            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
         }
         let wish = settings.video_wish();
         drop(settings);
@@ -159,12 +140,6 @@ impl ObjectImpl for WyzeSrc {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         let settings = || lock(&self.settings);
         match pspec.name() {
-            "uid" => settings().uid.to_value(),
-            "enr" => settings().enr.to_value(),
-            "mac" => settings().mac.to_value(),
-            "host" => settings().host.to_value(),
-            "port" => u32::from(settings().port).to_value(),
-            "model" => settings().model.to_value(),
             "uri" => uri::format(&settings()).to_value(),
             "video" => settings().video.to_value(),
             "audio" => settings().audio.to_value(),
@@ -172,10 +147,9 @@ impl ObjectImpl for WyzeSrc {
             "bitrate" => u32::from(settings().bitrate).to_value(),
             "framerate" => u32::from(settings().framerate).to_value(),
             "latency" => milliseconds(settings().latency).to_value(),
-            "connect-timeout" => milliseconds(settings().connect_timeout).to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
-            other => unreachable!("GObject knows no property {other}"),
+            other => settings().identity.property(other).expect("GObject knows no other property"),
         }
     }
 
@@ -186,26 +160,21 @@ impl ObjectImpl for WyzeSrc {
     }
 }
 
-/// Puts a property's value, of the type that GObject has checked, into its field. An empty text is none.
+/// Puts a property's value, of the type that GObject has checked, into its field.
 fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
-    let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+    if settings.identity.set_property(name, value) {
+        return;
+    }
     let number = || value.get::<u32>().unwrap_or_default();
     let switch = || value.get::<bool>().unwrap_or_default();
     match name {
-        "uid" => settings.uid = text(),
-        "enr" => settings.enr = text(),
-        "mac" => settings.mac = text(),
-        "host" => settings.host = text(),
-        "model" => settings.model = text(),
-        // Numbers are within the field's range by their property's maximum.
-        "port" => settings.port = number() as u16,
         "video" => settings.video = switch(),
         "audio" => settings.audio = switch(),
         "resolution" => settings.resolution = value.get().unwrap_or_default(),
+        // Numbers are within the field's range by their property's maximum.
         "bitrate" => settings.bitrate = number() as u16,
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
-        "connect-timeout" => settings.connect_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }
 }
@@ -216,7 +185,7 @@ impl URIHandlerImpl for WyzeSrc {
     const URI_TYPE: gst::URIType = gst::URIType::Src;
 
     fn protocols() -> &'static [&'static str] {
-        &[uri::SCHEME]
+        &[identity::SCHEME]
     }
 
     fn uri(&self) -> Option<String> {
@@ -224,16 +193,7 @@ impl URIHandlerImpl for WyzeSrc {
     }
 
     fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        if self.is_running() {
-            return Err(glib::Error::new(gst::URIError::BadState, "The URI can only be changed in NULL or READY"));
-        }
-        let unknown = uri::apply(text, &mut lock(&self.settings)).map_err(|e| {
-            let kind = match e {
-                uri::UriError::Scheme => gst::URIError::UnsupportedProtocol,
-                _ => gst::URIError::BadUri,
-            };
-            glib::Error::new(kind, &e.to_string())
-        })?;
+        let unknown = identity::set_uri(self.is_running(), || uri::apply(text, &mut lock(&self.settings)))?;
         for key in unknown {
             gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
         }
@@ -328,25 +288,17 @@ impl WyzeSrc {
         let (observer, weak) = (stream.clone(), element.downgrade());
         let observe = move |event| match event {
             // Without the lock, as an application may look at properties from within the message.
-            Event::Stage(stage) => weak.upgrade().iter().for_each(|element| report_stage(element, stage)),
+            Event::Stage(stage) => weak.upgrade().iter().for_each(|element| {
+                gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
+                report::stage(element, stage);
+            }),
             event => lock(&observer).handle(event),
         };
         let wants = Wants { video: settings.video, audio: settings.audio };
         let wish = Some(settings.video_wish());
-        let (session, conflicts) = Membership::join(config, settings.place(), wants, wish, observe).map_err(|e| {
-            let text = e.to_string();
-            match e {
-                JoinError::OtherCredentials => gst::error_msg!(gst::ResourceError::Settings, ("{text}")),
-                JoinError::Io(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{text}")),
-            }
-        })?;
-        for conflict in conflicts {
-            let text = match conflict {
-                Conflict::VideoWish => "Another element asked for another picture; the camera now gives this one's",
-                Conflict::Place => "Another element uses this camera at another address; its session is shared",
-            };
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
-        }
+        let (session, conflicts) = Membership::join(config, settings.identity.place(), wants, wish, observe)
+            .map_err(|e| report::join_error(&e))?;
+        report::conflicts(&*element, &conflicts);
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
         Ok(())
     }

@@ -13,7 +13,10 @@ use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long after no-more-pads an application may take to link one.
+const LINK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A pad to be, and what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ enum Step {
 struct State {
     pads: [Option<gst::Pad>; 2],
     combiner: UniqueFlowCombiner,
-    no_more_pads: bool,
+    no_more_pads: Option<Instant>,
     /// One error for one failure, whichever pad sees it first.
     failed: bool,
     steps: VecDeque<Step>,
@@ -166,7 +169,7 @@ impl Outputs {
                 return;
             };
             if matches!(step, Step::NoMorePads) {
-                state.no_more_pads = true;
+                state.no_more_pads = Some(Instant::now());
             }
             drop(state);
             match step {
@@ -270,8 +273,10 @@ impl Outputs {
         let mut state = self.lock();
         let error = match state.combiner.update_pad_flow(pad, result) {
             Ok(_) => return true,
-            // The pad that will be linked may still be to come.
-            Err(gst::FlowError::NotLinked) if !state.no_more_pads => return true,
+            // The pad that will be linked may still be to come, or be linked by another thread right now.
+            Err(gst::FlowError::NotLinked) if state.no_more_pads.is_none_or(|at| at.elapsed() < LINK_PATIENCE) => {
+                return true;
+            }
             // With a pad that is not linked, the combiner says so too while the other pad is not active yet.
             Err(gst::FlowError::Flushing) => return result != Err(gst::FlowError::Flushing),
             Err(error) => error,
@@ -312,7 +317,8 @@ mod tests {
     #[test]
     fn a_pad_that_is_not_linked_goes_on_while_the_other_is_not_active_yet() {
         gst::init().unwrap();
-        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), Duration::ZERO);
+        let uid = Uid::from_wire(*b"HSBJYB5HSETGCDWD111A").unwrap();
+        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), &uid, Duration::ZERO);
         let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
         video.set_active(true).unwrap();
         for pad in [&video, &audio] {

@@ -1,16 +1,13 @@
 //! The properties' values, and what they mean for a session.
 
+use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::Config;
-use crate::protocol::credentials::{CredentialError, Credentials};
 use crate::protocol::model::{self, VideoWish};
-use crate::session::Place;
+use crate::session;
 use gst::glib;
 use std::time::Duration;
 
-pub const DEFAULT_PORT: u16 = 32761;
 pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
-pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
-const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 
 /// The picture that the camera is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -46,37 +43,25 @@ impl From<Resolution> for model::Resolution {
 /// What is set so far; checked as a whole by [`Settings::config`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
-    pub uid: Option<String>,
-    pub enr: Option<String>,
-    pub mac: Option<String>,
-    pub host: Option<String>,
-    pub port: u16,
-    pub model: Option<String>,
+    pub identity: Identity,
     pub video: bool,
     pub audio: bool,
     pub resolution: Resolution,
     pub bitrate: u16,
     pub framerate: u8,
     pub latency: Duration,
-    pub connect_timeout: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            uid: None,
-            enr: None,
-            mac: None,
-            host: None,
-            port: DEFAULT_PORT,
-            model: None,
+            identity: Identity::default(),
             video: true,
             audio: true,
             resolution: Resolution::default(),
             bitrate: 0,
             framerate: 0,
             latency: DEFAULT_LATENCY,
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         }
     }
 }
@@ -84,12 +69,8 @@ impl Default for Settings {
 /// What has to be set before the element can start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    #[error(
-        "{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
-    )]
-    Missing(&'static str),
     #[error(transparent)]
-    Malformed(#[from] CredentialError),
+    Identity(#[from] IdentityError),
     #[error("video and audio are both off: there is nothing to stream, switch one on")]
     NothingWanted,
 }
@@ -99,15 +80,9 @@ impl Settings {
         VideoWish { resolution: self.resolution.into(), bitrate: self.bitrate, framerate: self.framerate }
     }
 
-    pub fn place(&self) -> Place {
-        Place { host: self.host.clone(), port: self.port }
-    }
-
     /// What a session needs, or what is missing for one.
     pub fn config(&self) -> Result<Config, SettingsError> {
-        let required = |name, value: &Option<String>| value.clone().ok_or(SettingsError::Missing(name));
-        let credentials =
-            Credentials::new(&required("uid", &self.uid)?, &required("enr", &self.enr)?, &required("mac", &self.mac)?)?;
+        let credentials = self.identity.credentials()?;
         if !self.video && !self.audio {
             return Err(SettingsError::NothingWanted);
         }
@@ -116,12 +91,12 @@ impl Settings {
             targets: Vec::new(),
             video: self.video,
             audio: self.audio,
-            model: self.model.clone(),
+            model: self.identity.model.clone(),
             video_wish: self.video_wish(),
-            connect_timeout: self.connect_timeout,
+            connect_timeout: self.identity.connect_timeout,
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,
-            dtls_first_resend: DTLS_FIRST_RESEND,
+            dtls_first_resend: session::DTLS_FIRST_RESEND,
         })
     }
 }

@@ -7,9 +7,9 @@ use super::outputs::{Media, Outputs};
 use super::queue::Item;
 use super::timeline::{self, Timeline};
 use crate::protocol::client::{CameraInfo, Event};
-use crate::protocol::error::{Error, Remedy, Stage};
 use crate::protocol::reassembly::{Frame, Kind};
 use crate::protocol::wire::codec::CodecId;
+use crate::report;
 use gst::glib;
 use gst::prelude::*;
 use std::sync::{Arc, LazyLock};
@@ -114,7 +114,7 @@ impl Stream {
                 gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
             }
             Event::Ended(error) => {
-                post_error(&element, error);
+                report::ended(&element, error);
                 self.outputs.push_eos();
             }
         }
@@ -218,43 +218,4 @@ fn make_buffer(data: Vec<u8>, stamp: timeline::Stamp, sync: bool, discont: bool)
         gst::ReferenceTimestampMeta::add(buffer_mut, &UNIX_TIME, capture, gst::ClockTime::NONE);
     }
     buffer
-}
-
-/// Tells the application how connecting goes on.
-pub fn report_stage(element: &WyzeSrc, stage: Stage) {
-    let (kind, text) = match stage {
-        Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
-        Stage::Session => (gst::ProgressType::Continue, "Opening a session"),
-        Stage::Dtls => (gst::ProgressType::Continue, "Securing the connection"),
-        Stage::Login => (gst::ProgressType::Continue, "Logging in"),
-        Stage::Auth => (gst::ProgressType::Continue, "Authenticating"),
-        Stage::Streaming => (gst::ProgressType::Complete, "Connected"),
-    };
-    gst::debug!(CAT, obj = element, "{text} ({} stage)", stage.name());
-    post_progress(element, kind, text);
-}
-
-fn post_progress(element: &WyzeSrc, kind: gst::ProgressType, text: &str) {
-    // Fails only without a bus, and then nobody listens.
-    let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element).build());
-}
-
-/// Posts what ended the session. Not on the session thread: an application may stop the element from within.
-fn post_error(element: &WyzeSrc, error: Error) {
-    element.call_async(move |element| {
-        let text = error.to_string();
-        let stage = error.stage().name();
-        if error.stage() != Stage::Streaming {
-            post_progress(element, gst::ProgressType::Error, "Not connected");
-        }
-        match error.remedy() {
-            Remedy::NotFound => {
-                gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])
-            }
-            Remedy::NotAuthorized => {
-                gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{text}"), ["stage {stage}"]);
-            }
-            Remedy::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
-        }
-    });
 }

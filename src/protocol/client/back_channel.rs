@@ -29,7 +29,14 @@ impl Client {
         }
     }
 
-    /// Ends the talk when all is sent, or `at_once`. [`TalkEvent::Stopped`] tells when.
+    /// Drops what waits to be sent; the talk goes on.
+    pub fn flush_talk(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.flush();
+        }
+    }
+
+    /// Ends the talk when all is sent and has sounded, or `at_once`. [`TalkEvent::Stopped`] tells when.
     pub fn stop_talk(&mut self, at_once: bool, now: Instant) {
         if let Some(event) = self.talk.as_mut().and_then(|talk| talk.stop(at_once)) {
             self.end_talk(now, event);

@@ -1,0 +1,127 @@
+//! Which camera, and where: the properties that all elements of a camera share, and their URI.
+
+mod uri;
+
+use crate::protocol::credentials::{CredentialError, Credentials};
+use crate::session::Place;
+use gst::glib;
+use gst::prelude::*;
+use std::time::Duration;
+
+pub use uri::{SCHEME, UriError, apply, format, parse_milliseconds, set_uri};
+
+pub const DEFAULT_PORT: u16 = 32761;
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
+
+/// What is set so far; checked as a whole by [`Identity::credentials`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub uid: Option<String>,
+    pub enr: Option<String>,
+    pub mac: Option<String>,
+    pub host: Option<String>,
+    pub port: u16,
+    pub model: Option<String>,
+    pub connect_timeout: Duration,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Identity {
+            uid: None,
+            enr: None,
+            mac: None,
+            host: None,
+            port: DEFAULT_PORT,
+            model: None,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+        }
+    }
+}
+
+/// What has to be set before an element can start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    #[error(
+        "{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
+    )]
+    Missing(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] CredentialError),
+}
+
+impl Identity {
+    pub fn credentials(&self) -> Result<Credentials, IdentityError> {
+        let required = |name, value: &Option<String>| value.clone().ok_or(IdentityError::Missing(name));
+        let (uid, enr, mac) = (required("uid", &self.uid)?, required("enr", &self.enr)?, required("mac", &self.mac)?);
+        Ok(Credentials::new(&uid, &enr, &mac)?)
+    }
+
+    pub fn place(&self) -> Place {
+        Place { host: self.host.clone(), port: self.port }
+    }
+
+    /// The properties, `uri` not among them: further keys of it are the element's.
+    pub fn properties() -> Vec<glib::ParamSpec> {
+        let text =
+            |name, nick, blurb| glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build();
+        let number = |name, nick, blurb| glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).mutable_ready();
+        vec![
+            text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
+            text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),
+            text("mac", "MAC", "The camera's MAC address, 12 hexadecimal digits"),
+            text("host", "Host", "The camera's IPv4 address or name; unset searches the local network by broadcast"),
+            number("port", "Port", "The UDP port that the camera listens on for discovery")
+                .minimum(1)
+                .maximum(u16::MAX.into())
+                .default_value(DEFAULT_PORT.into())
+                .build(),
+            text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
+            number("connect-timeout", "Connect timeout", "How long connecting may take before it is an error, in ms")
+                .default_value(milliseconds(DEFAULT_CONNECT_TIMEOUT))
+                .build(),
+        ]
+    }
+
+    /// Takes a property's value, of the type that GObject has checked; false where the property is none of these.
+    /// An empty text is none.
+    pub fn set_property(&mut self, name: &str, value: &glib::Value) -> bool {
+        let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
+        let number = || value.get::<u32>().unwrap_or_default();
+        match name {
+            "uid" => self.uid = text(),
+            "enr" => self.enr = text(),
+            "mac" => self.mac = text(),
+            "host" => self.host = text(),
+            "model" => self.model = text(),
+            // Within the field's range by the property's maximum.
+            "port" => self.port = number() as u16,
+            "connect-timeout" => self.connect_timeout = Duration::from_millis(number().into()),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `None` where the property is none of these.
+    pub fn property(&self, name: &str) -> Option<glib::Value> {
+        Some(match name {
+            "uid" => self.uid.to_value(),
+            "enr" => self.enr.to_value(),
+            "mac" => self.mac.to_value(),
+            "host" => self.host.to_value(),
+            "port" => u32::from(self.port).to_value(),
+            "model" => self.model.to_value(),
+            "connect-timeout" => milliseconds(self.connect_timeout).to_value(),
+            _ => return None,
+        })
+    }
+}
+
+/// True for properties whose values stay out of logs.
+pub fn is_secret(property: &str) -> bool {
+    matches!(property, "uid" | "enr" | "mac")
+}
+
+pub fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

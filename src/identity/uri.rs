@@ -1,0 +1,154 @@
+//! `wyze://HOST[:PORT]?uid=…&enr=…&mac=…&…`, as go2rtc writes it, and with each element's properties as further keys.
+
+use super::{DEFAULT_PORT, Identity, milliseconds};
+use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
+use gst::glib;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::fmt::Write;
+use std::time::Duration;
+
+pub const SCHEME: &str = "wyze";
+/// Everything but the characters that no URI has to encode.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What is wrong with a URI. Values are not repeated: they may be secrets.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    #[error("the scheme has to be wyze://")]
+    Scheme,
+    #[error("the host or port is malformed: wyze://HOST:PORT?…, or wyze://?… to search the network")]
+    Authority,
+    #[error("a path has no meaning here: wyze://HOST:PORT?uid=…&enr=…&mac=…")]
+    Path,
+    #[error("{0} is malformed")]
+    Value(&'static str),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    #[error("dtls=false is not supported: only cameras that speak DTLS are")]
+    NoDtls,
+}
+
+/// Puts what a URI says into `identity`; what it leaves out stays, but for host and port. Keys that are not the identity's
+/// go to `further`, which is false for one that it does not know either; those are returned. Nothing changes on an error,
+/// as long as `further` works on a copy.
+pub fn apply(
+    uri: &str,
+    identity: &mut Identity,
+    mut further: impl FnMut(&str, &str) -> Result<bool, UriError>,
+) -> Result<Vec<String>, UriError> {
+    let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Err(UriError::Scheme);
+    }
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+    if !path.is_empty() {
+        return Err(UriError::Path);
+    }
+    let mut new = identity.clone();
+    (new.host, new.port) = parse_authority(authority)?;
+    let mut unknown = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // A plus stays one: no value has spaces, and an ENR may have it.
+        let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let value = percent_decode_str(value).decode_utf8().map_err(|_| UriError::Value("a value's encoding"))?;
+        if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
+            unknown.push(key);
+        }
+    }
+    *identity = new;
+    Ok(unknown)
+}
+
+/// [`gst::subclass::prelude::URIHandlerImpl::set_uri`] by what [`apply`] makes of it: returns the keys that nobody knows.
+pub fn set_uri(
+    running: bool,
+    apply: impl FnOnce() -> Result<Vec<String>, UriError>,
+) -> Result<Vec<String>, glib::Error> {
+    if running {
+        return Err(glib::Error::new(gst::URIError::BadState, "The URI can only be changed in NULL or READY"));
+    }
+    apply().map_err(|e| {
+        let kind = match e {
+            UriError::Scheme => gst::URIError::UnsupportedProtocol,
+            _ => gst::URIError::BadUri,
+        };
+        glib::Error::new(kind, &e.to_string())
+    })
+}
+
+fn parse_authority(authority: &str) -> Result<(Option<String>, u16), UriError> {
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or(UriError::Authority)?),
+        None => (authority, DEFAULT_PORT),
+    };
+    let host = percent_decode_str(host).decode_utf8().map_err(|_| UriError::Authority)?;
+    if host.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))) {
+        return Err(UriError::Authority);
+    }
+    Ok(((!host.is_empty()).then(|| host.into_owned()), port))
+}
+
+/// False for a key that is not the identity's.
+fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, UriError> {
+    let text = || Some(value.to_owned());
+    match key {
+        "uid" => {
+            Uid::new(value)?;
+            identity.uid = text();
+        }
+        "enr" => {
+            Enr::new(value)?;
+            identity.enr = text();
+        }
+        "mac" => {
+            Mac::new(value)?;
+            identity.mac = text();
+        }
+        "model" => identity.model = text().filter(|model| !model.is_empty()),
+        "dtls" if matches!(value, "true" | "1" | "") => {}
+        "dtls" => return Err(UriError::NoDtls),
+        "connect-timeout" => {
+            identity.connect_timeout = parse_milliseconds(value).ok_or(UriError::Value("connect-timeout"))?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+pub fn parse_milliseconds(value: &str) -> Option<Duration> {
+    value.parse::<u32>().ok().map(|ms| Duration::from_millis(ms.into()))
+}
+
+/// The URI of this identity, with the element's `further` keys; `None` where nothing says which camera. What stands at its
+/// default is left out.
+pub fn format(
+    identity: &Identity,
+    further: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> Option<String> {
+    if identity.uid.is_none() && identity.host.is_none() {
+        return None;
+    }
+    let default = Identity::default();
+    let mut uri = format!("{SCHEME}://{}", identity.host.as_deref().unwrap_or_default());
+    if identity.port != default.port {
+        // Writing to a String cannot fail.
+        let _ = write!(uri, ":{}", identity.port);
+    }
+    let timeout = identity.connect_timeout;
+    let own = [
+        ("uid", identity.uid.clone()),
+        ("enr", identity.enr.clone()),
+        ("mac", identity.mac.clone()),
+        ("model", identity.model.clone()),
+        ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string())),
+    ];
+    let set = own.into_iter().chain(further).filter_map(|(key, value)| Some((key, value?)));
+    for (i, (key, value)) in set.enumerate() {
+        let separator = if i == 0 { '?' } else { '&' };
+        let _ = write!(uri, "{separator}{key}={}", utf8_percent_encode(&value, ENCODED));
+    }
+    Some(uri)
+}

@@ -1,0 +1,62 @@
+//! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
+
+use crate::protocol::error::{Error, Remedy, Stage};
+use crate::session::{Conflict, JoinError};
+use gst::prelude::*;
+
+/// Posts how connecting goes on.
+pub fn stage(element: &impl IsA<gst::Element>, stage: Stage) {
+    let (kind, text) = match stage {
+        Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
+        Stage::Session => (gst::ProgressType::Continue, "Opening a session"),
+        Stage::Dtls => (gst::ProgressType::Continue, "Securing the connection"),
+        Stage::Login => (gst::ProgressType::Continue, "Logging in"),
+        Stage::Auth => (gst::ProgressType::Continue, "Authenticating"),
+        Stage::Streaming => (gst::ProgressType::Complete, "Connected"),
+    };
+    post_progress(element, kind, text);
+}
+
+fn post_progress(element: &impl IsA<gst::Element>, kind: gst::ProgressType, text: &str) {
+    // Fails only without a bus, and then nobody listens.
+    let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element.as_ref()).build());
+}
+
+/// Posts what ended the session. Not on the session thread: an application may stop the element from within.
+pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
+    element.as_ref().call_async(move |element| {
+        let text = error.to_string();
+        let stage = error.stage().name();
+        if error.stage() != Stage::Streaming {
+            post_progress(element, gst::ProgressType::Error, "Not connected");
+        }
+        match error.remedy() {
+            Remedy::NotFound => {
+                gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])
+            }
+            Remedy::NotAuthorized => {
+                gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{text}"), ["stage {stage}"]);
+            }
+            Remedy::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
+        }
+    });
+}
+
+/// What keeps an element from starting.
+pub fn join_error(error: &JoinError) -> gst::ErrorMessage {
+    match error {
+        JoinError::OtherCredentials => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        JoinError::Io(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{error}")),
+    }
+}
+
+/// Warns of settings in which the elements of a session differ.
+pub fn conflicts(element: &impl IsA<gst::Element>, conflicts: &[Conflict]) {
+    for conflict in conflicts {
+        let text = match conflict {
+            Conflict::VideoWish => "Another element asked for another picture; the camera now gives this one's",
+            Conflict::Place => "Another element uses this camera at another address; its session is shared",
+        };
+        gst::element_warning!(element, gst::ResourceError::Settings, ("{text}"));
+    }
+}

@@ -1,0 +1,83 @@
+//! What a camera speaks, and so understands.
+
+use crate::protocol::wire::codec::{AudioFlags, CodecId};
+use crate::protocol::wire::frame_info::FrameInfo;
+use std::fmt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    Mulaw,
+    Alaw,
+    /// S16LE, interleaved.
+    Pcm,
+    AacAdts,
+    AacRaw,
+    Opus,
+}
+
+/// The camera's codec, under the camera's own name for it, with rate and channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CameraAudio {
+    pub codec: CodecId,
+    pub flags: AudioFlags,
+    pub coding: Coding,
+    pub rate: u32,
+    pub channels: u32,
+}
+
+impl CameraAudio {
+    /// From a frame of the camera's and the caps that were made of it; `None` for what cannot be made.
+    pub fn new(info: &FrameInfo, caps: &gst::CapsRef) -> Option<Self> {
+        let structure = caps.structure(0)?;
+        let coding = match structure.name().as_str() {
+            "audio/x-mulaw" => Coding::Mulaw,
+            "audio/x-alaw" => Coding::Alaw,
+            "audio/x-raw" => Coding::Pcm,
+            "audio/x-opus" => Coding::Opus,
+            "audio/mpeg" if structure.get("mpegversion") == Ok(4) => match structure.get("stream-format") {
+                Ok("adts") => Coding::AacAdts,
+                Ok("raw") => Coding::AacRaw,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let number = |field| structure.get::<i32>(field).ok().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        let (rate, channels) = (number("rate")?, number("channels")?);
+        Some(CameraAudio { codec: info.codec, flags: info.audio_flags(), coding, rate, channels })
+    }
+
+    /// Caps of sound that the camera takes as it is, but for how AAC is cut.
+    pub fn caps(&self) -> gst::Caps {
+        let aac = |format: &str| {
+            gst::Caps::builder("audio/mpeg")
+                .field("mpegversion", 4)
+                .field("stream-format", format)
+                .field("framed", true)
+        };
+        let builder = match self.coding {
+            Coding::Mulaw => gst::Caps::builder("audio/x-mulaw"),
+            Coding::Alaw => gst::Caps::builder("audio/x-alaw"),
+            Coding::Pcm => gst::Caps::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
+            Coding::AacAdts => aac("adts"),
+            Coding::AacRaw => aac("raw"),
+            // Its rate and channels are only hints: each packet says what it has.
+            Coding::Opus => return gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).build(),
+        };
+        builder.field("rate", self.rate as i32).field("channels", self.channels as i32).build()
+    }
+}
+
+impl fmt::Display for CameraAudio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.coding {
+            Coding::Mulaw => "µ-law",
+            Coding::Alaw => "A-law",
+            Coding::Pcm => "S16LE",
+            Coding::AacAdts => "AAC (ADTS)",
+            Coding::AacRaw => "AAC (raw)",
+            Coding::Opus => "Opus",
+        };
+        let channels = if self.channels == 1 { "one channel" } else { "two channels" };
+        write!(f, "{name}, {} Hz, {channels}", self.rate)
+    }
+}

@@ -1,0 +1,161 @@
+//! From raw sound to what the camera speaks, by GStreamer's own elements.
+//!
+//! They run in a chain between two pads, without a pipeline, a thread or a queue: what a buffer becomes is there when
+//! it has been pushed.
+
+use super::camera_audio::{CameraAudio, Coding};
+use super::failure::Failure;
+use gst::prelude::*;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const BASE: &str = "gstreamer1.0-plugins-base";
+const GOOD: &str = "gstreamer1.0-plugins-good";
+/// The best first.
+const AAC_ENCODERS: [&str; 4] = ["fdkaacenc", "avenc_aac", "voaacenc", "faac"];
+const OPUS_RATES: [u32; 5] = [8000, 12_000, 16_000, 24_000, 48_000];
+
+type Encoded = Arc<Mutex<Vec<gst::Buffer>>>;
+
+pub struct Encoder {
+    audio: CameraAudio,
+    bin: gst::Bin,
+    bus: gst::Bus,
+    input: gst::Pad,
+    output: gst::Pad,
+    encoded: Encoded,
+}
+
+impl Encoder {
+    pub fn new(caps: &gst::Caps, audio: CameraAudio) -> Result<Self, Failure> {
+        let elements = elements(audio)?;
+        let encoded = Encoded::default();
+        let for_chain = encoded.clone();
+        let (bin, bus) = (gst::Bin::new(), gst::Bus::new());
+        bin.set_bus(Some(&bus));
+        let input = gst::Pad::builder(gst::PadDirection::Src).name("input").build();
+        let output = gst::Pad::builder(gst::PadDirection::Sink)
+            .name("output")
+            .chain_function(move |_, _, buffer| {
+                lock(&for_chain).push(buffer);
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build();
+        // From here on, dropping it tears down what stands.
+        let encoder = Encoder { audio, bin, bus, input, output, encoded };
+        encoder.set_up(&elements, caps).map_err(|e| encoder.failure(&e.to_string()))?;
+        Ok(encoder)
+    }
+
+    fn set_up(&self, elements: &[gst::Element], caps: &gst::Caps) -> Result<(), gst::glib::BoolError> {
+        self.bin.add_many(elements)?;
+        gst::Element::link_many(elements)?;
+        let ghost = |element: Option<&gst::Element>, name: &str| {
+            let target = element.and_then(|element| element.static_pad(name));
+            let target = target.ok_or_else(|| gst::glib::bool_error!("no {name} pad"))?;
+            let ghost = gst::GhostPad::with_target(&target)?;
+            self.bin.add_pad(&ghost)?;
+            ghost.set_active(true)?;
+            Ok::<_, gst::glib::BoolError>(ghost)
+        };
+        let (first, last) = (ghost(elements.first(), "sink")?, ghost(elements.last(), "src")?);
+        let link_error = |e| gst::glib::bool_error!("pads do not link: {e}");
+        self.output.set_active(true)?;
+        last.link(&self.output).map_err(link_error)?;
+        let state_error = |_| gst::glib::bool_error!("the elements do not start");
+        self.bin.set_state(gst::State::Playing).map_err(state_error)?;
+        self.input.set_active(true)?;
+        self.input.link(&first).map_err(link_error)?;
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let events =
+            [gst::event::StreamStart::new("talk"), gst::event::Caps::new(caps), gst::event::Segment::new(&segment)];
+        match events.into_iter().all(|event| self.input.push_event(event)) {
+            true => Ok(()),
+            false => Err(gst::glib::bool_error!("{caps} is not taken")),
+        }
+    }
+
+    /// What is ready with this buffer.
+    pub fn encode(&self, buffer: gst::Buffer) -> Result<Vec<gst::Buffer>, Failure> {
+        self.input.push(buffer).map_err(|e| self.failure(&e.to_string()))?;
+        Ok(self.take())
+    }
+
+    /// What is left at the end of the stream.
+    pub fn drain(&self) -> Vec<gst::Buffer> {
+        self.input.push_event(gst::event::Eos::new());
+        self.take()
+    }
+
+    fn take(&self) -> Vec<gst::Buffer> {
+        std::mem::take(&mut *lock(&self.encoded))
+    }
+
+    /// In the words of the element that failed, where it had any.
+    fn failure(&self, reason: &str) -> Failure {
+        let said = self.bus.pop_filtered(&[gst::MessageType::Error]);
+        let said = said.and_then(|message| match message.view() {
+            gst::MessageView::Error(error) => Some(error.error().to_string()),
+            _ => None,
+        });
+        Failure::Encoding { camera: self.audio, reason: said.unwrap_or_else(|| reason.into()) }
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // These fail only for what was never set up.
+        let _ = self.input.set_active(false);
+        let _ = self.bin.set_state(gst::State::Null);
+        let _ = self.output.set_active(false);
+        if let Some(peer) = self.input.peer() {
+            let _ = self.input.unlink(&peer);
+        }
+        if let Some(peer) = self.output.peer() {
+            let _ = peer.unlink(&self.output);
+        }
+    }
+}
+
+/// The chain for what the camera speaks, in order.
+fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
+    let missing = |factory, package| Failure::MissingElement { camera: audio, factory, package };
+    let make = |factory: &'static str, package| {
+        gst::ElementFactory::make(factory).build().map_err(|_| missing(factory, package))
+    };
+    let filter = |caps: &gst::Caps| {
+        let filter = gst::ElementFactory::make("capsfilter").property("caps", caps).build();
+        filter.map_err(|_| missing("capsfilter", "libgstreamer1.0-0"))
+    };
+    let rate = match audio.coding {
+        Coding::Opus if !OPUS_RATES.contains(&audio.rate) => 48_000,
+        _ => audio.rate,
+    };
+    let raw =
+        gst::Caps::builder("audio/x-raw").field("rate", rate as i32).field("channels", audio.channels as i32).build();
+    let mut elements = vec![make("audioconvert", BASE)?, make("audioresample", BASE)?, filter(&raw)?];
+    match audio.coding {
+        Coding::Mulaw => elements.push(make("mulawenc", GOOD)?),
+        Coding::Alaw => elements.push(make("alawenc", GOOD)?),
+        Coding::Pcm => {}
+        Coding::Opus => {
+            let encoder = make("opusenc", BASE)?;
+            encoder.set_property_from_str("audio-type", "voice");
+            elements.push(encoder);
+        }
+        Coding::AacAdts | Coding::AacRaw => {
+            let made = AAC_ENCODERS.iter().find_map(|factory| gst::ElementFactory::make(factory).build().ok());
+            let encoder = made.ok_or_else(|| missing("avenc_aac", "gstreamer1.0-libav"))?;
+            // Enough for a small speaker, and a frame fits into one datagram.
+            let bitrate = audio.channels * if audio.rate < 32_000 { 32_000 } else { 64_000 };
+            encoder.set_property_from_str("bitrate", &bitrate.to_string());
+            elements.extend([encoder, make("aacparse", GOOD)?]);
+        }
+    }
+    elements.push(filter(&audio.caps())?);
+    Ok(elements)
+}
+
+/// The data behind this lock stays sound when a holder panics.
+fn lock(encoded: &Encoded) -> MutexGuard<'_, Vec<gst::Buffer>> {
+    encoded.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,170 @@
+//! Cuts encoded sound into the frames that cameras take.
+
+use super::camera_audio::{CameraAudio, Coding};
+use std::time::Duration;
+
+/// Samples of a frame of G.711 or PCM.
+const SAMPLES: usize = 160;
+const AAC_SAMPLES: u32 = 1024;
+/// RFC 6716: no packet sounds longer.
+const OPUS_LIMIT: Duration = Duration::from_millis(120);
+const ADTS_HEADER: usize = 7;
+
+/// One encoded frame and how long it sounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutFrame {
+    pub data: Vec<u8>,
+    pub duration: Duration,
+}
+
+#[derive(Debug)]
+pub struct FrameCutter {
+    audio: CameraAudio,
+    /// Less than a frame.
+    rest: Vec<u8>,
+}
+
+impl FrameCutter {
+    pub fn new(audio: CameraAudio) -> Self {
+        FrameCutter { audio, rest: Vec::new() }
+    }
+
+    /// The frames that are whole with `data`. AAC and Opus come in whole frames; what is not one is left out.
+    pub fn cut(&mut self, data: &[u8]) -> Vec<CutFrame> {
+        match self.audio.coding {
+            Coding::Mulaw | Coding::Alaw | Coding::Pcm => {
+                self.rest.extend_from_slice(data);
+                let frame = self.sample_len() * SAMPLES;
+                let whole = self.rest.len() / frame * frame;
+                let frames = self.rest[..whole].chunks(frame).map(|data| self.sampled(data)).collect();
+                self.rest.drain(..whole);
+                frames
+            }
+            Coding::AacRaw => vec![CutFrame { data: data.to_vec(), duration: self.time_of(AAC_SAMPLES) }],
+            Coding::AacAdts => {
+                adts_frames(data).map(|f| CutFrame { data: f.to_vec(), duration: self.time_of(AAC_SAMPLES) }).collect()
+            }
+            Coding::Opus => {
+                opus_duration(data).map(|duration| CutFrame { data: data.to_vec(), duration }).into_iter().collect()
+            }
+        }
+    }
+
+    /// The short frame at the end.
+    pub fn finish(&mut self) -> Option<CutFrame> {
+        let rest = std::mem::take(&mut self.rest);
+        let whole = rest.len() / self.sample_len() * self.sample_len();
+        (whole > 0).then(|| self.sampled(&rest[..whole]))
+    }
+
+    fn sampled(&self, data: &[u8]) -> CutFrame {
+        // Cut to some hundred bytes.
+        let samples = (data.len() / self.sample_len()) as u32;
+        CutFrame { data: data.to_vec(), duration: self.time_of(samples) }
+    }
+
+    /// Bytes of one sample of all channels.
+    fn sample_len(&self) -> usize {
+        self.audio.channels as usize * if self.audio.coding == Coding::Pcm { 2 } else { 1 }
+    }
+
+    fn time_of(&self, samples: u32) -> Duration {
+        Duration::from_secs(1) * samples / self.audio.rate
+    }
+}
+
+/// The ADTS frames in a row, up to what is none.
+fn adts_frames(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let header: &[u8; ADTS_HEADER] = data.first_chunk()?;
+        let length = usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
+        if header[0] != 0xFF || header[1] & 0xF6 != 0xF0 || length < ADTS_HEADER {
+            return None;
+        }
+        let (frame, rest) = data.split_at_checked(length)?;
+        data = rest;
+        Some(frame)
+    })
+}
+
+/// RFC 6716, section 3.1: configuration and number of frames in the first bytes.
+fn opus_duration(packet: &[u8]) -> Option<Duration> {
+    let toc = *packet.first()?;
+    let microseconds = match toc >> 3 {
+        silk @ 0..12 => [10_000, 20_000, 40_000, 60_000][usize::from(silk & 3)],
+        hybrid @ 12..16 => [10_000, 20_000][usize::from(hybrid & 1)],
+        celt => [2_500, 5_000, 10_000, 20_000][usize::from(celt & 3)],
+    };
+    let frames = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(packet.get(1)? & 0x3F),
+    };
+    let duration = Duration::from_micros(microseconds) * frames;
+    (frames > 0 && duration <= OPUS_LIMIT).then_some(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::wire::codec::{AudioFlags, CodecId};
+
+    fn cutter(coding: Coding, rate: u32, channels: u32) -> FrameCutter {
+        let flags = AudioFlags::new(rate, channels == 2).unwrap();
+        FrameCutter::new(CameraAudio { codec: CodecId::MULAW, flags, coding, rate, channels })
+    }
+
+    fn milliseconds(frames: &[CutFrame]) -> Vec<u128> {
+        frames.iter().map(|frame| frame.duration.as_millis()).collect()
+    }
+
+    #[test]
+    fn samples_are_cut_by_160_and_none_is_lost() {
+        let mut mulaw = cutter(Coding::Mulaw, 8000, 1);
+        let data: Vec<u8> = (0..=255).cycle().take(500).collect();
+        let mut frames = mulaw.cut(&data[..100]);
+        assert!(frames.is_empty());
+        frames.extend(mulaw.cut(&data[100..]));
+        assert_eq!(milliseconds(&frames), [20, 20, 20]);
+        frames.extend(mulaw.finish());
+        assert_eq!(milliseconds(&frames[3..]), [2]);
+        assert_eq!(frames.concat_data(), data);
+        assert_eq!(mulaw.finish(), None);
+
+        let mut pcm = cutter(Coding::Pcm, 16_000, 2);
+        assert_eq!(milliseconds(&pcm.cut(&[0; 1290])), [10, 10]);
+        assert_eq!(pcm.finish().map(|frame| frame.data.len()), Some(8), "half a sample is none");
+    }
+
+    #[test]
+    fn aac_is_cut_at_its_headers() {
+        let frame = |len: u8| {
+            [&[0xFF, 0xF1, 0x60, 0x40, len >> 3, len << 5 | 0x1F, 0xFC][..], &vec![7; len as usize - 7]].concat()
+        };
+        let mut aac = cutter(Coding::AacAdts, 16_000, 1);
+        let frames = aac.cut(&[frame(20), frame(9), vec![1, 2, 3]].concat());
+        assert_eq!(milliseconds(&frames), [64, 64]);
+        assert_eq!(frames[1].data, frame(9));
+        assert!(aac.cut(&frame(200)[..199]).is_empty());
+        assert_eq!(aac.finish(), None);
+    }
+
+    #[test]
+    fn opus_packets_know_their_time() {
+        let mut opus = cutter(Coding::Opus, 48_000, 1);
+        for (packet, expected) in [(&[0x48, 0][..], Some(20)), (&[0xFB, 3], Some(60)), (&[0x1B, 3], None), (&[], None)]
+        {
+            assert_eq!(milliseconds(&opus.cut(packet)).first().copied(), expected, "{packet:?}");
+        }
+    }
+
+    trait Concat {
+        fn concat_data(&self) -> Vec<u8>;
+    }
+
+    impl Concat for Vec<CutFrame> {
+        fn concat_data(&self) -> Vec<u8> {
+            self.iter().flat_map(|frame| frame.data.clone()).collect()
+        }
+    }
+}

@@ -1,0 +1,415 @@
+use super::camera_audio::CameraAudio;
+use super::encoder::Encoder;
+use super::failure::Failure;
+use super::frame_cutter::{CutFrame, FrameCutter};
+use super::talker::{Talker, Waited};
+use crate::identity::{self, Identity};
+use crate::protocol::client::Config;
+use crate::protocol::model::VideoWish;
+use crate::report;
+use crate::session::{self, Membership, Wants};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
+
+/// Encoding and sending take no more of a live pipeline's latency than this.
+const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
+/// The session's wait for late packets. Alone in it, the sink only needs to recognise the camera's sound.
+const REORDER_WAIT: Duration = Duration::from_millis(100);
+/// Keys of a camera's URI that concern other elements.
+const FOREIGN_KEYS: [&str; 7] = ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency"];
+
+/// How buffers become frames.
+struct Encoding {
+    /// `None` for what the camera takes as it is.
+    encoder: Option<Encoder>,
+    cutter: FrameCutter,
+    camera: CameraAudio,
+}
+
+/// The streaming thread's own.
+#[derive(Default)]
+struct Stream {
+    caps: Option<gst::Caps>,
+    encoding: Option<Encoding>,
+    live: bool,
+}
+
+#[derive(Default)]
+pub struct WyzeSink {
+    settings: Mutex<Identity>,
+    /// From READY to READY.
+    talker: Mutex<Option<Arc<Talker>>>,
+    stream: Mutex<Stream>,
+    /// Of the last run, to be read after it.
+    last_stats: Mutex<Option<gst::Structure>>,
+}
+
+/// The data behind these locks stays sound when a holder panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for WyzeSink {
+    const NAME: &'static str = "GstWyzeSink";
+    type Type = super::WyzeSink;
+    type ParentType = gst_base::BaseSink;
+    type Interfaces = (gst::URIHandler,);
+}
+
+impl ObjectImpl for WyzeSink {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut properties = Identity::properties();
+            properties.extend([
+                glib::ParamSpecString::builder("uri")
+                    .nick("URI")
+                    .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("What was sent and dropped, what the camera speaks, and how long it took to have it listen")
+                    .read_only()
+                    .build(),
+            ]);
+            properties
+        });
+        PROPERTIES.as_ref()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let name = pspec.name();
+        if self.is_running() {
+            gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
+            return;
+        }
+        if name == "uri" {
+            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
+                && let Err(e) = self.set_uri(&uri)
+            {
+                gst::error!(CAT, imp = self, "uri not taken: {e}");
+            }
+            return;
+        }
+        lock(&self.settings).set_property(name, value);
+        match identity::is_secret(name) {
+            true => gst::info!(CAT, imp = self, "{name} set"),
+            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "uri" => self.uri().to_value(),
+            "stats" => self.stats().to_value(),
+            other => lock(&self.settings).property(other).expect("GObject knows no other property"),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let sink = self.obj();
+        sink.set_processing_deadline(PROCESSING_DEADLINE);
+        // Sound is not looked at again.
+        sink.set_enable_last_sample(false);
+    }
+}
+
+impl GstObjectImpl for WyzeSink {}
+
+impl URIHandlerImpl for WyzeSink {
+    const URI_TYPE: gst::URIType = gst::URIType::Sink;
+
+    fn protocols() -> &'static [&'static str] {
+        &[identity::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        identity::format(&lock(&self.settings), [])
+    }
+
+    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
+        let unknown = identity::set_uri(self.is_running(), || {
+            identity::apply(text, &mut lock(&self.settings), |key, _| Ok(FOREIGN_KEYS.contains(&key)))
+        })?;
+        for key in unknown {
+            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
+        }
+        Ok(())
+    }
+}
+
+impl ElementImpl for WyzeSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Wyze camera talk sink",
+                "Sink/Network/Audio",
+                "Plays sound on the speaker of a Wyze camera on the local network",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let (always, sink) = (gst::PadPresence::Always, gst::PadDirection::Sink);
+            vec![gst::PadTemplate::new("sink", sink, always, &template_caps()).expect("a sink pad template")]
+        });
+        TEMPLATES.as_ref()
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            self.join().map_err(|e| {
+                self.post_error_message(e);
+                gst::StateChangeError
+            })?;
+        }
+        let result = self.parent_change_state(transition);
+        let failed_start = transition == gst::StateChange::ReadyToPaused && result.is_err();
+        if failed_start || transition == gst::StateChange::PausedToReady {
+            self.leave();
+        }
+        result
+    }
+}
+
+/// All that a camera may speak, and raw sound.
+fn template_caps() -> gst::Caps {
+    let rate = gst::IntRange::new(1, i32::MAX);
+    let channels = gst::IntRange::new(1, i32::MAX);
+    // Every sample format of this GStreamer, as audioconvert has them.
+    let raw = gst::Structure::builder("audio/x-raw").field("layout", "interleaved");
+    let aac = gst::Structure::builder("audio/mpeg")
+        .field("mpegversion", 4)
+        .field("stream-format", "adts")
+        .field("framed", true);
+    let structures = [raw, gst::Structure::builder("audio/x-mulaw"), gst::Structure::builder("audio/x-alaw"), aac];
+    let mut caps: gst::Caps =
+        structures.into_iter().map(|s| s.field("rate", rate).field("channels", channels).build()).collect();
+    let opus = gst::Structure::builder("audio/x-opus").field("channel-mapping-family", 0).build();
+    caps.make_mut().append_structure(opus);
+    caps
+}
+
+impl BaseSinkImpl for WyzeSink {
+    fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        gst::debug!(CAT, imp = self, "New caps {caps}");
+        let mut stream = lock(&self.stream);
+        if stream.caps.as_ref() != Some(caps) {
+            // What the old format left in its encoder still belongs to the talk.
+            let frames = stream.drain();
+            stream.caps = Some(caps.clone());
+            drop(stream);
+            self.send_rest(frames);
+        }
+        Ok(())
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Segment(_) => self.begin(),
+            gst::EventView::Eos(_) => self.finish(),
+            gst::EventView::FlushStop(_) => {
+                lock(&self.stream).encoding = None;
+                if let Some(talker) = self.talker() {
+                    talker.flush();
+                }
+            }
+            _ => {}
+        }
+        self.parent_event(event)
+    }
+
+    fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let talker = self.talker().ok_or(gst::FlowError::Flushing)?;
+        let Some(camera) = talker.camera()? else {
+            gst::log!(CAT, imp = self, "Dropping {buffer:?}: the camera does not listen yet");
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let live = lock(&self.stream).live;
+        if live && talker.lags() {
+            gst::debug!(CAT, imp = self, "Dropping {buffer:?}: live sound came late");
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let frames = lock(&self.stream).encode(camera, buffer).map_err(|failure| {
+            talker.fail(failure);
+            gst::FlowError::Error
+        })?;
+        for frame in frames {
+            if !live {
+                self.wait_room(&talker)?;
+            }
+            talker.send(camera, frame);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        self.talker().iter().for_each(|talker| talker.unlock(true));
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.talker().iter().for_each(|talker| talker.unlock(false));
+        Ok(())
+    }
+}
+
+impl Stream {
+    fn encode(&mut self, camera: CameraAudio, buffer: &gst::Buffer) -> Result<Vec<CutFrame>, Failure> {
+        if self.encoding.as_ref().is_none_or(|encoding| encoding.camera != camera) {
+            let caps = self.caps.clone().unwrap_or_else(gst::Caps::new_empty);
+            self.encoding = Some(Encoding::new(&caps, camera)?);
+        }
+        let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
+        let encoded = match &encoding.encoder {
+            Some(encoder) => encoder.encode(buffer.clone())?,
+            None => vec![buffer.clone()],
+        };
+        Ok(encoding.cut(encoded))
+    }
+
+    /// What is left of the sound so far.
+    fn drain(&mut self) -> Vec<(CameraAudio, CutFrame)> {
+        let Some(mut encoding) = self.encoding.take() else { return Vec::new() };
+        let encoded = encoding.encoder.as_ref().map(Encoder::drain).unwrap_or_default();
+        let mut frames = encoding.cut(encoded);
+        frames.extend(encoding.cutter.finish());
+        frames.into_iter().map(|frame| (encoding.camera, frame)).collect()
+    }
+}
+
+impl Encoding {
+    fn new(caps: &gst::Caps, camera: CameraAudio) -> Result<Self, Failure> {
+        let is_raw = caps.structure(0).is_some_and(|structure| structure.name() == "audio/x-raw");
+        let encoder = match (is_raw, caps.can_intersect(&camera.caps())) {
+            (true, _) => Some(Encoder::new(caps, camera)?),
+            (false, true) => None,
+            (false, false) => return Err(Failure::OtherCodec { camera, stream: caps.to_string() }),
+        };
+        Ok(Encoding { encoder, cutter: FrameCutter::new(camera), camera })
+    }
+
+    fn cut(&mut self, encoded: Vec<gst::Buffer>) -> Vec<CutFrame> {
+        let mut frames = Vec::new();
+        for buffer in encoded {
+            // Fails only for memory that the processor cannot see.
+            if let Ok(map) = buffer.map_readable() {
+                frames.extend(self.cutter.cut(&map));
+            }
+        }
+        frames
+    }
+}
+
+impl WyzeSink {
+    fn is_running(&self) -> bool {
+        lock(&self.talker).is_some()
+    }
+
+    fn talker(&self) -> Option<Arc<Talker>> {
+        lock(&self.talker).clone()
+    }
+
+    fn join(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let credentials = settings.credentials().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+        let element = self.obj();
+        let talker = Talker::new(&element, settings.connect_timeout);
+        let config = Config {
+            credentials,
+            targets: Vec::new(),
+            video: false,
+            audio: false,
+            model: settings.model.clone(),
+            video_wish: VideoWish::default(),
+            connect_timeout: settings.connect_timeout,
+            reorder_wait: REORDER_WAIT,
+            dtls_first_resend: session::DTLS_FIRST_RESEND,
+        };
+        let observer = Arc::downgrade(&talker);
+        let observe = move |event| {
+            if let Some(talker) = observer.upgrade() {
+                talker.handle(event);
+            }
+        };
+        let (session, conflicts) = Membership::join(config, settings.place(), Wants::default(), None, observe)
+            .map_err(|e| report::join_error(&e))?;
+        report::conflicts(&*element, &conflicts);
+        *lock(&self.talker) = Some(talker.clone());
+        talker.attach(session);
+        Ok(())
+    }
+
+    /// Ends the talk at once. The streaming thread is out by now.
+    fn leave(&self) {
+        let talker = lock(&self.talker).take();
+        if let Some(talker) = talker {
+            talker.leave();
+            *lock(&self.last_stats) = Some(talker.stats());
+        }
+        *lock(&self.stream) = Stream::default();
+    }
+
+    /// Before the first buffer of a stream: where it is not live, it begins when the camera listens. BaseSink would wait
+    /// with its preroll lock, and hold up changes of state; here, none is held.
+    fn begin(&self) {
+        let Some(talker) = self.talker() else { return };
+        let mut query = gst::query::Latency::new();
+        let live = self.obj().sink_pad().peer_query(&mut query) && query.result().0;
+        lock(&self.stream).live = live;
+        talker.resume();
+        if !live {
+            let waited = talker.wait_ready(|| self.is_flushing());
+            gst::debug!(CAT, imp = self, "Waited for the camera to listen: {waited:?}");
+        }
+    }
+
+    /// Holds up a stream that is ahead of its time: without time stamps, or in long buffers.
+    fn wait_room(&self, talker: &Talker) -> Result<(), gst::FlowError> {
+        loop {
+            match talker.wait_room() {
+                Waited::Done => return Ok(()),
+                Waited::Failed => return Err(gst::FlowError::Error),
+                Waited::Interrupted => self.obj().wait_preroll().map(drop)?,
+            }
+        }
+    }
+
+    /// At the end of a stream: sends what is left, and waits until the camera has been told that it is over.
+    fn finish(&self) {
+        let frames = lock(&self.stream).drain();
+        self.send_rest(frames);
+        if let Some(talker) = self.talker() {
+            talker.finish(|| self.is_flushing());
+        }
+    }
+
+    /// Some frames at most: nothing to wait for.
+    fn send_rest(&self, frames: Vec<(CameraAudio, CutFrame)>) {
+        let Some(talker) = self.talker() else { return };
+        for (camera, frame) in frames {
+            talker.send(camera, frame);
+        }
+    }
+
+    fn is_flushing(&self) -> bool {
+        self.obj().sink_pad().pad_flags().contains(gst::PadFlags::FLUSHING)
+    }
+
+    fn stats(&self) -> Option<gst::Structure> {
+        self.talker().map(|talker| talker.stats()).or_else(|| lock(&self.last_stats).clone())
+    }
+}

@@ -1,0 +1,238 @@
+//! Talk: what `wyzesink` is given is what the camera hears.
+
+#[path = "support/element.rs"]
+mod support;
+#[path = "support/talk.rs"]
+mod talk;
+
+use gst::prelude::*;
+use gstwyze::protocol::wire::codec::CodecId;
+use std::time::{Duration, Instant};
+use support::*;
+use talk::*;
+use wyze_camera::{CameraConfig, CameraEvent, ServerOptions, TalkEnd};
+
+#[test]
+fn mulaw_arrives_byte_for_byte_to_the_last() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, MULAW_IN);
+    // No whole number of frames, in buffers of no whole number of frames.
+    let sound = mulaw(8000 + 77);
+    let mut at = Duration::ZERO;
+    for part in sound.chunks(777) {
+        speaker.push(part.to_vec(), Some(at));
+        at += Duration::from_micros(part.len() as u64 * 125);
+    }
+    speaker.push_end();
+    speaker.play_out();
+    assert!(camera.talk_audio() == sound);
+    let talks = camera.talks();
+    assert_eq!(talks.len(), 1);
+    assert_eq!((talks[0].codec, talks[0].end), (Some(CodecId::MULAW), Some(TalkEnd::SwitchedOff)));
+    let lengths: Vec<_> = talks[0].numbered_frames().map(|(_, frame)| frame.len()).collect();
+    assert!(lengths[..50].iter().all(|&length| length == 160), "{lengths:?}");
+    assert_eq!(lengths[50], 77);
+    assert_eq!((speaker.stat("frames"), speaker.stat("bytes"), speaker.stat("dropped")), (51, 8077, 0));
+}
+
+#[test]
+fn sound_without_time_stamps_is_paced_and_complete() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, MULAW_IN);
+    let sound = mulaw(16_000);
+    // One buffer, and all at once.
+    speaker.push(sound.clone(), None);
+    speaker.push_end();
+    let start = Instant::now();
+    speaker.play_out();
+    assert!(camera.talk_audio() == sound);
+    assert!(start.elapsed() > Duration::from_millis(1900), "{:?}", start.elapsed());
+}
+
+/// Half a second of 440 Hz, as the camera hears it, decoded.
+fn heard_tone(codec: CodecId, rate: u32, decoder: &str) -> Vec<i16> {
+    let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_millis(5), speaking(codec, rate));
+    let line =
+        "audiotestsrc freq=440 num-buffers=44 samplesperbuffer=1024 ! audio/x-raw,format=F32LE,rate=44100,channels=2";
+    let speaker = Speaker::new(&camera, line);
+    speaker.play_out();
+    let stats = speaker.stats();
+    assert_eq!(stats.get::<u32>("rate"), Ok(rate), "{stats}");
+    let talks = camera.talks();
+    assert_eq!(talks[0].codec, Some(codec));
+    let line = format!(
+        "appsrc name=in format=time ! {decoder} ! audioconvert ! audio/x-raw,format=S16LE,rate={rate},channels=1 ! appsink name=out sync=false"
+    );
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let (src, out) = (pipeline.by_name("in").unwrap(), pipeline.by_name("out").unwrap());
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for (_, frame) in talks[0].numbered_frames() {
+        src.emit_by_name::<gst::FlowReturn>("push-buffer", &[&gst::Buffer::from_mut_slice(frame.to_vec())])
+            .into_result()
+            .unwrap();
+    }
+    src.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]).into_result().unwrap();
+    let mut samples = Vec::new();
+    while let Some(sample) = out.emit_by_name::<Option<gst::Sample>>("pull-sample", &[]) {
+        let bytes = bytes(&sample.buffer_owned().unwrap());
+        samples.extend(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    samples
+}
+
+#[test]
+fn a_tone_arrives_as_that_tone_in_whatever_the_camera_speaks() {
+    for (codec, rate, decoder) in [
+        (CodecId::MULAW, 8000, "audio/x-mulaw,rate=8000,channels=1 ! mulawdec"),
+        (CodecId::ALAW, 8000, "audio/x-alaw,rate=8000,channels=1 ! alawdec"),
+        (CodecId::PCM, 16_000, "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved"),
+        (CodecId::AAC_WYZE, 16_000, "aacparse ! avdec_aac"),
+        (CodecId::OPUS, 16_000, "opusparse ! opusdec ! audioresample"),
+    ] {
+        let samples = heard_tone(codec, rate, decoder);
+        let seconds = samples.len() as f64 / f64::from(rate);
+        assert!((0.95..1.25).contains(&seconds), "{codec}: {seconds} s");
+        // From where codecs have begun to where they end.
+        let middle = &samples[samples.len() / 8..samples.len() * 7 / 8];
+        let share = share_of(440.0, rate, middle);
+        assert!(share > 0.9, "{codec}: {share}");
+        assert!(share_of(660.0, rate, middle) < 0.01);
+    }
+}
+
+#[test]
+fn alone_it_leaves_picture_and_sound_off_but_for_a_moment() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, "audiotestsrc num-buffers=20");
+    speaker.play_out();
+    speaker.stop();
+    let events = camera.take_events();
+    let streaming: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            CameraEvent::Streaming { video, audio, .. } => Some((*video, *audio)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(streaming[0], (false, false), "{streaming:?}");
+    assert!(streaming.iter().all(|(video, _)| !video), "{streaming:?}");
+    assert_eq!(streaming.last(), Some(&(false, false)), "{streaming:?}");
+    wait_until("the end of the session", || camera.stats().clients == 0);
+}
+
+#[test]
+fn a_pause_sends_nothing_and_loses_nothing() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, MULAW_IN);
+    let sound = mulaw(16_000);
+    for (i, part) in sound.chunks(160).enumerate() {
+        speaker.push(part.to_vec(), Some(Duration::from_millis(20 * i as u64)));
+    }
+    speaker.push_end();
+    speaker.play();
+    wait_until("some sound", || camera.talk_audio().len() > 4000);
+    speaker.set(gst::State::Paused);
+    std::thread::sleep(Duration::from_millis(300));
+    let heard = camera.talk_audio().len();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(camera.talk_audio().len(), heard);
+    assert!(camera.talks()[0].end.is_none(), "the camera goes on listening");
+    speaker.play_out();
+    assert!(camera.talk_audio() == sound);
+    assert_eq!(camera.talks().len(), 1);
+}
+
+#[test]
+fn a_flush_drops_what_waits_and_goes_on() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, MULAW_IN);
+    speaker.push(vec![1; 80_000], None);
+    speaker.play();
+    wait_until("some sound", || camera.talk_audio().len() > 1600);
+    let start = Instant::now();
+    assert!(speaker.app_src().send_event(gst::event::FlushStart::new()));
+    assert!(speaker.app_src().send_event(gst::event::FlushStop::builder(true).build()));
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    let sound = mulaw(1600);
+    speaker.push(sound.clone(), None);
+    speaker.push_end();
+    speaker.end();
+    let heard = camera.talk_audio();
+    assert!(heard.ends_with(&sound), "{}", heard.len());
+    assert!(heard.len() < 16_000, "{} bytes of the dropped sound", heard.len());
+    assert_eq!(camera.talks().len(), 1);
+}
+
+#[test]
+fn after_its_end_a_stream_can_begin_again() {
+    let camera = eager();
+    let speaker = Speaker::new(&camera, "audiotestsrc samplesperbuffer=441");
+    speaker.set(gst::State::Paused);
+    speaker.await_state("talking");
+    for _ in 0..2 {
+        let (start, stop) = (gst::ClockTime::ZERO, gst::ClockTime::from_mseconds(200));
+        let set = gst::SeekType::Set;
+        speaker.pipeline.seek(1.0, gst::SeekFlags::FLUSH, set, start, set, stop).unwrap();
+        speaker.play_out();
+    }
+    let ends: Vec<_> = camera.talks().iter().map(|talk| talk.end).collect();
+    assert_eq!(ends, [Some(TalkEnd::SwitchedOff); 2]);
+    assert_eq!(camera.take_events().iter().filter(|e| matches!(e, CameraEvent::ClientConnected { .. })).count(), 1);
+}
+
+#[test]
+fn a_live_stream_is_not_held_up_and_brings_no_old_sound() {
+    let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_secs(1), speaking(CodecId::MULAW, 8000));
+    let speaker = Speaker::new(&camera, "audiotestsrc is-live=true samplesperbuffer=441 ! identity name=seen");
+    let start = Instant::now();
+    speaker.play();
+    assert_eq!(speaker.pipeline.state(gst::ClockTime::from_seconds(1)).1, gst::State::Playing);
+    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    speaker.await_state("talking");
+    let opened = Instant::now();
+    assert!(speaker.stat("dropped") > 50, "{}", speaker.stats());
+    wait_until("a second of sound", || camera.talk_audio().len() >= 8000);
+    // No faster than it is made, but for what had been cut to a frame.
+    assert!(opened.elapsed() > Duration::from_millis(850), "{:?}", opened.elapsed());
+    speaker.pipeline.send_event(gst::event::Eos::new());
+    speaker.end();
+}
+
+#[test]
+fn it_stops_at_any_stage_at_once() {
+    let change = |config: &mut CameraConfig| {
+        config.talk_delay = Duration::from_millis(150);
+        // In the middle of the DTLS handshake there is no way to say goodbye.
+        config.idle_timeout = Duration::from_millis(500);
+    };
+    let media = speaking(CodecId::MULAW, 8000);
+    let camera = TestCamera::start(change, media, ServerOptions::default(), Tolerance::Behaviour);
+    for milliseconds in [0, 5, 20, 50, 100, 150, 200, 250, 300, 400, 600] {
+        for live in [false, true] {
+            let speaker = Speaker::new(&camera, &format!("audiotestsrc is-live={live}"));
+            speaker.play();
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            speaker.stop();
+        }
+        wait_until("the end of the session", || camera.stats().clients == 0);
+    }
+}
+
+#[test]
+fn it_is_found_by_uri_and_only_by_uri() {
+    init();
+    let uri = format!(
+        "wyze://10.0.0.1?uid={0}&enr={1}&mac={2}&subtype=hd",
+        wyze_camera::DEMO_UID,
+        wyze_camera::DEMO_ENR,
+        wyze_camera::DEMO_MAC
+    );
+    let sink = gst::Element::make_from_uri(gst::URIType::Sink, &uri, None).unwrap();
+    assert_eq!(sink.factory().unwrap().name(), "wyzesink");
+    assert_eq!(sink.property::<String>("host"), "10.0.0.1");
+    let source = gst::Element::make_from_uri(gst::URIType::Src, &uri, None).unwrap();
+    assert_eq!(source.factory().unwrap().name(), "wyzesrc");
+    assert_eq!(sink.factory().unwrap().rank(), gst::Rank::NONE);
+    assert_eq!(sink.metadata("klass"), Some("Sink/Network/Audio"));
+}

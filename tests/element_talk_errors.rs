@@ -1,0 +1,187 @@
+//! What keeps a camera from being talked to is told once, with the remedy, and nobody else's stream ends for it.
+
+#[path = "support/element.rs"]
+mod support;
+#[path = "support/talk.rs"]
+mod talk;
+
+use gst::glib;
+use gst::prelude::*;
+use gstwyze::protocol::wire::codec::CodecId;
+use std::time::{Duration, Instant};
+use support::*;
+use talk::*;
+use wyze_camera::{CameraConfig, MediaSource, ServerOptions, SyntheticConfig};
+
+const TONE: &str = "audiotestsrc samplesperbuffer=441";
+
+fn camera(change: impl FnOnce(&mut CameraConfig)) -> TestCamera {
+    let change = |config: &mut CameraConfig| {
+        config.talk_delay = Duration::from_millis(5);
+        change(config);
+    };
+    TestCamera::with_config(change, speaking(CodecId::MULAW, 8000))
+}
+
+fn expect<T: glib::error::ErrorDomain + std::fmt::Debug>(speaker: &Speaker, code: T, words: &[&str]) {
+    let (error, messages) = speaker.outcome();
+    let error = error.expect("an error");
+    assert!(error.matches(code), "{error} ({:?}) instead of {code:?}", error.domain());
+    for word in words {
+        assert!(error.message().contains(word), "{word:?} is missing in: {error}");
+    }
+    assert_eq!(speaker.state(), "failed");
+    speaker.stop();
+    let sink = speaker.sink.upcast_ref::<gst::Object>();
+    let errors = messages.iter().filter(|m| m.type_() == gst::MessageType::Error && m.src() == Some(sink)).count();
+    let later = speaker.bus.iter().filter(|m| m.type_() == gst::MessageType::Error && m.src() == Some(sink)).count();
+    assert_eq!(errors + later, 1, "{messages:?}");
+}
+
+#[test]
+fn a_camera_that_cannot_listen_is_told_and_the_viewer_goes_on() {
+    type Change = fn(&mut CameraConfig);
+    let cases: [(Change, gst::ResourceError, &[&str]); 4] = [
+        (|c| c.two_way_audio = false, gst::ResourceError::OpenWrite, &["talk:", "no two-way audio"]),
+        (|c| c.refuse_talk = true, gst::ResourceError::Busy, &["talk:", "did not answer", "try again"]),
+        (|c| c.stall_talk = true, gst::ResourceError::OpenWrite, &["talk:", "did not open", "restart"]),
+        (|c| c.close_talk_after = Some(Duration::from_millis(300)), gst::ResourceError::Write, &["talk:", "hung up"]),
+    ];
+    for (change, code, words) in cases {
+        let camera = camera(change);
+        let player = Player::new(&camera, Link::Both);
+        player.play();
+        player.buffer("video");
+        let speaker = Speaker::new(&camera, TONE);
+        speaker.play();
+        expect(&speaker, code, words);
+        player.drain();
+        player.buffers("video", 5);
+        player.buffers("audio", 5);
+        assert_eq!(camera.stats().clients, 1);
+    }
+}
+
+#[test]
+fn a_camera_that_sends_no_sound_is_told() {
+    let media = MediaSource::Synthetic(SyntheticConfig { audio: None, ..small() });
+    let camera = TestCamera::with_config(|_| {}, media);
+    for line in [TONE, "audiotestsrc is-live=true"] {
+        let speaker = Speaker::new(&camera, line);
+        speaker.play();
+        expect(&speaker, gst::ResourceError::OpenWrite, &["no sound", "switch sound on"]);
+    }
+}
+
+#[test]
+fn nobody_is_blocked_for_longer_than_connect_timeout() {
+    // Everything works, but slowly.
+    let camera = camera(|config| config.talk_delay = Duration::from_secs(5));
+    let speaker = Speaker::new(&camera, TONE);
+    speaker.sink.set_property("connect-timeout", 700u32);
+    let start = Instant::now();
+    speaker.play();
+    expect(&speaker, gst::ResourceError::OpenWrite, &["700 ms", "connect-timeout"]);
+    assert!((700..1500).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_absent_camera_is_told_in_the_words_of_the_session() {
+    init();
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (uid, enr, mac) = (wyze_camera::DEMO_UID, wyze_camera::DEMO_ENR, wyze_camera::DEMO_MAC);
+    let port = deaf.local_addr().unwrap().port();
+    let line = format!(
+        "{TONE} ! wyzesink name=talk uid={uid} enr={enr} mac={mac} host=127.0.0.1 port={port} connect-timeout=500"
+    );
+    let speaker = Speaker::launch(&line);
+    speaker.play();
+    expect(&speaker, gst::ResourceError::NotFound, &["discovery:"]);
+}
+
+#[test]
+fn missing_settings_fail_at_once() {
+    init();
+    let sink = gst::ElementFactory::make("wyzesink").build().unwrap();
+    let bus = gst::Bus::new();
+    sink.set_bus(Some(&bus));
+    sink.set_property("uid", wyze_camera::DEMO_UID);
+    assert!(sink.set_state(gst::State::Paused).is_err());
+    let error = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = error.view() else { unreachable!() };
+    assert!(error.error().matches(gst::ResourceError::Settings));
+    assert!(error.error().message().contains("enr is not set"), "{}", error.error());
+    sink.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn only_one_talks_at_a_time() {
+    let camera = camera(|_| {});
+    let first = Speaker::new(&camera, TONE);
+    first.play();
+    first.await_state("talking");
+    let second = Speaker::new(&camera, TONE);
+    second.play();
+    expect(&second, gst::ResourceError::Busy, &["somebody else talks"]);
+    let before = first.stat("frames");
+    wait_until("more of the first", || first.stat("frames") > before + 10);
+    first.stop();
+    let third = Speaker::new(&camera, TONE);
+    third.play();
+    third.await_state("talking");
+}
+
+#[test]
+fn encoded_sound_of_another_kind_says_what_the_camera_speaks() {
+    let camera = camera(|_| {});
+    for (line, word) in [
+        ("audiotestsrc ! audio/x-raw,rate=8000,channels=1 ! alawenc", "audio/x-alaw"),
+        ("audiotestsrc ! audio/x-raw,rate=16000,channels=1 ! mulawenc", "(int)16000"),
+        ("audiotestsrc ! opusenc", "audio/x-opus"),
+    ] {
+        let speaker = Speaker::new(&camera, line);
+        speaker.play();
+        expect(&speaker, gst::StreamError::WrongType, &["µ-law, 8000 Hz, one channel", "decodebin ! wyzesink", word]);
+    }
+}
+
+#[test]
+fn a_codec_that_nobody_makes_is_told() {
+    let camera = TestCamera::with_config(|_| {}, speaking(CodecId::MP3, 16_000));
+    let speaker = Speaker::new(&camera, TONE);
+    speaker.play();
+    expect(&speaker, gst::StreamError::CodecNotFound, &["MP3"]);
+}
+
+#[test]
+fn a_missing_encoder_is_asked_for_and_its_package_named() {
+    init();
+    let registry = gst::Registry::get();
+    for encoder in ["fdkaacenc", "avenc_aac", "voaacenc", "faac"] {
+        if let Some(feature) = registry.lookup_feature(encoder) {
+            registry.remove_feature(&feature);
+        }
+    }
+    let camera = TestCamera::with_config(|_| {}, speaking(CodecId::AAC_WYZE, 16_000));
+    let speaker = Speaker::new(&camera, TONE);
+    speaker.play();
+    let (error, messages) = speaker.outcome();
+    let error = error.unwrap();
+    assert!(error.matches(gst::CoreError::MissingPlugin), "{error}");
+    assert!(error.message().contains("install gstreamer1.0-libav"), "{error}");
+    let missing = messages.iter().find(|message| message.has_name("missing-plugin")).expect("the standard message");
+    let structure = missing.structure().unwrap();
+    assert_eq!(structure.get::<&str>("type"), Ok("encoder"));
+    assert_eq!(structure.get::<gst::Caps>("detail").unwrap().structure(0).unwrap().name(), "audio/mpeg");
+}
+
+#[test]
+fn a_camera_that_goes_away_in_mid_talk_ends_it() {
+    let media = speaking(CodecId::MULAW, 8000);
+    let camera = TestCamera::start(|_| {}, media, ServerOptions::default(), Tolerance::Behaviour);
+    let speaker = Speaker::new(&camera, TONE);
+    speaker.play();
+    speaker.await_state("talking");
+    drop(camera);
+    expect(&speaker, gst::ResourceError::Read, &["streaming:", "closed the connection"]);
+}
