@@ -6,6 +6,7 @@ mod support;
 use gst::glib;
 use gst::prelude::*;
 use gstwyze::wyzesrc::Resolution;
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use support::*;
 use wyze_camera::{CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
@@ -57,13 +58,13 @@ fn source() -> gst::Element {
 
 #[test]
 fn every_property_is_as_documented() {
-    let own: Vec<_> = source()
+    let own: BTreeSet<_> = source()
         .list_properties()
         .iter()
         .filter(|pspec| pspec.owner_type() == gstwyze::wyzesrc::WyzeSrc::static_type())
         .map(|pspec| pspec.name().to_owned())
         .collect();
-    assert_eq!(own, table().iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(own, table().iter().map(|(name, ..)| (*name).to_owned()).collect::<BTreeSet<_>>());
     for (name, kind, mutable) in table() {
         let pspec = source().find_property(name).unwrap();
         assert!(!pspec.nick().is_empty(), "{name}");

@@ -200,6 +200,23 @@ fn a_live_stream_is_not_held_up_and_brings_no_old_sound() {
 }
 
 #[test]
+fn a_file_is_complete_beside_a_live_picture_of_the_same_pipeline() {
+    let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_millis(500), speaking(CodecId::MULAW, 8000));
+    let properties = settings(&camera);
+    let speaker = Speaker::launch(&format!(
+        "wyzesrc name=camera {properties} camera.video ! fakesink name=picture {MULAW_IN} ! wyzesink name=talk {properties}"
+    ));
+    let sound = mulaw(8000);
+    for (i, part) in sound.chunks(160).enumerate() {
+        speaker.push(part.to_vec(), Some(Duration::from_millis(20 * i as u64)));
+    }
+    speaker.push_end();
+    speaker.play();
+    speaker.await_state("stopped");
+    assert!(camera.talk_audio() == sound);
+}
+
+#[test]
 fn it_stops_at_any_stage_at_once() {
     let change = |config: &mut CameraConfig| {
         config.talk_delay = Duration::from_millis(150);

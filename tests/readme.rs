@@ -4,8 +4,6 @@ use gst::glib;
 use gst::prelude::*;
 use std::path::Path;
 
-const OWN: [&str; 2] = ["name", "parent"];
-
 fn file(path: impl AsRef<Path>) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -48,25 +46,27 @@ fn describe(pspec: &glib::ParamSpec) -> (String, String) {
 }
 
 #[test]
-fn the_property_table_is_the_element_s() {
+fn the_property_tables_are_the_elements() {
     gst::init().unwrap();
     gstwyze::plugin_register_static().unwrap();
-    let element = gst::ElementFactory::make("wyzesrc").build().unwrap();
-    let rows = table(&file("README.md"), "Property");
-    let properties = element.list_properties();
-    let properties: Vec<_> = properties.iter().filter(|pspec| !OWN.contains(&pspec.name())).collect();
-    for pspec in &properties {
-        let (mut kind, default) = describe(pspec);
-        if !pspec.flags().contains(glib::ParamFlags::WRITABLE) {
-            kind += ", read only";
+    for (factory, heading) in [("wyzesrc", "Property"), ("wyzesink", "Sink property")] {
+        let element = gst::ElementFactory::make(factory).build().unwrap();
+        let rows = table(&file("README.md"), heading);
+        let properties = element.list_properties();
+        let properties: Vec<_> = properties.iter().filter(|pspec| pspec.owner_type() == element.type_()).collect();
+        for pspec in &properties {
+            let (mut kind, default) = describe(pspec);
+            if !pspec.flags().contains(glib::ParamFlags::WRITABLE) {
+                kind += ", read only";
+            }
+            let name = format!("`{}`", pspec.name());
+            let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("README.md lacks {name}"));
+            assert_eq!((&row[1], &row[2]), (&kind, &default), "{factory} {name}");
+            let live = pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
+            assert_eq!(row[3].ends_with("*live*"), live, "{factory} {name}");
         }
-        let name = format!("`{}`", pspec.name());
-        let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("README.md lacks {name}"));
-        assert_eq!((&row[1], &row[2]), (&kind, &default), "{name}");
-        let live = pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
-        assert_eq!(row[3].ends_with("*live*"), live, "{name}");
+        assert_eq!(rows.len(), properties.len(), "README.md has properties that {factory} lacks");
     }
-    assert_eq!(rows.len(), properties.len(), "README.md has properties that the element lacks");
 }
 
 #[test]
@@ -89,9 +89,17 @@ fn the_pads_and_their_caps_are_the_element_s() {
 /// Whoever changes an error's text has to look here too, as people search README.md for it.
 #[test]
 fn the_errors_of_the_troubleshooting_table_exist() {
-    let sources = ["protocol/error.rs", "protocol/credentials.rs", "session/registry.rs", "wyzesrc/settings.rs"];
-    let stream = "wyzesrc/stream.rs";
-    let source: String = sources.iter().chain(&[stream]).map(|path| file(Path::new("src").join(path))).collect();
+    let sources = [
+        "identity/mod.rs",
+        "protocol/credentials.rs",
+        "protocol/error.rs",
+        "protocol/talk.rs",
+        "session/registry.rs",
+        "wyzesink/failure.rs",
+        "wyzesrc/settings.rs",
+        "wyzesrc/stream.rs",
+    ];
+    let source: String = sources.iter().map(|path| file(Path::new("src").join(path))).collect();
     // A string that goes on in the next line is one string.
     let source = source.split("\\\n").map(str::trim_start).collect::<String>();
     for row in table(&file("README.md"), "Error begins with") {

@@ -1,6 +1,9 @@
-//! Measures what `wyzesrc` costs, against a simulated camera in a process of its own on this machine.
+//! Measures what `wyzesrc` and `wyzesink` cost, against a simulated camera in a process of its own on this machine.
 //!
-//! Prints the time from PLAYING to the first video buffer, the receiving process's CPU time a packet, and its memory.
+//! Prints the time from PLAYING to the first video buffer, the receiving process's CPU time a packet, its memory, and how long
+//! sound takes through the talk sink.
+
+mod talk;
 
 use clap::Parser;
 use gst::prelude::*;
@@ -13,7 +16,7 @@ use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, SyntheticCo
 type Error = Box<dyn std::error::Error>;
 
 #[derive(Parser)]
-#[command(about = "Measures wyzesrc: CPU time a packet, memory, time to the first picture")]
+#[command(about = "Measures wyzesrc and wyzesink: CPU time a packet, memory, time to the first picture, delay of talk")]
 struct Arguments {
     /// How long to measure CPU time for, in seconds
     #[arg(long, default_value_t = 10)]
@@ -57,7 +60,9 @@ fn main() -> Result<(), Error> {
     println!("{packets} packets in {} s, CPU time {cpu:?}: {per_packet:?} a packet", arguments.seconds);
     println!("resident memory: {} KiB", resident_memory()?);
     println!("{}", viewer.source.property::<gst::Structure>("stats"));
-    Ok(())
+    // One session for a camera and process: the talks have cameras of their own.
+    drop(viewer);
+    talk::measure()
 }
 
 /// A camera whose frames have the wanted bit rate, one key frame in two seconds.
