@@ -38,6 +38,7 @@ number() {
 find_camera() {
   local identity=()
   identify
+  # shellcheck disable=SC2034 # for the scripts
   camera=(wyzesrc name=camera "${identity[@]}")
   # shellcheck disable=SC2034 # for the scripts that talk
   speaker=(wyzesink name=speaker "${identity[@]}")
@@ -82,29 +83,54 @@ find_plugin() {
   exit 1
 }
 
+# How long a pipeline may take to finish its files.
+finishing=10
+
 # Runs a pipeline to its end, at most $1 seconds where $1 is not empty. Ctrl-C, SIGTERM and the end of the time let it
-# finish its files.
+# finish its files; one that cannot, as it still waits for a stream, is then ended.
 run_pipeline() {
-  local seconds=$1 timer='' status=0
+  local seconds=${1:-infinity} status=0 asked='' pipeline timer
   shift
   # SIGTERM, which it would die of, may come to the whole group; it is translated below.
   (trap '' TERM HUP && exec gst-launch-1.0 -q -e "$@") &
-  local pipeline=$!
-  # Ctrl-C reaches the pipeline from the terminal; a second one from here would make it drop everything.
-  trap : INT
-  trap 'kill -INT "$pipeline"' TERM HUP
-  if [ -n "$seconds" ]; then
-    sleep "$seconds" >/dev/null 2>&1 &
-    timer=$!
+  pipeline=$!
+  # Asked twice, it would drop everything; and Ctrl-C reaches it from the terminal.
+  trap 'asked=yes' INT
+  trap 'ask_to_finish' TERM HUP
+  start_timer "$seconds"
+  while running "$pipeline" && running "$timer" && [ -z "$asked" ]; do
     wait -n "$pipeline" "$timer" || true
-    if ! kill "$timer" 2>/dev/null; then
-      kill -INT "$pipeline" 2>/dev/null || true
-    fi
-  fi
-  while kill -0 "$pipeline" 2>/dev/null; do
-    wait "$pipeline" || true
   done
-  wait "$pipeline" || status=$?
+  ask_to_finish
+  stop_timer || true
+
+  start_timer "$finishing"
+  while running "$pipeline" && running "$timer"; do
+    wait -n "$pipeline" "$timer" || true
+  done
+  stop_timer || kill -INT "$pipeline" 2>/dev/null || true
   trap - INT TERM HUP
+  wait "$pipeline" || status=$?
   return "$status"
+}
+
+running() {
+  kill -0 "$1" 2>/dev/null
+}
+
+start_timer() {
+  sleep "$1" >/dev/null 2>&1 &
+  timer=$!
+}
+
+# False when its time was over. By SIGKILL, as a shell that has not become sleep yet would run the script's EXIT trap.
+stop_timer() {
+  {
+    kill -KILL "$timer" && ! wait "$timer"
+  } 2>/dev/null
+}
+
+ask_to_finish() {
+  [ -n "$asked" ] || kill -INT "$pipeline" 2>/dev/null || true
+  asked=yes
 }

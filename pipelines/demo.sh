@@ -12,7 +12,7 @@ Installs and builds what is missing, starts a simulated camera, and shows its pi
 writes a picture (PNG) and a film with sound (MP4) to FOLDER.
 
   -t SECONDS    how long to show or to film (until the window is closed; 5)
-  -o FOLDER     where to write picture and film; nothing is shown then (wyze-demo in the folder for temporary files)
+  -o FOLDER     where to write picture and film; nothing is shown then (a new one among the temporary files)
   --debug       cargo's debug build, which is ready sooner
   --no-build    everything is there already
 TEXT
@@ -78,15 +78,14 @@ if [ -z "$folder" ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   find_camera
   run_pipeline "$seconds" "${camera[@]}" ! decodebin ! autovideosink
 else
-  folder=${folder:-${TMPDIR:-/tmp}/wyze-demo}
-  mkdir -p "$folder/film"
-  rm -f "$folder"/film/*.mp4
+  # A new one, as another's demo may run on this machine too.
+  folder=${folder:-$(mktemp -d "${TMPDIR:-/tmp}/wyze-demo.XXXXXX")}
+  mkdir -p "$folder"
   [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || echo "There is no display to show this on:"
   echo "  $line"
   "$here/snapshot.sh" "$folder/picture.png" >/dev/null
   echo "Picture: $folder/picture.png"
-  "$here/record.sh" -s 3600 -t "${seconds:-5}" "$folder/film" >/dev/null
-  mv "$folder"/film/*.mp4 "$folder/film.mp4"
-  rmdir "$folder/film"
+  "$here/record.sh" -s 3600 -t "${seconds:-5}" "$work/film" >/dev/null
+  mv "$work"/film/*.mp4 "$folder/film.mp4"
   echo "Film with sound: $folder/film.mp4"
 fi

@@ -47,9 +47,16 @@ if [ "$audio" = true ]; then
     ! encodebin 'profile="audio/mpeg,mpegversion=4,stream-format=raw,base-profile=lc"'
     ! "${queue[@]}" ! files.audio_0)
 fi
+started=$(date +%Y%m%d-%H%M%S)
 # The number's % is splitmuxsink's; one in the folder's name is not.
-files=${folder//%/%%}/$(date +%Y%m%d-%H%M%S)-%05d.mp4
+files=${folder//%/%%}/$started-%05d.mp4
 echo "Recording to $folder; Ctrl-C ends it"
+status=0
 run_pipeline "$seconds" "${camera[@]}" "audio=$audio" \
   splitmuxsink name=files muxer-factory=mp4mux "max-size-time=${segment}000000000" "location=$(quoted "$files")" \
-  camera.video ! "${queue[@]}" ! "${codec}parse" ! files.video "${sound[@]}"
+  camera.video ! "${queue[@]}" ! "${codec}parse" ! files.video "${sound[@]}" || status=$?
+[ -n "$(find "$folder" -name "$started-*.mp4" -size +0 -print -quit)" ] || {
+  echo "$(basename "$0"): nothing was recorded; for a camera that sends no sound, use --no-audio" >&2
+  exit 1
+}
+exit "$status"

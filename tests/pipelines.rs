@@ -152,6 +152,14 @@ fn record_without_sound() {
 }
 
 #[test]
+fn record_says_so_when_nothing_came() {
+    let scene = Scene::new(LiveAudio::None);
+    let (code, text) = run(scene.script("record.sh").args(["-t", "4"]).arg(scene.path("films")));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("nothing was recorded") && text.contains("--no-audio"), "{text}");
+}
+
+#[test]
 fn record_finishes_its_file_when_terminated() {
     let scene = Scene::new(LiveAudio::Mulaw);
     let folder = scene.path("films");
