@@ -154,7 +154,7 @@ fn the_factory_is_what_players_look_for() {
 fn a_uri_sets_all_that_it_names_and_reads_back() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&connect-timeout=3000&video=false&resolution=720p&bitrate=120&framerate=15&latency=500";
+               &model=HL_CAM4&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&connect-timeout=3000";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
