@@ -65,18 +65,22 @@ identify() {
   [ -z "${WYZE_MODEL:-}" ] || identity+=("model=$(quoted "$WYZE_MODEL")")
 }
 
+has_elements() {
+  gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc && gst-inspect-1.0 --exists --atleast-version=0.0 wyzesink
+}
+
 # Where the plugin is not installed, takes the one that was built here.
 find_plugin() {
   command -v gst-launch-1.0 >/dev/null || {
     echo "gst-launch-1.0 is missing: run $root/tests/setup.sh" >&2
     exit 1
   }
-  ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
+  ! has_elements || return 0
   local before=${GST_PLUGIN_PATH:-} target=${CARGO_TARGET_DIR:-$root/target} folder
   for folder in "$target/release" "$target/debug" "$root/builddir"; do
     if [ -e "$folder/libgstwyze.so" ]; then
       export GST_PLUGIN_PATH=$folder${before:+:$before}
-      ! gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc || return 0
+      ! has_elements || return 0
     fi
   done
   echo "the wyze plugin is neither installed nor built: run 'cargo build --release' in $root" >&2
