@@ -103,7 +103,7 @@ fn nal_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn start_code(data: &[u8]) -> Option<usize> {
-    data.windows(3).position(|w| w == [0, 0, 1])
+    memchr::memmem::find(data, &[0, 0, 1])
 }
 
 /// Cuts off what comes after a NAL unit: the next one, and zeros that may stand between them.
