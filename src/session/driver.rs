@@ -224,7 +224,11 @@ impl Driver {
 
     /// What has been asked since the last look; actions go to those that are still to do.
     fn take_requests(&mut self) -> Requests {
-        let mut requests = std::mem::take(&mut *lock(&self.shared.requests));
+        let mut shared = lock(&self.shared.requests);
+        let mut requests = std::mem::take(&mut *shared);
+        // Stays asked for: whoever looks now may have something else to see to first.
+        shared.stop = requests.stop;
+        drop(shared);
         self.actions.extend(requests.actions.drain(..));
         requests
     }
