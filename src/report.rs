@@ -1,8 +1,10 @@
 //! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
 
+use crate::protocol::client::Event;
 use crate::protocol::error::{Error, Remedy, Stage};
 use crate::session::{Conflict, JoinError};
 use gst::prelude::*;
+use std::time::Duration;
 
 /// Posts how connecting goes on.
 pub fn stage(element: &impl IsA<gst::Element>, stage: Stage) {
@@ -20,6 +22,64 @@ pub fn stage(element: &impl IsA<gst::Element>, stage: Stage) {
 fn post_progress(element: &impl IsA<gst::Element>, kind: gst::ProgressType, text: &str) {
     // Fails only without a bus, and then nobody listens.
     let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element.as_ref()).build());
+}
+
+/// Posts `wyze-connection` messages, by which an application follows the connection: `state` is connecting, streaming, stalled or
+/// reconnecting, `stage` the one reached or, with a `reason`, the one that failed.
+pub struct Connection {
+    stage: Stage,
+    attempt: u32,
+    state: &'static str,
+}
+
+impl Connection {
+    pub fn new() -> Self {
+        Connection { stage: Stage::Discovery, attempt: 0, state: "" }
+    }
+
+    /// Takes an event before the element does. `flows` is true where it shows that media are on their way.
+    pub fn follow(&mut self, element: &impl IsA<gst::Element>, event: &Event, flows: bool) {
+        match event {
+            Event::Stage(stage) => {
+                self.stage = *stage;
+                if self.state.is_empty() {
+                    self.post(element, "connecting", None);
+                }
+            }
+            Event::Reconnecting { error, attempt, delay } => {
+                // Of the stream that was, not of an attempt that failed.
+                self.attempt = 0;
+                if matches!(error, Error::Silent(_) | Error::Stalled(_)) {
+                    self.post(element, "stalled", Some((error, Duration::ZERO)));
+                }
+                self.attempt = *attempt;
+                self.post(element, "reconnecting", Some((error, *delay)));
+            }
+            _ if flows && self.state != "streaming" => {
+                self.attempt = 0;
+                self.post(element, "streaming", None);
+            }
+            _ => {}
+        }
+    }
+
+    fn post(&mut self, element: &impl IsA<gst::Element>, state: &'static str, why: Option<(&Error, Duration)>) {
+        self.state = state;
+        let stage = why.map_or(self.stage, |(error, _)| error.stage());
+        let mut structure = gst::Structure::builder("wyze-connection")
+            .field("state", state)
+            .field("stage", stage.name())
+            .field("attempt", self.attempt)
+            .build();
+        if let Some((error, delay)) = why {
+            structure.set("reason", error.reason());
+            structure.set("text", error.to_string());
+            // Half a millennium of nanoseconds fit.
+            structure.set("delay", delay.as_nanos() as u64);
+        }
+        // Fails only without a bus, and then nobody listens.
+        let _ = element.post_message(gst::message::Element::builder(structure).src(element.as_ref()).build());
+    }
 }
 
 /// Posts what ended the session. Not on the session thread: an application may stop the element from within.

@@ -162,6 +162,7 @@ fn a_camera_that_turns_viewers_away_says_why() {
 fn a_camera_that_says_goodbye_ends_the_stream_with_an_error() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
+    player.src.set_property("reconnect-attempts", 0);
     player.play();
     player.buffers("video", 5);
     drop(camera);
@@ -172,10 +173,11 @@ fn a_camera_that_says_goodbye_ends_the_stream_with_an_error() {
 fn a_camera_that_falls_silent_is_given_up() {
     let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Both);
+    player.src.set_property("reconnect-attempts", 0);
     player.play();
     player.buffers("video", 5);
     camera.set_links(LinkConfig { loss: 1.0, ..LinkConfig::default() }, LinkConfig::default());
-    expect(&player, gst::ResourceError::Read, &["streaming", "nothing for 10 s", "check"]);
+    expect(&player, gst::ResourceError::Read, &["streaming", "nothing for 5 s", "check"]);
 }
 
 #[test]

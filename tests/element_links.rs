@@ -139,9 +139,10 @@ fn a_blocked_pad_stops_neither_sound_nor_session() {
 }
 
 #[test]
-fn a_camera_that_reboots_is_an_error_and_found_again() {
+fn after_an_error_a_camera_that_rebooted_is_found_again() {
     let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Both);
+    player.src.set_property("reconnect-attempts", 0);
     player.play();
     player.buffers("video", 5);
     camera.reboot(Duration::from_millis(500));

@@ -18,6 +18,8 @@ enum Kind {
     /// Minimum, maximum, default, another.
     Number(u32, u32, u32, u32),
     Choice(Resolution, Resolution),
+    /// The same, signed.
+    Signed(i32, i32, i32, i32),
     /// Read only.
     Structure,
 }
@@ -46,6 +48,8 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("framerate", Number(0, 255, 0, 15), Mutable::Playing),
         ("latency", Number(0, 60_000, 200, 500), Mutable::Ready),
         ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
+        ("stall-timeout", Number(0, u32::MAX, 5000, 3000), Mutable::Ready),
+        ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
     ]
@@ -77,6 +81,11 @@ fn every_property_is_as_documented() {
         match kind {
             Kind::Number(minimum, maximum, default, _) => {
                 let pspec = pspec.downcast_ref::<glib::ParamSpecUInt>().unwrap();
+                let range = (pspec.minimum(), pspec.maximum(), pspec.default_value());
+                assert_eq!(range, (minimum, maximum, default), "{name}");
+            }
+            Kind::Signed(minimum, maximum, default, _) => {
+                let pspec = pspec.downcast_ref::<glib::ParamSpecInt>().unwrap();
                 let range = (pspec.minimum(), pspec.maximum(), pspec.default_value());
                 assert_eq!(range, (minimum, maximum, default), "{name}");
             }
@@ -114,6 +123,13 @@ fn every_property_starts_at_its_default_and_takes_another_value() {
                 for value in [other, minimum, maximum] {
                     src.set_property(name, value);
                     assert_eq!(src.property::<u32>(name), value, "{name}");
+                }
+            }
+            Kind::Signed(minimum, maximum, default, other) => {
+                assert_eq!(src.property::<i32>(name), default, "{name}");
+                for value in [other, minimum, maximum] {
+                    src.set_property(name, value);
+                    assert_eq!(src.property::<i32>(name), value, "{name}");
                 }
             }
             Kind::Choice(default, other) => {
@@ -154,7 +170,7 @@ fn the_factory_is_what_players_look_for() {
 fn a_uri_sets_all_that_it_names_and_reads_back() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&connect-timeout=3000";
+               &model=HL_CAM4&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
@@ -208,6 +224,7 @@ fn what_is_set_before_the_start_stays_while_it_runs() {
             Kind::Text(_) => player.src.set_property(name, "another"),
             Kind::Switch(default) => player.src.set_property(name, !default),
             Kind::Number(.., other) => player.src.set_property(name, other),
+            Kind::Signed(.., other) => player.src.set_property(name, other),
             Kind::Choice(..) | Kind::Structure => unreachable!(),
         }
         assert_eq!(value(), before, "{name}");
@@ -257,7 +274,7 @@ fn a_doorbell_is_asked_in_its_own_way_as_its_model_says() {
     assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
 }
 
-const COUNTERS: [&str; 17] = [
+const COUNTERS: [&str; 18] = [
     "packets",
     "bytes",
     "foreign",
@@ -273,6 +290,7 @@ const COUNTERS: [&str; 17] = [
     "incomplete-lost",
     "incomplete-size",
     "incomplete-overflow",
+    "reconnects",
     "video-queue-drops",
     "audio-queue-drops",
 ];

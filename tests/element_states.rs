@@ -189,7 +189,7 @@ fn nothing_comes_in_paused_and_playing_resumes_at_a_key_frame() {
 fn a_silent_place_is_left_promptly() {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = u32::from(deaf.local_addr().unwrap().port());
-    for host in [Some("127.0.0.1"), Some("camera.invalid"), None] {
+    for host in ["127.0.0.1", "camera.invalid"] {
         let player = Player::bare(Link::Both);
         for (name, value) in
             [("uid", wyze_camera::DEMO_UID), ("enr", wyze_camera::DEMO_ENR), ("mac", wyze_camera::DEMO_MAC)]
@@ -199,12 +199,12 @@ fn a_silent_place_is_left_promptly() {
         player.src.set_property("host", host);
         player.src.set_property("port", port);
         player.play();
-        if host.is_some_and(|host| host != "camera.invalid") {
+        if host != "camera.invalid" {
             player.progress("Looking for the camera");
         }
         let asked = Instant::now();
         player.stop();
-        assert!(asked.elapsed() < PROMPTLY, "{host:?}: {:?}", asked.elapsed());
+        assert!(asked.elapsed() < PROMPTLY, "{host}: {:?}", asked.elapsed());
     }
 }
 

@@ -234,12 +234,36 @@ fn each_failure_is_told_apart() {
 }
 
 #[test]
+fn a_camera_that_sends_keepalives_but_no_media_is_lost_after_the_stall_timeout() {
+    let stall = Duration::from_secs(3);
+    let stalling = |stall_timeout, video| {
+        let config = Config { stall_timeout, video, audio: false, ..client_config() };
+        let mut world = World::new(config, camera_config(Envelope::Transcode), 9);
+        world.connect();
+        world.run_until(Duration::from_secs(60), |_| false);
+        world.ended
+    };
+    assert_eq!(stalling(Some(stall), true), Some(Error::Stalled(stall)));
+    assert_eq!(stalling(Some(stall), false), None, "nothing is wanted");
+    assert_eq!(stalling(None, true), None, "no limit");
+
+    for (stall, silence) in [(Duration::from_secs(3), 3), (Duration::from_secs(20), 20)] {
+        let config = Config { stall_timeout: Some(stall), ..client_config() };
+        let mut world = World::new(config, camera_config(Envelope::Cc51), 9);
+        world.connect();
+        world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
+        world.run_until(Duration::from_secs(60), |_| false);
+        assert_eq!(world.ended, Some(Error::Silent(Duration::from_secs(silence))));
+    }
+}
+
+#[test]
 fn a_camera_that_goes_silent_or_says_goodbye_ends_the_session() {
     let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 9);
     world.connect();
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
     world.run_until(Duration::from_secs(60), |_| false);
-    assert_eq!(world.ended, Some(Error::Silent(10)));
+    assert_eq!(world.ended, Some(Error::Silent(Duration::from_secs(10))));
 
     let mut world = World::new(client_config(), camera_config(Envelope::Cc51), 9);
     world.connect();

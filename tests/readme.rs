@@ -29,6 +29,9 @@ fn describe(pspec: &glib::ParamSpec) -> (String, String) {
     if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecUInt>() {
         let kind = format!("integer {} to {}", pspec.minimum(), pspec.maximum());
         (kind, pspec.default_value().to_string())
+    } else if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecInt>() {
+        let kind = format!("integer {} to {}", pspec.minimum(), pspec.maximum());
+        (kind, pspec.default_value().to_string())
     } else if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecBoolean>() {
         ("boolean".into(), pspec.default_value().to_string())
     } else if let Some(pspec) = pspec.downcast_ref::<glib::ParamSpecEnum>() {

@@ -26,6 +26,7 @@ fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
         model: None,
         video_wish: VideoWish::default(),
         connect_timeout: PATIENCE,
+        stall_timeout: None,
         reorder_wait: Duration::from_millis(100),
         dtls_first_resend: DTLS_FIRST_RESEND,
     };
@@ -38,7 +39,7 @@ fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
         Event::Talk(event) => drop(sender.send(event)),
         _ => {}
     };
-    let (membership, conflicts) = Membership::join(config, place, Wants::default(), None, observer).unwrap();
+    let (membership, conflicts) = Membership::join(config, place, Wants::default(), Some(0), None, observer).unwrap();
     assert!(conflicts.is_empty());
     when_connected.recv_timeout(PATIENCE).unwrap();
     (membership, events)

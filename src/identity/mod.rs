@@ -11,6 +11,8 @@ use std::time::Duration;
 pub use uri::{SCHEME, UriError, apply, format, parse_milliseconds, set_uri};
 
 pub const DEFAULT_PORT: u16 = 32761;
+/// For ever.
+pub const DEFAULT_RECONNECT_ATTEMPTS: i32 = -1;
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
 
 /// What is set so far; checked as a whole by [`Identity::credentials`].
@@ -23,6 +25,8 @@ pub struct Identity {
     pub port: u16,
     pub model: Option<String>,
     pub connect_timeout: Duration,
+    /// Negative for no limit.
+    pub reconnect_attempts: i32,
 }
 
 impl Default for Identity {
@@ -35,6 +39,7 @@ impl Default for Identity {
             port: DEFAULT_PORT,
             model: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            reconnect_attempts: DEFAULT_RECONNECT_ATTEMPTS,
         }
     }
 }
@@ -61,6 +66,11 @@ impl Identity {
         Place { host: self.host.clone(), port: self.port }
     }
 
+    /// `None` for no limit.
+    pub fn reconnect_attempts(&self) -> Option<u32> {
+        u32::try_from(self.reconnect_attempts).ok()
+    }
+
     /// The properties, `uri` not among them: further keys of it are the element's.
     pub fn properties() -> Vec<glib::ParamSpec> {
         let text =
@@ -80,6 +90,13 @@ impl Identity {
             number("connect-timeout", "Connect timeout", "How long connecting may take before it is an error, in ms")
                 .default_value(milliseconds(DEFAULT_CONNECT_TIMEOUT))
                 .build(),
+            glib::ParamSpecInt::builder("reconnect-attempts")
+                .nick("Reconnect attempts")
+                .blurb("How many attempts in a row to connect again to a camera that was lost may fail, -1 is any number, 0 makes the loss an error")
+                .minimum(-1)
+                .default_value(DEFAULT_RECONNECT_ATTEMPTS)
+                .mutable_ready()
+                .build(),
         ]
     }
 
@@ -97,6 +114,7 @@ impl Identity {
             // Within the field's range by the property's maximum.
             "port" => self.port = number() as u16,
             "connect-timeout" => self.connect_timeout = Duration::from_millis(number().into()),
+            "reconnect-attempts" => self.reconnect_attempts = value.get().unwrap_or_default(),
             _ => return false,
         }
         true
@@ -112,6 +130,7 @@ impl Identity {
             "port" => u32::from(self.port).to_value(),
             "model" => self.model.to_value(),
             "connect-timeout" => milliseconds(self.connect_timeout).to_value(),
+            "reconnect-attempts" => self.reconnect_attempts.to_value(),
             _ => return None,
         })
     }

@@ -113,6 +113,10 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
         "connect-timeout" => {
             identity.connect_timeout = parse_milliseconds(value).ok_or(UriError::Value("connect-timeout"))?;
         }
+        "reconnect-attempts" => {
+            let attempts = value.parse().ok().filter(|&attempts: &i32| attempts >= -1);
+            identity.reconnect_attempts = attempts.ok_or(UriError::Value("reconnect-attempts"))?;
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -137,15 +141,18 @@ pub fn format(
         // Writing to a String cannot fail.
         let _ = write!(uri, ":{}", identity.port);
     }
-    let timeout = identity.connect_timeout;
+    let (timeout, attempts) = (identity.connect_timeout, identity.reconnect_attempts);
     let own = [
         ("uid", identity.uid.clone()),
         ("enr", identity.enr.clone()),
         ("mac", identity.mac.clone()),
         ("model", identity.model.clone()),
     ];
-    let last = ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string()));
-    let set = own.into_iter().chain(further).chain([last]).filter_map(|(key, value)| Some((key, value?)));
+    let last = [
+        ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string())),
+        ("reconnect-attempts", (attempts != default.reconnect_attempts).then(|| attempts.to_string())),
+    ];
+    let set = own.into_iter().chain(further).chain(last).filter_map(|(key, value)| Some((key, value?)));
     for (i, (key, value)) in set.enumerate() {
         let separator = if i == 0 { '?' } else { '&' };
         let _ = write!(uri, "{separator}{key}={}", utf8_percent_encode(&value, ENCODED));

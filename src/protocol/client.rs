@@ -5,6 +5,7 @@
 
 mod av;
 mod back_channel;
+mod media_watch;
 
 use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
@@ -18,6 +19,7 @@ use super::talk::{Talk, TalkEvent};
 use super::timers::{Timer, TimerTable};
 use super::transport::{Envelope, Incoming, Transmit, Transport};
 use super::wire::{Channel, SessionId, hl};
+use media_watch::MediaWatch;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
@@ -33,6 +35,7 @@ const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
 const SESSION_RESEND: Duration = Duration::from_secs(1);
 /// Without an answer by then, discovery starts again: what answered may have been somebody else, or have moved.
 const SESSION_ATTEMPTS: u32 = 4;
+/// A camera that sends nothing at all, not even keepalives, is lost after this time, or after the stall timeout if that is longer.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// Handshakes that a peer's alert ended; one may have been answered to a damaged record.
 const ALERTS_BELIEVED: u32 = 2;
@@ -50,6 +53,8 @@ pub struct Config {
     pub video_wish: VideoWish,
     /// From the first probe to the camera's consent.
     pub connect_timeout: Duration,
+    /// A camera that sends no media for this long, where some are wanted, is lost; `None` for no such limit.
+    pub stall_timeout: Option<Duration>,
     /// How long late packets are waited for.
     pub reorder_wait: Duration,
     /// The handshake's first re-send.
@@ -80,6 +85,13 @@ pub enum Event {
     Talk(TalkEvent),
     /// A command that the camera did not answer in time; the session goes on.
     Unanswered(u16),
+    /// Said by the session, never by a client: the connection broke off or could not be made again. The `attempt`, 1 for the
+    /// first, comes after `delay`; [`Event::Connected`] tells of its success.
+    Reconnecting {
+        error: Error,
+        attempt: u32,
+        delay: Duration,
+    },
     /// The last event of a session that was not closed by [`Client::close`].
     Ended(Error),
 }
@@ -110,6 +122,7 @@ pub struct Client {
     model: String,
     timers: TimerTable,
     last_received: Instant,
+    media: MediaWatch,
     stats: Stats,
     events: VecDeque<Event>,
 }
@@ -145,6 +158,7 @@ impl Client {
             reassembler: Reassembler::default(),
             timers: TimerTable::default(),
             last_received: now,
+            media: MediaWatch::default(),
             stats: Stats::default(),
             events: VecDeque::from([Event::Stage(Stage::Discovery)]),
             config,
@@ -234,13 +248,24 @@ impl Client {
     pub fn set_media(&mut self, video: bool, audio: bool, now: Instant) {
         (self.config.video, self.config.audio) = (video, audio);
         if self.stage == Stage::Streaming {
-            self.tell_media();
+            self.tell_media(now);
             self.send_next_command(now);
         }
     }
 
+    /// Changes how long the camera may send no media, from now on.
+    pub fn set_stall_timeout(&mut self, stall_timeout: Option<Duration>) {
+        if self.config.stall_timeout == stall_timeout {
+            return;
+        }
+        self.config.stall_timeout = stall_timeout;
+        if self.stage == Stage::Streaming && !self.ended {
+            self.timers.set(Timer::Idle, self.idle_limit().0);
+        }
+    }
+
     /// Tells the camera which media are wanted that it thinks are not, and the other way round.
-    fn tell_media(&mut self) {
+    fn tell_media(&mut self, now: Instant) {
         let wanted = (self.config.video, self.config.audio);
         if wanted.0 != self.told.0 {
             self.control.queue(hl::media(hl::MediaKind::Video, wanted.0));
@@ -252,6 +277,8 @@ impl Client {
             self.control.queue(hl::media(hl::MediaKind::Audio, wanted.1));
         }
         self.told = wanted;
+        self.media.want(wanted.0, wanted.1, now);
+        self.timers.set(Timer::Idle, self.idle_limit().0);
     }
 
     /// Tells the camera that we go; what is left to transmit says so. No event follows.
@@ -290,14 +317,29 @@ impl Client {
                 self.deliver(now);
             }
             Timer::Idle => {
-                let until = self.last_received + SILENCE_LIMIT;
+                let (until, error) = self.idle_limit();
                 if until > now {
                     self.timers.set(Timer::Idle, until);
                 } else {
-                    self.fail(Error::Silent(SILENCE_LIMIT.as_secs()));
+                    self.fail(error);
                 }
             }
         }
+    }
+
+    /// When the camera's silence is too long, and what to say of it then.
+    fn idle_limit(&self) -> (Instant, Error) {
+        let stall = self.config.stall_timeout;
+        let silence = stall.unwrap_or_default().max(SILENCE_LIMIT);
+        let silent = (self.last_received + silence, Error::Silent(silence));
+        let Some((last, limit)) = self.media.last_expected().zip(stall) else { return silent };
+        let stalled = last + limit;
+        if stalled >= silent.0 {
+            return silent;
+        }
+        // Keepalives may have come for a moment longer than media.
+        let is_there = self.last_received > last + limit / 2;
+        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
     }
 
     fn enter(&mut self, stage: Stage, now: Instant) {

@@ -2,6 +2,7 @@
 
 use super::dtls::Failure;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +86,13 @@ pub enum Error {
     AuthMalformed(&'static str),
     #[error("auth: the camera did not answer in time; restart it")]
     AuthTimeout,
-    #[error("streaming: the camera sent nothing for {0} s; check its power and Wi-Fi")]
-    Silent(u64),
+    #[error("streaming: the camera sent nothing for {} s; check its power and Wi-Fi", .0.as_secs_f64())]
+    Silent(Duration),
+    #[error(
+        "streaming: the camera sent no picture or sound for {} s, though it is there; restart it, or raise stall-timeout",
+        .0.as_secs_f64()
+    )]
+    Stalled(Duration),
     #[error("streaming: the camera closed the connection; it may have restarted or have too many viewers")]
     Closed,
     #[error("{}: the connection broke ({reason})", .stage.name())]
@@ -101,7 +107,7 @@ impl Error {
             Error::WrongKey | Error::Handshake(_) | Error::HandshakeTimeout => Stage::Dtls,
             Error::LoginRefused(_) | Error::LoginTimeout => Stage::Login,
             Error::Challenge(_) | Error::Refused(_) | Error::AuthMalformed(_) | Error::AuthTimeout => Stage::Auth,
-            Error::Silent(_) | Error::Closed => Stage::Streaming,
+            Error::Silent(_) | Error::Stalled(_) | Error::Closed => Stage::Streaming,
             Error::Broken { stage, .. } => *stage,
         }
     }
@@ -113,6 +119,45 @@ impl Error {
                 Remedy::NotAuthorized
             }
             _ => Remedy::Lost,
+        }
+    }
+}
+
+impl Error {
+    /// A word for programs, the same for every error of a kind.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Error::NoAnswer { .. } => "no-answer",
+            Error::UnknownHost { .. } => "unknown-host",
+            Error::WrongAuthKey { .. } => "wrong-auth-key",
+            Error::NoSession => "no-session",
+            Error::WrongKey => "wrong-key",
+            Error::Handshake(_) => "handshake-refused",
+            Error::HandshakeTimeout => "handshake-timeout",
+            Error::LoginRefused(_) => "login-refused",
+            Error::LoginTimeout => "login-timeout",
+            Error::Challenge(2) => "updating",
+            Error::Challenge(4) => "checking",
+            Error::Challenge(5) => "switched-off",
+            Error::Challenge(_) => "unknown-challenge",
+            Error::Refused(_) => "refused",
+            Error::AuthMalformed(_) => "auth-malformed",
+            Error::AuthTimeout => "auth-timeout",
+            Error::Silent(_) => "silent",
+            Error::Stalled(_) => "stalled",
+            Error::Closed => "closed",
+            Error::Broken { .. } => "broken",
+        }
+    }
+
+    /// Whether a camera that was connected before may be there again at another try. What only a change of settings or
+    /// firmware mends is final. A wrong key is not where it shows in discovery: any host's datagram can make it look so.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Error::WrongKey | Error::Refused(_) | Error::AuthMalformed(_) => false,
+            // Updating, checking, switched off.
+            Error::Challenge(status) => matches!(status, 2 | 4 | 5),
+            _ => true,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a session counts. All counters are since the session began.
+//! What is counted. A client counts from its start; a session goes on counting over its reconnections.
 
 use std::time::Duration;
 
@@ -24,8 +24,38 @@ pub struct Stats {
     /// Frames of audio sent to the camera's speaker, and dropped because they came faster than they sound.
     pub talk_frames: u64,
     pub talk_dropped: u64,
-    /// How long each stage took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
+    /// How often the connection was made again after it had broken off.
+    pub reconnects: u64,
+    /// How long each stage of the last connection took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
     pub stages: [Duration; 6],
+}
+
+impl Stats {
+    /// What an earlier connection counted and `later`, the one after it.
+    pub fn and(&self, later: &Stats) -> Stats {
+        Stats {
+            packets: self.packets + later.packets,
+            bytes: self.bytes + later.bytes,
+            foreign: self.foreign + later.foreign,
+            bad_hmac: self.bad_hmac + later.bad_hmac,
+            duplicates: self.duplicates + later.duplicates,
+            reordered: self.reordered + later.reordered,
+            undecryptable: self.undecryptable + later.undecryptable,
+            lost: self.lost + later.lost,
+            malformed: self.malformed + later.malformed,
+            video_frames: self.video_frames + later.video_frames,
+            audio_frames: self.audio_frames + later.audio_frames,
+            incomplete: Incomplete {
+                lost: self.incomplete.lost + later.incomplete.lost,
+                size: self.incomplete.size + later.incomplete.size,
+                overflow: self.incomplete.overflow + later.incomplete.overflow,
+            },
+            talk_frames: self.talk_frames + later.talk_frames,
+            talk_dropped: self.talk_dropped + later.talk_dropped,
+            reconnects: self.reconnects + later.reconnects,
+            stages: later.stages,
+        }
+    }
 }
 
 /// Frames of which some packet arrived and that were not delivered, by cause.

@@ -1,9 +1,10 @@
 //! The members of one session, and who of them is told what. Lives on the session thread.
 
 use crate::protocol::client::{CameraInfo, Event};
-use crate::protocol::error::Stage;
+use crate::protocol::error::{Error, Stage};
 use crate::protocol::reassembly::Kind;
 use crate::protocol::talk::{TalkError, TalkEvent};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberId(pub u64);
@@ -16,11 +17,15 @@ pub type Observer = Box<dyn FnMut(Event) + Send>;
 pub struct Wants {
     pub video: bool,
     pub audio: bool,
+    /// The connection is made anew when they do not come for this long; `None` waits.
+    pub stall_timeout: Option<Duration>,
 }
 
 struct Member {
     id: MemberId,
     wants: Wants,
+    /// Failed attempts to reconnect, after which it is over for this member; `None` for no limit.
+    attempts: Option<u32>,
     observer: Observer,
 }
 
@@ -40,19 +45,29 @@ pub struct Members {
     members: Vec<Member>,
     stage: Option<Stage>,
     camera: Option<CameraInfo>,
+    /// The last [`Event::Reconnecting`], while there is no connection.
+    lost: Option<Event>,
     talker: Option<MemberId>,
 }
 
 impl Members {
     /// Adds a member, and tells it how far the session has come.
-    pub fn join(&mut self, id: MemberId, wants: Wants, mut observer: Observer) {
+    pub fn join(&mut self, id: MemberId, wants: Wants, attempts: Option<u32>, mut observer: Observer) {
+        if let Some(lost) = &self.lost {
+            observer(lost.clone());
+        }
         if let Some(stage) = self.stage {
             observer(Event::Stage(stage));
         }
         if let Some(camera) = &self.camera {
             observer(Event::Connected(camera.clone()));
         }
-        self.members.push(Member { id, wants, observer });
+        self.members.push(Member { id, wants, attempts, observer });
+    }
+
+    /// How far the session has come.
+    pub fn stage(&self) -> Option<Stage> {
+        self.stage
     }
 
     /// Takes a member off; true where it was talking.
@@ -72,6 +87,7 @@ impl Members {
         Wants {
             video: self.members.iter().any(|member| member.wants.video),
             audio: self.members.iter().any(|member| member.wants.audio),
+            stall_timeout: self.members.iter().filter_map(|member| member.wants.stall_timeout).min(),
         }
     }
 
@@ -89,11 +105,32 @@ impl Members {
         self.talker == Some(id)
     }
 
+    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent it is over; false where
+    /// that leaves none.
+    pub fn reconnect(&mut self, error: Error, attempt: u32, delay: Duration) -> bool {
+        (self.camera, self.talker) = (None, None);
+        let before = self.members.len();
+        let (go_on, give_up) = std::mem::take(&mut self.members)
+            .into_iter()
+            .partition(|member| member.attempts.is_none_or(|attempts| attempt <= attempts));
+        self.members = go_on;
+        for mut member in give_up {
+            (member.observer)(Event::Ended(error.clone()));
+        }
+        let event = Event::Reconnecting { error, attempt, delay };
+        self.lost = Some(event.clone());
+        self.handle(event);
+        before == 0 || !self.members.is_empty()
+    }
+
     /// Passes an event on to whom it concerns.
     pub fn handle(&mut self, event: Event) {
         match &event {
             Event::Stage(stage) => self.stage = Some(*stage),
-            Event::Connected(camera) => self.camera = Some(camera.clone()),
+            Event::Connected(camera) => {
+                self.camera = Some(camera.clone());
+                self.lost = None;
+            }
             Event::Talk(talk) => {
                 let talker = if *talk == TalkEvent::Ready { self.talker } else { self.talker.take() };
                 if let Some(talker) = talker {

@@ -4,7 +4,12 @@
 //! in a process: the first member starts its thread, the last one that leaves stops it. The thread finds where to look for
 //! the camera ([`targets`]), drives a [`Client`](crate::protocol::client::Client) ([`driver`]) and tells every member what it
 //! wants to know ([`members`]).
+//!
+//! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on the thread makes a
+//! connection that is lost anew by itself, for as long as members have attempts left ([`backoff`]), unless the error is one that
+//! no further attempt can mend ([`Error::may_pass`]).
 
+mod backoff;
 mod driver;
 mod members;
 mod registry;
@@ -40,7 +45,8 @@ pub struct Place {
 
 /// What members ask of the thread.
 enum Action {
-    Join(MemberId, Wants, Observer),
+    /// With how many attempts to reconnect it has; `None` for no limit.
+    Join(MemberId, Wants, Option<u32>, Observer),
     /// The sender is dropped when the member's observer is.
     Leave(MemberId, SyncSender<()>),
     Want(MemberId, Wants),
@@ -110,7 +116,7 @@ impl Session {
         let socket = driver::open_socket()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
-            move || driver::Driver::new(shared, poll, socket, config).run(place)
+            move || driver::Driver::new(shared, poll, socket, config, place).run()
         })?;
         Ok(Session { shared, thread: Some(thread) })
     }

@@ -79,11 +79,13 @@ pub struct Membership {
 
 impl Membership {
     /// Joins the camera's session, or starts it. `config` is the session's where this is its first member; later ones bring
-    /// `wants` and, where they have one, `video_wish`. `observer` runs on the session thread and must not block.
+    /// `wants` and, where they have one, `video_wish`. After as many `reconnect_attempts` in a row that failed, the session is over
+    /// for this member; `None` goes on for ever. `observer` runs on the session thread and must not block.
     pub fn join(
         mut config: Config,
         place: Place,
         wants: Wants,
+        reconnect_attempts: Option<u32>,
         video_wish: Option<VideoWish>,
         observer: impl FnMut(Event) + Send + 'static,
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
@@ -99,20 +101,21 @@ impl Membership {
                 conflicts = entry.adapt(&place, video_wish);
             } else {
                 (config.video, config.audio) = (wants.video, wants.audio);
+                config.stall_timeout = wants.stall_timeout;
                 config.video_wish = video_wish.unwrap_or_default();
                 sessions.insert(uid, Entry::start(&config, &place, video_wish)?);
             }
             let entry = sessions.get_mut(&uid).expect("found or inserted above");
             entry.next_id += 1;
             let id = MemberId(entry.next_id);
-            match entry.session.shared.act(Action::Join(id, wants, observer)) {
+            match entry.session.shared.act(Action::Join(id, wants, reconnect_attempts, observer)) {
                 Ok(()) => {
                     entry.members += 1;
                     let session = Some(entry.session.clone());
                     return Ok((Membership { id, uid, session }, conflicts));
                 }
                 // That session has ended by itself; its place is free.
-                Err(Action::Join(_, _, back)) => observer = back,
+                Err(Action::Join(.., back)) => observer = back,
                 Err(_) => unreachable!("an action comes back as it was"),
             }
             sessions.remove(&uid);

@@ -40,7 +40,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
 }
 
 /// The broadcast address of every IPv4 interface, and the one that means all.
-fn broadcast_addresses(port: u16) -> Vec<SocketAddr> {
+pub fn broadcast_addresses(port: u16) -> Vec<SocketAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let directed = interfaces.into_iter().filter_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => v4.broadcast,

@@ -4,8 +4,9 @@ use super::failure::Failure;
 use super::frame_cutter::{CutFrame, FrameCutter};
 use super::talker::{Talker, Waited};
 use crate::identity::{self, Identity};
-use crate::protocol::client::Config;
+use crate::protocol::client::{Config, Event};
 use crate::protocol::model::VideoWish;
+use crate::protocol::talk::TalkEvent;
 use crate::report;
 use crate::session::{self, Membership, Wants};
 use gst::glib;
@@ -24,7 +25,8 @@ const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
 /// The session's wait for late packets. Alone in it, the sink only needs to recognise the camera's sound.
 const REORDER_WAIT: Duration = Duration::from_millis(100);
 /// Keys of a camera's URI that concern other elements.
-const FOREIGN_KEYS: [&str; 7] = ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency"];
+const FOREIGN_KEYS: [&str; 8] =
+    ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency", "stall-timeout"];
 
 /// How buffers become frames.
 struct Encoding {
@@ -233,11 +235,14 @@ impl BaseSinkImpl for WyzeSink {
 
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let talker = self.talker().ok_or(gst::FlowError::Flushing)?;
+        let live = lock(&self.stream).live;
+        if !live {
+            self.wait_for(|| talker.wait_again())?;
+        }
         let Some(camera) = talker.camera()? else {
             gst::log!(CAT, imp = self, "Dropping {buffer:?}: the camera does not listen yet");
             return Ok(gst::FlowSuccess::Ok);
         };
-        let live = lock(&self.stream).live;
         if live && talker.lags() {
             gst::debug!(CAT, imp = self, "Dropping {buffer:?}: live sound came late");
             return Ok(gst::FlowSuccess::Ok);
@@ -248,7 +253,7 @@ impl BaseSinkImpl for WyzeSink {
         })?;
         for frame in frames {
             if !live {
-                self.wait_room(&talker)?;
+                self.wait_for(|| talker.wait_room())?;
             }
             talker.send(camera, frame);
         }
@@ -335,16 +340,20 @@ impl WyzeSink {
             model: settings.model.clone(),
             video_wish: VideoWish::default(),
             connect_timeout: settings.connect_timeout,
+            stall_timeout: None,
             reorder_wait: REORDER_WAIT,
             dtls_first_resend: session::DTLS_FIRST_RESEND,
         };
         let observer = Arc::downgrade(&talker);
+        let (mut connection, weak) = (report::Connection::new(), element.downgrade());
         let observe = move |event| {
-            if let Some(talker) = observer.upgrade() {
+            if let (Some(talker), Some(element)) = (observer.upgrade(), weak.upgrade()) {
+                connection.follow(&element, &event, matches!(event, Event::Talk(TalkEvent::Ready)));
                 talker.handle(event);
             }
         };
-        let (session, conflicts) = Membership::join(config, settings.place(), Wants::default(), None, observe)
+        let (place, attempts) = (settings.place(), settings.reconnect_attempts());
+        let (session, conflicts) = Membership::join(config, place, Wants::default(), attempts, None, observe)
             .map_err(|e| report::join_error(&e))?;
         report::conflicts(&*element, &conflicts);
         *lock(&self.talker) = Some(talker.clone());
@@ -376,10 +385,11 @@ impl WyzeSink {
         }
     }
 
-    /// Holds up a stream that is ahead of its time: without time stamps, or in long buffers.
-    fn wait_room(&self, talker: &Talker) -> Result<(), gst::FlowError> {
+    /// Holds up a stream that is not live: one that is ahead of its time, without time stamps or in long buffers, and one whose
+    /// camera is away.
+    fn wait_for(&self, wait: impl Fn() -> Waited) -> Result<(), gst::FlowError> {
         loop {
-            match talker.wait_room() {
+            match wait() {
                 Waited::Done => return Ok(()),
                 Waited::Failed => return Err(gst::FlowError::Error),
                 Waited::Interrupted => self.obj().wait_preroll().map(drop)?,

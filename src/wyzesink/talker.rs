@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// From the last frame to the word that the talk is over.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// For a wait that has no limit of its own.
+const LONG: Duration = Duration::from_secs(3600);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Connecting,
@@ -64,6 +67,10 @@ struct State {
     phase: Phase,
     format: AudioFormat,
     camera: Option<CameraAudio>,
+    /// The stream has ended: the camera need not listen when it is connected again.
+    idle: bool,
+    /// The camera has listened before: it was lost, and is awaited for as long as the session tries.
+    lost: bool,
     /// Talk again, as soon as the talk that is stopping has stopped.
     again: bool,
     /// BaseSink wants its streaming thread back.
@@ -105,6 +112,8 @@ impl Talker {
                 phase: Phase::Connecting,
                 format: AudioFormat::new(),
                 camera: None,
+                idle: false,
+                lost: false,
                 again: false,
                 unlocked: false,
                 sent_by: now,
@@ -157,6 +166,10 @@ impl Talker {
             Event::Unanswered(command) => {
                 gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
             }
+            Event::Reconnecting { error, attempt, delay } => {
+                gst::warning!(CAT, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
+                self.disconnected();
+            }
             Event::Ended(error) => {
                 if self.fails() {
                     report::ended(&element, error);
@@ -171,8 +184,27 @@ impl Talker {
             self.fail(Failure::Talk(TalkError::NoTwoWayAudio));
             return;
         }
-        let known = self.state().camera.is_some();
-        self.enter(if known { Phase::Opening } else { Phase::Learning { since: Instant::now() } });
+        let state = self.state();
+        let (known, idle) = (state.camera.is_some(), state.idle);
+        drop(state);
+        self.enter(match (idle, known) {
+            (true, _) => Phase::Stopped,
+            (false, true) => Phase::Opening,
+            (false, false) => Phase::Learning { since: Instant::now() },
+        });
+    }
+
+    /// The talk is over with its connection; the next one brings another, unless the stream has ended.
+    fn disconnected(&self) {
+        let mut state = self.state();
+        let again = std::mem::take(&mut state.again);
+        state.idle |= matches!(state.phase, Phase::Stopping | Phase::Stopped) && !again;
+        state.lost = true;
+        state.since = Instant::now();
+        // What was on its way is gone.
+        state.sent_by = state.since;
+        drop(state);
+        self.enter(Phase::Connecting);
     }
 
     /// Makes out by the camera's own sound what it speaks.
@@ -236,7 +268,7 @@ impl Talker {
         // Before it is there, `attach` makes up for this.
         let Some(session) = session.as_ref() else { return };
         match phase {
-            Phase::Learning { .. } => session.set_wants(Wants { video: false, audio: true }),
+            Phase::Learning { .. } => session.set_wants(Wants { audio: true, ..Wants::default() }),
             Phase::Opening => {
                 session.set_wants(Wants::default());
                 session.start_talk();
@@ -273,7 +305,12 @@ impl Talker {
     /// Has the camera listen once more, where it was told to stop at the end of a stream.
     pub fn resume(&self) {
         let mut state = self.state();
+        let idle = std::mem::take(&mut state.idle);
         match state.phase {
+            Phase::Connecting if idle => {
+                state.since = Instant::now();
+                return;
+            }
             Phase::Stopped => state.since = Instant::now(),
             Phase::Stopping => {
                 state.since = Instant::now();
@@ -304,6 +341,8 @@ impl Talker {
                 _ => limit,
             };
             let now = Instant::now();
+            // A camera that is known to be there otherwise is waited for as the session does.
+            let until = if state.lost && phase == Phase::Connecting { now + LONG } else { until };
             if now < until {
                 let waiting = |state: &mut State| state.phase == phase && !is_flushing();
                 drop(self.changed.wait_timeout_while(state, until - now, waiting));
@@ -312,6 +351,22 @@ impl Talker {
             let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
             drop(state);
             self.fail(failure);
+        }
+    }
+
+    /// Where the camera was lost, waits until it listens again: for as long as the session has attempts left.
+    pub fn wait_again(&self) -> Waited {
+        let mut state = self.state();
+        loop {
+            if state.unlocked {
+                return Waited::Interrupted;
+            }
+            match state.phase {
+                Phase::Failed => return Waited::Failed,
+                Phase::Connecting | Phase::Learning { .. } | Phase::Opening if state.lost => {}
+                _ => return Waited::Done,
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -385,6 +440,7 @@ impl Talker {
     pub fn finish(&self, is_flushing: impl Fn() -> bool) {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Talking | Phase::Opening) {
+            state.idle |= state.phase == Phase::Connecting;
             return;
         }
         state.phase = Phase::Stopping;

@@ -1,13 +1,13 @@
 use super::caps;
 use super::outputs::{Media, Outputs};
-use super::settings::{DEFAULT_LATENCY, Resolution, Settings};
+use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, Resolution, Settings};
 use super::statistics;
 use super::stream::Stream;
 use super::uri;
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::client::Event;
 use crate::report;
-use crate::session::{Membership, Wants};
+use crate::session::Membership;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -99,6 +99,15 @@ fn properties() -> Vec<glib::ParamSpec> {
         )
         .mutable_ready()
         .build(),
+        number(
+            "stall-timeout",
+            "Stall timeout",
+            "After how long without media the connection to the camera is made anew, in ms; 0 is never",
+            u32::MAX,
+            milliseconds(DEFAULT_STALL_TIMEOUT),
+        )
+        .mutable_ready()
+        .build(),
     ];
     properties.splice(before_timeout..before_timeout, own);
     properties.extend([
@@ -152,6 +161,7 @@ impl ObjectImpl for WyzeSrc {
             "bitrate" => u32::from(settings().bitrate).to_value(),
             "framerate" => u32::from(settings().framerate).to_value(),
             "latency" => milliseconds(settings().latency).to_value(),
+            "stall-timeout" => milliseconds(settings().stall_timeout).to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
             other => settings().identity.property(other).expect("GObject knows no other property"),
@@ -180,6 +190,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "bitrate" => settings.bitrate = number() as u16,
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
+        "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }
 }
@@ -291,17 +302,21 @@ impl WyzeSrc {
         let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
         let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), settings.video, settings.audio)));
         let (observer, weak) = (stream.clone(), element.downgrade());
-        let observe = move |event| match event {
-            // Without the lock, as an application may look at properties from within the message.
-            Event::Stage(stage) => weak.upgrade().iter().for_each(|element| {
+        let mut connection = report::Connection::new();
+        let observe = move |event| {
+            let Some(element) = weak.upgrade() else { return };
+            // Without the lock, as an application may look at properties from within a message.
+            connection.follow(&element, &event, matches!(event, Event::Frame(_)));
+            if let Event::Stage(stage) = event {
                 gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                report::stage(element, stage);
-            }),
-            event => lock(&observer).handle(event),
+                report::stage(&element, stage);
+            } else {
+                lock(&observer).handle(event);
+            }
         };
-        let wants = Wants { video: settings.video, audio: settings.audio };
         let wish = Some(settings.video_wish());
-        let (session, conflicts) = Membership::join(config, settings.identity.place(), wants, wish, observe)
+        let (place, attempts) = (settings.identity.place(), settings.identity.reconnect_attempts());
+        let (session, conflicts) = Membership::join(config, place, settings.wants(), attempts, wish, observe)
             .map_err(|e| report::join_error(&e))?;
         report::conflicts(&*element, &conflicts);
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });

@@ -3,10 +3,11 @@
 use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::Config;
 use crate::protocol::model::{self, VideoWish};
-use crate::session;
+use crate::session::{self, Wants};
 use gst::glib;
 use std::time::Duration;
 
+pub const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
 
 /// The picture that the camera is asked for.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub bitrate: u16,
     pub framerate: u8,
     pub latency: Duration,
+    /// Zero for no limit.
+    pub stall_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -62,6 +65,7 @@ impl Default for Settings {
             bitrate: 0,
             framerate: 0,
             latency: DEFAULT_LATENCY,
+            stall_timeout: DEFAULT_STALL_TIMEOUT,
         }
     }
 }
@@ -80,6 +84,11 @@ impl Settings {
         VideoWish { resolution: self.resolution.into(), bitrate: self.bitrate, framerate: self.framerate }
     }
 
+    pub fn wants(&self) -> Wants {
+        let stall_timeout = Some(self.stall_timeout).filter(|timeout| !timeout.is_zero());
+        Wants { video: self.video, audio: self.audio, stall_timeout }
+    }
+
     /// What a session needs, or what is missing for one.
     pub fn config(&self) -> Result<Config, SettingsError> {
         let credentials = self.identity.credentials()?;
@@ -94,6 +103,7 @@ impl Settings {
             model: self.identity.model.clone(),
             video_wish: self.video_wish(),
             connect_timeout: self.identity.connect_timeout,
+            stall_timeout: self.wants().stall_timeout,
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,
             dtls_first_resend: session::DTLS_FIRST_RESEND,

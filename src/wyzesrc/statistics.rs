@@ -23,6 +23,7 @@ pub fn stats(stats: &Stats, outputs: &Outputs) -> gst::Structure {
         .field("incomplete-lost", stats.incomplete.lost)
         .field("incomplete-size", stats.incomplete.size)
         .field("incomplete-overflow", stats.incomplete.overflow)
+        .field("reconnects", stats.reconnects)
         .field("video-queue-drops", outputs.queue(Media::Video).dropped())
         .field("audio-queue-drops", outputs.queue(Media::Audio).dropped())
         .build();

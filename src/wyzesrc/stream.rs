@@ -30,6 +30,8 @@ struct Medium {
     caps: Option<gst::Caps>,
     added: bool,
     discont: bool,
+    /// Its time has a gap, too.
+    resync: bool,
     codec: Option<CodecId>,
 }
 
@@ -92,6 +94,16 @@ impl Stream {
         }
     }
 
+    /// The connection is gone. What it brought is still to be shown; what the next one brings starts at a key frame, at its
+    /// arrival, as the camera's clock may be another after a restart.
+    fn disconnected(&mut self) {
+        self.timeline.reset();
+        self.video_format.wait_for_key_frame();
+        for medium in [&mut self.video, &mut self.audio] {
+            (medium.discont, medium.resync) = (true, true);
+        }
+    }
+
     pub fn camera(&self) -> Option<&CameraInfo> {
         self.camera.as_ref()
     }
@@ -112,6 +124,10 @@ impl Stream {
             Event::Frame(frame) => self.frame(&element, frame),
             Event::Unanswered(command) => {
                 gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
+            }
+            Event::Reconnecting { error, attempt, delay } => {
+                gst::warning!(CAT, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
+                self.disconnected();
             }
             Event::Ended(error) => {
                 report::ended(&element, error);
@@ -147,7 +163,10 @@ impl Stream {
             Verdict::Push { caps, sync } => {
                 let stamp = self.timeline.stamp(stream, info.seconds, info.microseconds, now.into());
                 let discont = std::mem::take(&mut self.medium(media).discont) || stamp.discont;
-                let buffer = make_buffer(data, stamp, sync, discont);
+                let mut buffer = make_buffer(data, stamp, sync, discont);
+                if std::mem::take(&mut self.medium(media).resync) {
+                    buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
+                }
                 self.push(media, buffer, caps);
             }
             Verdict::Skip => {}

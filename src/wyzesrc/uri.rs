@@ -24,6 +24,9 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
         "bitrate" => settings.bitrate = value.parse().map_err(|_| UriError::Value("bitrate"))?,
         "framerate" => settings.framerate = value.parse().map_err(|_| UriError::Value("framerate"))?,
         "latency" => settings.latency = parse_milliseconds(value).ok_or(UriError::Value("latency"))?,
+        "stall-timeout" => {
+            settings.stall_timeout = parse_milliseconds(value).ok_or(UriError::Value("stall-timeout"))?;
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -68,6 +71,13 @@ pub fn format(settings: &Settings) -> Option<String> {
         ("bitrate", differing(settings.bitrate != default.bitrate, settings.bitrate.to_string())),
         ("framerate", differing(settings.framerate != default.framerate, settings.framerate.to_string())),
         ("latency", differing(settings.latency != default.latency, milliseconds(settings.latency).to_string())),
+        (
+            "stall-timeout",
+            differing(
+                settings.stall_timeout != default.stall_timeout,
+                milliseconds(settings.stall_timeout).to_string(),
+            ),
+        ),
     ];
     identity::format(&settings.identity, keys)
 }
@@ -122,6 +132,7 @@ mod tests {
             port: 4000,
             model: Some("HL_CAM4".into()),
             connect_timeout: Duration::from_secs(3),
+            reconnect_attempts: 7,
         };
         let settings = Settings {
             identity,
@@ -131,6 +142,7 @@ mod tests {
             bitrate: 120,
             framerate: 15,
             latency: Duration::from_millis(500),
+            stall_timeout: Duration::from_secs(9),
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -151,6 +163,8 @@ mod tests {
             ("wyze://cam?enr=short", UriError::Credential(CredentialError::EnrLength(5))),
             ("wyze://cam?mac=xyz", UriError::Credential(CredentialError::Mac)),
             ("wyze://cam?subtype=9", UriError::Value("subtype")),
+            ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
+            ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze://cam?model=%FF", UriError::Value("a value's encoding")),

@@ -67,6 +67,7 @@ pub fn client_config() -> Config {
         model: None,
         video_wish: VideoWish::default(),
         connect_timeout: Duration::from_secs(10),
+        stall_timeout: None,
         reorder_wait: Duration::from_millis(100),
         dtls_first_resend: Duration::from_millis(300),
     }
@@ -154,6 +155,7 @@ impl World {
                 Event::Talk(event) => self.talk_events.push(event),
                 Event::Unanswered(command) => self.unanswered.push(command),
                 Event::Ended(error) => self.ended = Some(error),
+                Event::Reconnecting { .. } => unreachable!("a client does not"),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What client and camera say inside DTLS: login, commands, authentication, media.
 
-use super::{CameraInfo, Client, Event, SILENCE_LIMIT};
+use super::{CameraInfo, Client, Event};
 use crate::protocol::auth_result::AuthResult;
 use crate::protocol::control_channel;
 use crate::protocol::error::{Error, Stage};
@@ -163,21 +163,21 @@ impl Client {
             self.model = result.model;
         }
         self.timers.stop(Timer::Connect);
-        self.timers.set(Timer::Idle, now + SILENCE_LIMIT);
         self.enter(Stage::Streaming, now);
         let asked = self.told;
         if asked.0 {
             self.control.queue(model::video_command(&self.model, self.config.video_wish));
         }
+        // What was not asked for is not refused.
+        self.media.grant(result.video || !asked.0, result.audio || !asked.1);
         // Wishes may have changed while connecting.
-        self.tell_media();
+        self.tell_media(now);
         self.events.push_back(Event::Connected(CameraInfo {
             envelope,
             suite,
             address,
             model: self.model.clone(),
             firmware: result.firmware,
-            // What was not asked for is not refused.
             video: result.video || !asked.0,
             audio: result.audio || !asked.1,
             two_way_audio: self.two_way_audio,
@@ -201,6 +201,7 @@ impl Client {
     pub(super) fn deliver(&mut self, now: Instant) {
         let wait = self.config.reorder_wait;
         while let Some(frame) = self.reassembler.poll(&self.records, now, wait) {
+            self.media.received(frame.kind, now);
             match frame.kind {
                 Kind::Video => self.stats.video_frames += 1,
                 Kind::Audio => self.stats.audio_frames += 1,
