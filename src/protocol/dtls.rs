@@ -53,13 +53,15 @@ const ALERT_BAD_RECORD_MAC: u8 = 20;
 const ALERT_DECRYPT_ERROR: u8 = 51;
 const ALERT_UNKNOWN_PSK_IDENTITY: u8 = 115;
 
-/// A cipher suite that Wyze cameras speak.
+/// A cipher suite: those that Wyze cameras speak, and one that they do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
     /// 0xCCAC, the main channel of most cameras.
     EcdhePskChacha20Poly1305,
     /// 0x00AE, the back channel, and all that Doorbell v1 takes.
     PskAes128CbcSha256,
+    /// 0x00A8. No camera takes it: it is what other implementations of DTLS have, for tests against them.
+    PskAes128GcmSha256,
 }
 
 impl Suite {
@@ -67,6 +69,7 @@ impl Suite {
         match self {
             Suite::EcdhePskChacha20Poly1305 => "ECDHE-PSK-CHACHA20-POLY1305",
             Suite::PskAes128CbcSha256 => "PSK-AES128-CBC-SHA256",
+            Suite::PskAes128GcmSha256 => "PSK-AES128-GCM-SHA256",
         }
     }
 
@@ -75,14 +78,17 @@ impl Suite {
         match self {
             Suite::EcdhePskChacha20Poly1305 => "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
             Suite::PskAes128CbcSha256 => "TLS_PSK_WITH_AES_128_CBC_SHA256",
+            Suite::PskAes128GcmSha256 => "TLS_PSK_WITH_AES_128_GCM_SHA256",
         }
     }
 
-    /// The shortest encrypted record: tag and one byte, or IV, MAC and padding in whole blocks.
+    /// The shortest encrypted record: tag and one byte, behind 8 bytes of nonce in GCM, or IV, MAC and padding in whole
+    /// blocks.
     fn min_record(self) -> usize {
         match self {
             Suite::EcdhePskChacha20Poly1305 => 17,
             Suite::PskAes128CbcSha256 => 64,
+            Suite::PskAes128GcmSha256 => 25,
         }
     }
 }
@@ -302,6 +308,7 @@ impl Endpoint {
             Ok(()) => {
                 self.suite = self.stream.ssl().current_cipher().map(|cipher| match cipher.standard_name() {
                     Some(name) if name.contains("CBC") => Suite::PskAes128CbcSha256,
+                    Some(name) if name.contains("GCM") => Suite::PskAes128GcmSha256,
                     _ => Suite::EcdhePskChacha20Poly1305,
                 });
                 self.state = State::Established;
