@@ -181,6 +181,7 @@ fn a_camera_that_goes_away_in_mid_talk_ends_it() {
     let media = speaking(CodecId::MULAW, 8000);
     let camera = TestCamera::start(|_| {}, media, ServerOptions::default(), Tolerance::Behaviour);
     let speaker = Speaker::new(&camera, TONE);
+    speaker.sink.set_property("reconnect-attempts", 0);
     speaker.play();
     speaker.await_state("talking");
     drop(camera);

@@ -15,6 +15,9 @@
  * what comes late. When the stream ends, all of it is played, and then the camera is told to stop listening. In PAUSED nothing is
  * sent and the camera goes on listening, so that sound continues at once.
  *
+ * A camera that is lost is connected again and asked to listen again (`reconnect-attempts`). Live sound is dropped
+ * meanwhile; a stream that is not live waits, for as long as attempts are left.
+ *
  * ## Example launch lines
  *
  * |[

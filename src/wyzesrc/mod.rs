@@ -10,6 +10,10 @@
  * Time stamps come from the camera: both pads share its capture clock, mapped once to the pipeline's clock and kept in
  * step with it.
  *
+ * A camera that is lost, or sends nothing for `stall-timeout`, is connected again for as long as `reconnect-attempts`
+ * allows: pads stay, time goes on, and the first buffers are flagged DISCONT and RESYNC. Element messages named
+ * `wyze-connection` tell an application of it. The first connection has to succeed within `connect-timeout`.
+ *
  * ## Example launch lines
  *
  * |[
