@@ -1,4 +1,6 @@
 //! The fuzz targets of `tests/fuzz`, as ordinary tests: on their seeds and on mutations of them, always the same ones.
+//!
+//! With `WYZE_FUZZ_CORPUS` set to a folder, the seeds are written there too, for fuzzers to begin with.
 
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
@@ -13,6 +15,9 @@ fn run(name: &str, mutations: usize) {
     let (_, body) = TARGETS.into_iter().find(|(target, _)| *target == name).unwrap();
     let mut inputs = seeds(name);
     assert!(!inputs.is_empty());
+    if let Some(corpus) = std::env::var_os("WYZE_FUZZ_CORPUS") {
+        write(&Path::new(&corpus).join(name), &inputs);
+    }
     inputs.push(Vec::new());
     for input in &inputs {
         body(input);
@@ -24,6 +29,13 @@ fn run(name: &str, mutations: usize) {
             mutate(&mut input, &inputs, &mut rng);
         }
         body(&input);
+    }
+}
+
+fn write(folder: &Path, inputs: &[Vec<u8>]) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (i, input) in inputs.iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{i:03}")), input).unwrap();
     }
 }
 

@@ -19,12 +19,13 @@ fi
 # The plugin's own versions of all crates.
 [ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
 
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+WYZE_FUZZ_CORPUS=$PWD/corpus cargo test --quiet --locked --manifest-path ../../Cargo.toml --test fuzz_bodies
 # Sanitizers are unstable, and a stable compiler has them.
-export RUSTC_BOOTSTRAP=1 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export RUSTC_BOOTSTRAP=1
 # GLib keeps what it allocates once.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 cargo fuzz build --fuzz-dir .
-cargo run --quiet --example seeds corpus
 
 fuzz() {
   local target=$1 log=artifacts/$1.log

@@ -58,7 +58,8 @@ pub fn client(bytes: &[u8]) {
             world.step(&mut input);
             world.check();
         }
-        world.advance(Duration::from_secs(20));
+        // Longer than any silence that is put up with, where nothing is said any more.
+        world.advance(Duration::from_secs(11));
         world.check();
     });
     assert!(peak < MEMORY + 64 * bytes.len(), "{peak} bytes for {}", bytes.len());
@@ -183,7 +184,7 @@ impl World {
             11 => self.deliver(input),
             12 | 13 => self.disturb(input),
             14 => self.advance(Duration::from_millis(input.byte().into())),
-            15 => self.advance(Duration::from_millis(100 * u64::from(input.byte()))),
+            15 => self.advance(Duration::from_millis(20 * u64::from(input.byte()))),
             16 => self.call(input),
             _ => self.push_frame(input),
         }
@@ -305,7 +306,8 @@ impl World {
             return;
         }
         let at = usize::from(input.byte()) % self.from_camera.len();
-        match input.below(4) {
+        match input.below(5) {
+            4 => self.from_camera.clear(),
             0 => drop(self.from_camera.remove(at)),
             1 => {
                 let overtaking = self.from_camera.remove(at).unwrap();
@@ -414,15 +416,17 @@ impl World {
 
     /// Reads the session's id and ticket, which a camera knows.
     fn learn(&mut self, data: &[u8]) {
-        let mut plain = data.to_vec();
         if self.envelope == Envelope::Cc51 {
             if let Ok(cc51::Packet::Discovery(discovery)) = cc51::Packet::parse(data, &signer()) {
                 (self.session_id, self.ticket) = (discovery.session_id, discovery.ticket);
             }
-        } else if transcode::decode(&mut plain).is_ok()
-            && let Ok(iotc::Packet::DiscoveryRequest(discovery)) = iotc::Packet::parse(&plain)
-        {
-            self.session_id = discovery.session_id;
+        } else if self.session_id == SessionId([0; 8]) {
+            let mut plain = data.to_vec();
+            if transcode::decode(&mut plain).is_ok()
+                && let Ok(iotc::Packet::DiscoveryRequest(discovery)) = iotc::Packet::parse(&plain)
+            {
+                self.session_id = discovery.session_id;
+            }
         }
     }
 
@@ -444,19 +448,18 @@ impl World {
 pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let step = |step: u8, data: &[u8]| [&[step][..], &(data.len() as u16).to_le_bytes(), data].concat();
     let whole = |flags: u8, stage: u8, steps: &[Vec<u8>]| [&[flags, stage][..], &steps.concat()].concat();
-    let (deliver, wait) = (vec![11, 63], vec![15, 20]);
+    let (deliver, wait) = (vec![11, 63], vec![15, 100]);
     let mut seeds = Vec::new();
     for flags in [0, 1, 2, 4, 32] {
         for stage in 0..STAGES.len() as u8 {
+            // Loss and overtaking on the way, frames, then talk.
             let mut steps = vec![deliver.clone(), wait.clone(), vec![12, 3, 0], vec![13, 1, 1], deliver.clone()];
-            steps.extend([
-                vec![17, 1, 0, 20],
-                deliver.clone(),
-                vec![16, 2],
-                wait.clone(),
-                deliver.clone(),
-                wait.clone(),
-            ]);
+            steps.extend([vec![17, 1, 0, 20], deliver.clone(), vec![16, 2]]);
+            for _ in 0..4 {
+                steps.extend([vec![14, 60], deliver.clone()]);
+            }
+            steps.extend([vec![16, 6, 80, 10], vec![16, 6, 80, 10], wait.clone(), vec![16, 3, 0], wait.clone()]);
+            steps.extend([deliver.clone(), wait.clone()]);
             seeds.push(whole(flags, stage, &steps));
         }
     }
@@ -472,7 +475,8 @@ pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
     for (status, result) in [(3u8, &b"{\"connectionRes\":\"1\"}"[..]), (6, b"{}"), (5, b"")] {
         let challenge = [&[7u8, 0][..], &step(0, &[&[status][..], &[9; 16]].concat())[1..]].concat();
         let result = [&[7u8, 1][..], &step(0, result)[1..]].concat();
-        seeds.push(whole(0, 5, &[challenge, result, wait.clone()]));
+        // The camera's own answer would come first.
+        seeds.push(whole(0, 5, &[vec![12, 0, 4], challenge, result, wait.clone()]));
     }
     seeds
 }
