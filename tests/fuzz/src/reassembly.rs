@@ -14,7 +14,8 @@ const CHANNELS: [MediaChannel; 3] = [MediaChannel::Audio, MediaChannel::KeyVideo
 const TYPES: [u8; 7] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D];
 /// Reassembly's own limit, thrice, as vectors grow by doubling and move, and once more for what is being handed out.
 const MEMORY: usize = 4 * (8 << 20);
-static PAYLOAD: [u8; 1 << 14] = [0; 1 << 14];
+/// The most that a packet's length field can say, nearly.
+static PAYLOAD: [u8; 65_000] = [0; 65_000];
 
 pub fn reassembly(bytes: &[u8]) {
     let peak = peak_of(|| {
@@ -62,7 +63,9 @@ impl Receiver {
             assert_eq!(frame.data.len(), frame.info.payload_size as usize);
             assert!(frame.data.len() <= self.taken, "no more bytes than came");
             self.taken -= frame.data.len();
-            self.last[usize::from(frame.kind == Kind::Audio)] = Some(number);
+            let last = self.last[usize::from(frame.kind == Kind::Audio)].replace(number);
+            let goes_on = last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0);
+            assert!(goes_on || frame.after_gap, "{number} after {last:?} without a gap");
             self.frames.push(frame);
         }
     }
@@ -96,7 +99,9 @@ fn hostile(input: &mut Input<'_>) {
                 let mut last = vec![0; size];
                 if packet.has_frame_info() {
                     let mut info = FrameInfo::parse(&PAYLOAD).unwrap();
-                    (info.payload_size, info.frame_number) = (input.byte().into(), number);
+                    let fitting = size * usize::from(total);
+                    info.payload_size = if input.flag() { input.byte().into() } else { fitting as u32 };
+                    info.frame_number = number;
                     last.extend(info.emit());
                     packet.payload = &last;
                 }

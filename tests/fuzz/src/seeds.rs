@@ -67,9 +67,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             super::client::seeds(&media(&vectors), &[section("hl"), client("ioctrl"), client("login")].concat())
         }
         // What their bytes mean is nothing that the vectors have.
-        _ => (0..6u8)
-            .map(|kind| (0..200u8).map(|i| i.wrapping_mul(2 * kind + 1).rotate_left(kind.into())).collect())
-            .collect(),
+        "reassembly" => [noise(), vec![fat_frames()]].concat(),
+        _ => noise(),
     }
 }
 
@@ -84,6 +83,22 @@ fn media(vectors: &Value) -> Vec<Vec<u8>> {
         packets.extend(some);
     }
     packets
+}
+
+/// Bytes without a pattern, always the same ones.
+fn noise() -> Vec<Vec<u8>> {
+    let mut state = 1u32;
+    let mut byte = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (1..40).map(|i| (0..50 * i).map(|_| byte()).collect()).collect()
+}
+
+/// As many bytes of unfinished frames as an input can ask for, for the target `reassembly`.
+fn fat_frames() -> Vec<u8> {
+    let packet = |i: u8| [3, if i == 0 { 16 } else { 0 }, 2, 0, 5, i, 6, 1, 1];
+    [&[0; 5][..], &(0..450u16).flat_map(|i| packet(i as u8)).collect::<Vec<_>>()].concat()
 }
 
 fn text(data: &[u8]) -> Vec<u8> {
