@@ -472,6 +472,11 @@ pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
             &[packet.clone(), deliver.clone(), packet, deliver.clone(), wait.clone()],
         ));
     }
+    // A frame is complete behind one that grows no more and behind a record that is still awaited.
+    let (growing, complete) = (vec![5, 0, 1, 1, 0, 0, 10, 1, 4, 0], vec![5, 0, 2, 0, 0, 0, 10, 2, 1, 0]);
+    let (pause, lost) = (vec![14, 60], [step(3, b"?"), vec![12, 0, 0]].concat());
+    let steps = [&deliver, &pause, &deliver, &growing, &deliver, &pause, &lost, &complete, &deliver, &wait, &wait];
+    seeds.push(whole(0, 0, &steps.map(Vec::clone)));
     for (status, result) in [(3u8, &b"{\"connectionRes\":\"1\"}"[..]), (6, b"{}"), (5, b"")] {
         let challenge = [&[7u8, 0][..], &step(0, &[&[status][..], &[9; 16]].concat())[1..]].concat();
         let result = [&[7u8, 1][..], &step(0, result)[1..]].concat();

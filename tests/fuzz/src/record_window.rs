@@ -74,14 +74,14 @@ impl Receiver {
     }
 
     fn open(&mut self, sequence: u64, arrived: Instant) {
+        if let Some(missing) = self.window.oldest_missing() {
+            assert!(sequence < missing + 64, "{sequence} pushes {missing} out");
+        }
         let awaited = sequence < self.openssl.newest && !self.window.is_known(sequence);
         let takes = self.openssl.takes(sequence);
         assert!(takes || !awaited, "{sequence} was awaited, and OpenSSL refuses it");
         if takes {
             self.window.authenticated(sequence, arrived, WAIT);
-        }
-        if let Some(missing) = self.window.oldest_missing() {
-            assert!(self.openssl.newest < missing + 64, "{missing} has been pushed out");
         }
     }
 
