@@ -1,56 +1,17 @@
 //! What a hostile camera can make reassembly keep in memory.
 
+#[path = "fuzz/src/memory.rs"]
+mod memory;
+
 use gstwyze::protocol::reassembly::Reassembler;
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use memory::peak_of;
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 /// Twice reassembly's own limit, as vectors grow by doubling, and once more while one moves.
 const LIMIT: usize = 3 * 8 * MIB;
-
-thread_local! {
-    /// Bytes that this thread holds now, and the most that it ever held.
-    static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-}
-
-/// Counts what each thread holds.
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: all is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = HELD.try_with(|held| {
-            let (now, peak) = held.get();
-            let now = now + layout.size();
-            held.set((now, peak.max(now)));
-        });
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        let _ = HELD.try_with(|held| {
-            let (now, peak) = held.get();
-            held.set((now.saturating_sub(layout.size()), peak));
-        });
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-/// The most bytes held at once while `work` ran, beyond those before.
-fn peak_of(work: impl FnOnce()) -> usize {
-    let (before, _) = HELD.get();
-    HELD.set((before, before));
-    work();
-    HELD.get().1 - before
-}
 
 fn packet(frame_number: u32, total: u16, index: u16, payload: &[u8]) -> MediaPacket<'_> {
     MediaPacket {

@@ -249,6 +249,13 @@ impl Camera {
         }
     }
 
+    /// Sends an AV packet of any bytes to each client that has shaken hands, as a camera with broken or hostile firmware may.
+    pub fn push_packet(&mut self, channel: Channel, packet: &[u8]) {
+        for session in &mut self.sessions {
+            session.push_packet(channel, packet, &mut self.shared);
+        }
+    }
+
     /// Forgets all clients without a word and hears nothing for `downtime`. A real camera comes back on another
     /// ephemeral port: whoever owns the sockets sees to that.
     pub fn reboot(&mut self, now: Instant, downtime: Duration) {

@@ -105,6 +105,14 @@ impl ClientSession {
         self.flush(shared);
     }
 
+    pub fn push_packet(&mut self, channel: Channel, packet: &[u8], shared: &mut Shared) {
+        match channel {
+            Channel::Main => self.channel.send(packet),
+            Channel::Back => self.talk.push_packet(packet),
+        }
+        self.flush(shared);
+    }
+
     /// A reason where the client has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) -> Option<GoneReason> {
         if self.idle_at(shared) <= now {

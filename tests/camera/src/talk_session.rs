@@ -165,6 +165,13 @@ impl TalkSession {
         call.chain([self.off_due]).flatten().min()
     }
 
+    /// Sends a packet of any bytes, where the back channel stands.
+    pub fn push_packet(&mut self, packet: &[u8]) {
+        if let Some(channel) = self.call.as_mut().and_then(|call| call.channel.as_mut()) {
+            channel.send(packet);
+        }
+    }
+
     /// The next DTLS datagram for the client.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         if !self.to_send.is_empty() {

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Fuzzes all targets, two at once, each for so many seconds (300), and fails where one has a finding: run.sh [SECONDS [TARGET...]]
+# Needs no nightly toolchain. What it found stands in artifacts/, the inputs that it came upon in corpus/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+seconds=${1:-300}
+shift || true
+targets=("$@")
+if [ ${#targets[@]} -eq 0 ]; then
+  mapfile -t targets < <(sed -n 's|^path = "targets/\(.*\)\.rs"$|\1|p' Cargo.toml)
+fi
+
+../setup.sh
+if ! command -v cargo-fuzz >/dev/null; then
+  echo "fuzz: installing cargo-fuzz (some minutes, once)"
+  cargo install --quiet --locked cargo-fuzz
+fi
+# The plugin's own versions of all crates.
+[ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+WYZE_FUZZ_CORPUS=$PWD/corpus cargo test --quiet --locked --manifest-path ../../Cargo.toml --test fuzz_bodies
+# Sanitizers are unstable, and a stable compiler has them.
+export RUSTC_BOOTSTRAP=1
+# GLib keeps what it allocates once.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+cargo fuzz build --fuzz-dir .
+
+fuzz() {
+  local target=$1 log=artifacts/$1.log
+  mkdir -p "artifacts/$target"
+  if cargo fuzz run --fuzz-dir . "$target" "corpus/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=20 \
+    -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1; then
+    echo "$target: no finding in $seconds s, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs"
+  else
+    echo "$target: a finding, see $PWD/$log" >&2
+    tail -n 40 "$log" >&2
+    return 1
+  fi
+}
+export -f fuzz
+export seconds
+printf '%s\n' "${targets[@]}" | xargs -P 2 -I {} bash -c 'fuzz {}'

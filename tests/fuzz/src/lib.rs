@@ -1,0 +1,62 @@
+//! What fuzzers run: one function a target, which takes any bytes and panics where a promise does not hold.
+//!
+//! `targets/` has a shim of a line for each; `tests/fuzz_bodies.rs` runs the same functions as ordinary tests, on [`seeds`] and
+//! on mutations of them. `run.sh` runs the fuzzers.
+
+mod caps;
+mod client;
+mod dtls;
+mod input;
+mod memory;
+mod parsers;
+mod reassembly;
+mod record_window;
+mod seeds;
+mod timeline;
+mod uri;
+
+use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::wire::cc51;
+use std::sync::LazyLock;
+use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID};
+
+pub use caps::caps;
+pub use client::{auth_result, client};
+pub use dtls::dtls;
+pub use parsers::{cc51, control, iotc, media, talk};
+pub use reassembly::reassembly;
+pub use record_window::record_window;
+pub use seeds::seeds;
+pub use timeline::timeline;
+pub use uri::uri;
+
+/// A target's name and function.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 13] = [
+    ("iotc", iotc),
+    ("cc51", cc51),
+    ("control", control),
+    ("media", media),
+    ("talk", talk),
+    ("auth_result", auth_result),
+    ("record_window", record_window),
+    ("reassembly", reassembly),
+    ("dtls", dtls),
+    ("client", client),
+    ("caps", caps),
+    ("timeline", timeline),
+    ("uri", uri),
+];
+
+fn credentials() -> Credentials {
+    static CREDENTIALS: LazyLock<Credentials> =
+        LazyLock::new(|| Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap());
+    CREDENTIALS.clone()
+}
+
+fn signer() -> cc51::Signer {
+    static SIGNER: LazyLock<cc51::Signer> =
+        LazyLock::new(|| cc51::Signer::new(&credentials().uid, &credentials().auth_key()));
+    SIGNER.clone()
+}

@@ -1,0 +1,143 @@
+//! The parsers of each family of packets: any bytes are an error or a value, and what a value is emitted as parses to it again.
+
+use super::input::Input;
+use super::{credentials, signer};
+use gstwyze::protocol::record_window::records;
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::frame_info::FrameInfo;
+use gstwyze::protocol::wire::hl::{Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::login::{Request, Response};
+use gstwyze::protocol::wire::media::{self, MediaPacket};
+use gstwyze::protocol::wire::talk::TalkFrame;
+use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
+
+/// Envelope A, scrambled and plain.
+pub fn iotc(bytes: &[u8]) {
+    let mut packet = bytes.to_vec();
+    if transcode::decode(&mut packet).is_ok() {
+        parse_iotc(&packet);
+        transcode::encode(&mut packet).unwrap();
+        assert_eq!(packet, bytes, "scrambled again");
+    }
+    parse_iotc(bytes);
+}
+
+fn parse_iotc(bytes: &[u8]) {
+    let session_id = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
+    let Ok(packet) = iotc::Packet::parse(bytes) else { return };
+    let emitted = match packet {
+        iotc::Packet::DiscoveryRequest(discovery) => discovery.emit(iotc::DISCOVERY_REQUEST),
+        iotc::Packet::SessionRequest(session) => session.emit(iotc::SESSION_REQUEST),
+        iotc::Packet::Data { from_camera: false, data } => data.emit(iotc::DATA_FROM_CLIENT),
+        iotc::Packet::Data { from_camera: true, data } => data.emit(iotc::DATA_FROM_CAMERA),
+        iotc::Packet::Keepalive { from_camera: true, payload } => {
+            iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, payload)
+        }
+        iotc::Packet::DiscoveryResponse { body } | iotc::Packet::SessionResponse { body } => {
+            iotc::names(body, &credentials().uid, session_id);
+            return;
+        }
+        iotc::Packet::Keepalive { .. } | iotc::Packet::Unknown { .. } => return,
+    };
+    assert_eq!(iotc::Packet::parse(&emitted), Ok(packet));
+}
+
+/// Envelope B: as the bytes are, and with what they say signed.
+pub fn cc51(bytes: &[u8]) {
+    let signer = signer();
+    if let Ok(packet) = cc51::Packet::parse(bytes, &signer) {
+        sign_again(packet);
+    }
+    let mut input = Input::new(bytes);
+    let session_id = SessionId(input.array());
+    let packet = match input.below(3) {
+        0 => cc51::Packet::Discovery(cc51::Discovery {
+            from_camera: input.flag(),
+            step: input.u16(),
+            ticket: input.u16(),
+            session_id,
+        }),
+        1 => cc51::Packet::Keepalive(cc51::Keepalive { counter: input.u32(), session_id }),
+        _ => {
+            let (channel, ticket) = (input.pick(&[Channel::Main, Channel::Back]), input.u16());
+            let payload = input.take(usize::MAX);
+            if payload.is_empty() {
+                return;
+            }
+            cc51::Packet::Data(cc51::Data { channel, ticket, session_id, payload })
+        }
+    };
+    sign_again(packet);
+}
+
+fn sign_again(packet: cc51::Packet<'_>) {
+    let signer = signer();
+    let emitted = match packet {
+        cc51::Packet::Discovery(discovery) => discovery.emit(&signer),
+        cc51::Packet::Keepalive(keepalive) => keepalive.emit(&signer),
+        cc51::Packet::Data(data) => data.emit(&signer),
+        cc51::Packet::Unknown { .. } => return,
+    };
+    assert_eq!(cc51::Packet::parse(&emitted, &signer), Ok(packet));
+}
+
+/// What goes before media: ACKs, login, control frames and the messages in them.
+pub fn control(bytes: &[u8]) {
+    if let Ok(ack) = Ack::parse(bytes) {
+        assert_eq!(Ack::parse(&ack.emit()), Ok(ack));
+    }
+    if let Ok(request) = Request::parse(bytes) {
+        assert!(Request::parse(&request.emit()) == Ok(request));
+    }
+    if let Ok(response) = Response::parse(bytes) {
+        assert_eq!(Response::parse(&response.emit()), Ok(response));
+    }
+    if let Ok(frame) = ControlFrame::parse(bytes) {
+        assert_eq!(ControlFrame::parse(&frame.emit()), Ok(frame));
+        message(frame.hl);
+    }
+    message(bytes);
+    if let Ok(challenge) = Challenge::parse(bytes) {
+        credentials().answer(&challenge);
+    }
+    if let Ok(answer) = Answer::parse(bytes) {
+        let emitted = answer.emit();
+        assert_eq!(Answer::parse(Message::parse(&emitted).unwrap().payload), Ok(answer));
+    }
+}
+
+fn message(bytes: &[u8]) {
+    let Ok(message) = Message::parse(bytes) else { return };
+    assert_eq!(Message::parse(&message.emit()), Ok(message));
+    if let Some(parameters) = VideoParameters::parse(&message) {
+        let parse = |emitted: &[u8]| VideoParameters::parse(&Message::parse(emitted).unwrap());
+        assert_eq!(parse(&parameters.emit_doorbell()), Some(parameters));
+        assert!(parse(&parameters.emit()).is_some());
+    }
+}
+
+/// Media packets with what stands at a frame's end, and the DTLS records that they come in.
+pub fn media(bytes: &[u8]) {
+    assert!(records(bytes).map(|record| record.bytes.len()).sum::<usize>() <= bytes.len());
+    if let Ok(info) = FrameInfo::parse(bytes) {
+        assert_eq!(FrameInfo::parse(&info.emit()), Ok(info));
+        assert!(!format!("{info:?} {:?}", info.audio_flags().rate()).is_empty());
+    }
+    let Ok(media::Packet::Media(mut packet)) = media::Packet::parse(bytes) else { return };
+    assert!(packet.index < packet.total && packet.payload.len() <= bytes.len());
+    if packet.has_frame_info() {
+        assert!(FrameInfo::parse(packet.payload).is_ok());
+        // It is written as "the last one".
+        packet = MediaPacket { index: packet.total - 1, ..packet };
+    }
+    for emitted in [packet.emit(), packet.emit_wrapped()] {
+        assert_eq!(media::Packet::parse(&emitted), Ok(media::Packet::Media(packet)));
+    }
+}
+
+/// Frames to the camera's speaker.
+pub fn talk(bytes: &[u8]) {
+    if let Ok(frame) = TalkFrame::parse(bytes) {
+        assert_eq!(TalkFrame::parse(&frame.emit()), Ok(frame));
+    }
+}

@@ -1,0 +1,212 @@
+//! Reassembly of what honest cameras send over bad links, and of what no camera sends.
+
+use super::input::Input;
+use super::memory::peak_of;
+use gstwyze::protocol::reassembly::{Frame, Kind, Reassembler};
+use gstwyze::protocol::record_window::RecordWindow;
+use gstwyze::protocol::wire::frame_info::FrameInfo;
+use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const WAIT: Duration = Duration::from_millis(50);
+const CHANNELS: [MediaChannel; 3] = [MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
+const TYPES: [u8; 7] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D];
+/// Reassembly's own limit, thrice, as vectors grow by doubling and move, and once more for what is being handed out.
+const MEMORY: usize = 4 * (8 << 20);
+/// The most that a packet's length field can say, nearly.
+static PAYLOAD: [u8; 65_000] = [0; 65_000];
+
+pub fn reassembly(bytes: &[u8]) {
+    let peak = peak_of(|| {
+        let mut input = Input::new(bytes);
+        if input.flag() { honest(&mut input) } else { hostile(&mut input) }
+    });
+    assert!(peak < MEMORY + 64 * bytes.len(), "{peak} bytes for {}", bytes.len());
+}
+
+struct Receiver {
+    reassembler: Reassembler,
+    records: RecordWindow,
+    now: Instant,
+    taken: usize,
+    /// The number of the last frame of each kind.
+    last: [Option<u32>; 2],
+    frames: Vec<Frame>,
+}
+
+impl Receiver {
+    fn new() -> Self {
+        let (mut records, now) = (RecordWindow::default(), Instant::now());
+        records.authenticated(0, now, WAIT);
+        Receiver { reassembler: Reassembler::default(), records, now, taken: 0, last: [None; 2], frames: Vec::new() }
+    }
+
+    fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64) {
+        self.taken += packet.payload.len();
+        self.reassembler.insert(packet, sequence, self.now);
+        self.poll();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.records.expire(self.now);
+        self.poll();
+        let next = self.reassembler.next_expiry(WAIT).filter(|_| self.records.oldest_missing().is_none());
+        assert!(next.is_none_or(|at| at > self.now), "an expiry does something");
+    }
+
+    fn poll(&mut self) {
+        self.frames.clear();
+        while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
+            let number = frame.info.frame_number;
+            assert_eq!(frame.data.len(), frame.info.payload_size as usize);
+            assert!(frame.data.len() <= self.taken, "no more bytes than came");
+            self.taken -= frame.data.len();
+            let last = self.last[usize::from(frame.kind == Kind::Audio)].replace(number);
+            let goes_on = last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0);
+            assert!(goes_on || frame.after_gap, "{number} after {last:?} without a gap");
+            self.frames.push(frame);
+        }
+    }
+}
+
+/// Any packets in any records.
+fn hostile(input: &mut Input<'_>) {
+    let mut receiver = Receiver::new();
+    let (mut number, mut sequence) = (input.u32(), 1);
+    while !input.is_empty() {
+        match input.below(16) {
+            0 => receiver.pass(Duration::from_millis(input.byte().into())),
+            1 => sequence = u64::from(input.u32()) << input.below(17),
+            2 => number = input.u32(),
+            _ => {
+                number = number.wrapping_add_signed(i32::from(input.byte() as i8 / 16));
+                let (channel, frame_type) = (input.pick(&CHANNELS), FrameType(input.pick(&TYPES)));
+                let total = input.pick(&[1, 2, 3, 4, 1000, u16::MAX]);
+                let index = u16::from(input.byte()) % total;
+                let size = input.pick(&[0, 1, 40, 41, 100, 1000, PAYLOAD.len()]);
+                let mut packet = MediaPacket {
+                    channel,
+                    frame_type,
+                    sequence: 0,
+                    total,
+                    index,
+                    previous_frame: number.wrapping_sub(u32::from(input.byte() % 3)),
+                    frame_number: number,
+                    payload: &PAYLOAD[..size],
+                };
+                let mut last = vec![0; size];
+                if packet.has_frame_info() {
+                    let mut info = FrameInfo::parse(&PAYLOAD).unwrap();
+                    let fitting = size * usize::from(total);
+                    info.payload_size = if input.flag() { input.byte().into() } else { fitting as u32 };
+                    info.frame_number = number;
+                    last.extend(info.emit());
+                    packet.payload = &last;
+                }
+                sequence += u64::from(input.below(3));
+                receiver.records.authenticated(sequence, receiver.now, WAIT);
+                receiver.insert(&packet, sequence);
+            }
+        }
+    }
+    receiver.pass(2 * WAIT);
+    assert_eq!(receiver.reassembler.next_expiry(WAIT), None);
+}
+
+/// One packet on its way.
+struct Flight {
+    sequence: u64,
+    frame: u32,
+    index: u16,
+}
+
+/// A frame as it was sent. Its bytes follow from its number.
+struct Sent {
+    channel: MediaChannel,
+    total: u16,
+    size: usize,
+}
+
+impl Sent {
+    fn data(&self, number: u32) -> Vec<u8> {
+        (0..self.size).map(|at| (at as u32 ^ number.wrapping_mul(37)) as u8).collect()
+    }
+}
+
+/// What a camera sends, lost, delayed and repeated.
+fn honest(input: &mut Input<'_>) {
+    let mut receiver = Receiver::new();
+    let first = input.pick(&[1, 0, 500, u32::MAX - 5]);
+    let (mut next, mut sequence, mut newest) = (first, 1, 0);
+    let (mut sent, mut flights) = (BTreeMap::new(), Vec::<Flight>::new());
+    let mut delivered = [None::<u32>; 2];
+    while !input.is_empty() {
+        match input.below(8) {
+            0 | 1 => {
+                let (channel, total) = (input.pick(&CHANNELS), 1 + u16::from(input.below(8)));
+                sent.insert(next, Sent { channel, total, size: usize::from(input.byte()) });
+                for index in 0..total {
+                    flights.push(Flight { sequence, frame: next, index });
+                    sequence += 1;
+                }
+                next = next.wrapping_add(1);
+            }
+            2 => receiver.pass(Duration::from_millis(input.byte().into())),
+            3 if !flights.is_empty() => {
+                flights.remove(usize::from(input.byte()) % flights.len());
+            }
+            choice if !flights.is_empty() => {
+                let near = if choice == 4 { usize::from(input.byte()) % flights.len() } else { 0 };
+                let flight = flights.remove(near);
+                // The client holds such a record back, and OpenSSL refuses one that is too old.
+                if receiver.records.must_hold(flight.sequence) || flight.sequence + 64 <= newest {
+                    continue;
+                }
+                newest = newest.max(flight.sequence);
+                receiver.records.authenticated(flight.sequence, receiver.now, WAIT);
+                deliver(&mut receiver, &flight, &sent[&flight.frame]);
+            }
+            _ => {}
+        }
+        for frame in &receiver.frames {
+            let number = frame.info.frame_number;
+            let last = &mut delivered[usize::from(frame.kind == Kind::Audio)];
+            assert!(last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0), "{last:?}, then {number}");
+            *last = Some(number);
+            let sent = &sent[&number];
+            assert_eq!(frame.kind == Kind::Audio, sent.channel == MediaChannel::Audio);
+            assert_eq!(frame.data, sent.data(number), "frame {number}");
+        }
+        receiver.frames.clear();
+    }
+}
+
+fn deliver(receiver: &mut Receiver, flight: &Flight, sent: &Sent) {
+    let (data, total, index) = (sent.data(flight.frame), usize::from(sent.total), usize::from(flight.index));
+    let mut payload = data[data.len() * index / total..data.len() * (index + 1) / total].to_vec();
+    let mut info = FrameInfo::parse(&PAYLOAD).unwrap();
+    (info.payload_size, info.frame_number) = (data.len() as u32, flight.frame);
+    let frame_type = match index {
+        0 if total == 1 => FrameType::SINGLE,
+        0 => FrameType::START,
+        i if i + 1 == total => FrameType::END,
+        _ => FrameType::MIDDLE,
+    };
+    let mut packet = MediaPacket {
+        channel: sent.channel,
+        frame_type,
+        sequence: 0,
+        total: sent.total,
+        index: flight.index,
+        previous_frame: flight.frame.wrapping_sub(1),
+        frame_number: flight.frame,
+        payload: &[],
+    };
+    if packet.has_frame_info() {
+        payload.extend(info.emit());
+    }
+    packet.payload = &payload;
+    receiver.insert(&packet, flight.sequence);
+}

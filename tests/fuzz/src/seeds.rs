@@ -1,0 +1,124 @@
+//! The inputs that fuzzing begins with, from the golden packets of `tests/vectors/vectors.json`.
+
+use serde_json::Value;
+
+const AUTH_RESULTS: [&str; 4] = [
+    r#"{"connectionRes":"1","cameraInfo":{"basicInfo":{"firmware":"4.52.9.4188","mac":"AABBCCDDEEFF","model":"HL_CAM4"},"channelResquestResult":{"audio":"0","video":"1"}}}"#,
+    r#"{"connectionRes":1,"cameraInfo":{"channelRequestResult":{"audio":1,"video":0}}}"#,
+    r#"{"connectionRes":"2"}"#,
+    "[[[[{\"a\":1e9}]]]]\0",
+];
+const URIS: [&str; 6] = [
+    "192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A",
+    "wyze://cam:4000?uid=HSBJYB5HSETGCDWD111A&resolution=2k&video=false&audio=1&bitrate=120&framerate=15&latency=500#x",
+    "?connect-timeout=3000&backchannel=0",
+    "cam:99999?enr=short",
+    "cam/path?mac=AA:BB:CC:DD:EE:FF&enr=a+b/c=dddddddddddd",
+    "rtsp://cam?model=%FF",
+];
+/// Frames with the headers that encoders write: H.264 and H.265 key frames, H.264 that is broken, JPEG, ADTS, MP3.
+const FRAMES: [(u8, u8, &str); 7] = [
+    (0, 1, "000000010910000000016742c016da0280bfe5c05a830303528000000300800000144"),
+    (0, 1, "000000016742c028da01e0089f97016a0202028000000300800000144"),
+    (0, 1, "0000000167ffffff0000000168ce3c800000016588841089"),
+    (
+        1,
+        1,
+        "0000000140010c01ffff040800000300980800000300005dba024000000001420101040800000300980800000300005d9000501005a2294b7494985ffe00020002d404040410000003001000000301408000000001",
+    ),
+    (2, 1, "ffd8ffe000104a46494600010100000100010000ffffc0001108016802800301220002110103ffda"),
+    (6, 14, "fff9604001 5ffc014800"),
+    (13, 14, "fff398c40024988e"),
+];
+
+/// Inputs for the target of this name; all are short of 4 KiB.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let vectors: Value = serde_json::from_str(include_str!("../../vectors/vectors.json")).unwrap();
+    let section = |name: &str| -> Vec<Vec<u8>> {
+        let entries = vectors[name].as_object().unwrap().iter().filter(|(key, _)| *key != "note");
+        entries.map(|(_, hex)| bytes(hex.as_str().unwrap())).collect()
+    };
+    let client = |prefix: &str| -> Vec<Vec<u8>> {
+        let entries = vectors["client"].as_object().unwrap().iter().filter(|(key, _)| key.starts_with(prefix));
+        entries.map(|(_, hex)| bytes(hex.as_str().unwrap())).collect()
+    };
+    match target {
+        "iotc" => {
+            let wire =
+                vectors["transcode"].as_array().unwrap().iter().map(|pair| bytes(pair["wire"].as_str().unwrap()));
+            let plain = ["disco", "session", "data", "keepalive"].into_iter().flat_map(client);
+            wire.take(10).chain(plain).collect()
+        }
+        "cc51" => client("cc51"),
+        "control" => {
+            let client = ["ack", "login", "ioctrl"].into_iter().flat_map(client);
+            client.chain(section("hl")).collect()
+        }
+        "media" => media(&vectors),
+        "talk" => client("audio"),
+        "auth_result" => AUTH_RESULTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        "uri" => URIS.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        "caps" => FRAMES.iter().map(|&(codec, flags, hex)| frames(codec, flags, &bytes(hex))).collect(),
+        "dtls" => [0, 1]
+            .into_iter()
+            .flat_map(|established| section("hl").into_iter().map(move |b| sent(established, &b)))
+            .collect(),
+        "client" => {
+            super::client::seeds(&media(&vectors), &[section("hl"), client("ioctrl"), client("login")].concat())
+        }
+        // What their bytes mean is nothing that the vectors have.
+        "reassembly" => [noise(), vec![fat_frames()]].concat(),
+        _ => noise(),
+    }
+}
+
+/// One packet of each channel and type.
+fn media(vectors: &Value) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    for stream in vectors["media"].as_array().unwrap() {
+        let all = stream["packets"].as_array().unwrap();
+        let mut some: Vec<_> = all.iter().map(|hex| bytes(hex.as_str().unwrap())).collect();
+        some.sort_by_key(|packet| [packet[0], packet[1]]);
+        some.dedup_by_key(|packet| [packet[0], packet[1]]);
+        packets.extend(some);
+    }
+    packets
+}
+
+/// Bytes without a pattern, always the same ones.
+fn noise() -> Vec<Vec<u8>> {
+    let mut state = 1u32;
+    let mut byte = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (1..40).map(|i| (0..50 * i).map(|_| byte()).collect()).collect()
+}
+
+/// As many bytes of unfinished frames as an input can ask for, for the target `reassembly`.
+fn fat_frames() -> Vec<u8> {
+    let packet = |i: u8| [3, if i == 0 { 16 } else { 0 }, 2, 0, 5, i, 6, 1, 1];
+    [&[0; 5][..], &(0..450u16).flat_map(|i| packet(i as u8)).collect::<Vec<_>>()].concat()
+}
+
+fn text(data: &[u8]) -> Vec<u8> {
+    [&(data.len() as u16).to_le_bytes()[..], data].concat()
+}
+
+/// The same frame twice, for the target `caps`.
+fn frames(codec: u8, flags: u8, data: &[u8]) -> Vec<u8> {
+    let frame = |choice: &[u8]| [choice, &[flags, 0, 0], &text(data)].concat();
+    [frame(&[1, codec]), frame(&[0])].concat()
+}
+
+/// Data that the peer sends, and a forged record, for the target `dtls`.
+fn sent(established: u8, data: &[u8]) -> Vec<u8> {
+    let (genuine, on) = ([&[1, 0], &text(data)[..]].concat(), [1, 1]);
+    let forged = [&[1, 4, 3, 0, 9, 0], &text(data)[..]].concat();
+    [&[0, 0, established], &genuine[..], &on, &forged, &[0, 1, 1, 1]].concat()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}

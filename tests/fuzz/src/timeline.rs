@@ -1,0 +1,40 @@
+//! Time stamps made of any capture times.
+
+use super::input::Input;
+use gstwyze::wyzesrc::timeline::{Stream, Timeline};
+use std::time::Duration;
+
+const NOON: u32 = 1_700_000_000;
+
+/// Frames with clocks that run, jump, stand still and lie.
+pub fn timeline(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mut timeline = Timeline::new();
+    let (mut seconds, mut microseconds, mut arrival) = (NOON, 0u32, Duration::ZERO);
+    let mut last = [None::<Duration>; 2];
+    while !input.is_empty() {
+        match input.below(8) {
+            0 => seconds = input.u32(),
+            1 => microseconds = input.u32(),
+            2 => seconds = seconds.wrapping_add_signed((input.byte() as i8).into()),
+            3 => arrival += Duration::from_secs(input.u32().into()),
+            4 if input.below(16) == 0 => timeline.reset(),
+            _ => {}
+        }
+        let step = u32::from(input.byte()) * 1000;
+        arrival += Duration::from_millis(input.byte().into());
+        (seconds, microseconds) = match microseconds.saturating_add(step) {
+            past @ 1_000_000.. if microseconds < 1_000_000 => (seconds.wrapping_add(1), past - 1_000_000),
+            within => (seconds, within),
+        };
+        let stream = input.pick(&[Stream::Video, Stream::Audio]);
+        let stamp = timeline.stamp(stream, seconds, microseconds, arrival);
+        let last = &mut last[stream as usize];
+        assert!(last.is_none_or(|last| stamp.pts > last), "{last:?}, then {stamp:?}");
+        *last = Some(stamp.pts);
+        if let Some(capture) = stamp.capture {
+            let said = Duration::from_secs(seconds.into()) + Duration::from_micros(microseconds.into());
+            assert_eq!(capture, said);
+        }
+    }
+}
