@@ -59,9 +59,10 @@ fn of_codec(frames: &Frames, codec: CodecId, step: i64) -> Vec<&(FrameInfo, Vec<
     assert!(frames.len() > 8, "{} frames of {codec}", frames.len());
     let times: Vec<i64> =
         frames.iter().map(|(info, _)| i64::from(info.seconds) * 1_000_000 + i64::from(info.microseconds)).collect();
-    for pair in times.windows(2) {
-        assert!((pair[1] - pair[0] - step).abs() < step / 4, "{codec}: {pair:?}");
-    }
+    // The median, as a busy machine makes single frames late.
+    let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    steps.sort_unstable();
+    assert!((steps[steps.len() / 2] - step).abs() < step / 4, "{codec}: {steps:?}");
     let wall = SystemTime::UNIX_EPOCH.elapsed().expect("a clock past 1970").as_micros() as i64;
     assert!((wall - times[times.len() - 1]).abs() < 2_000_000);
     frames
