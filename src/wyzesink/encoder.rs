@@ -5,8 +5,9 @@
 
 use super::camera_audio::{CameraAudio, Coding};
 use super::failure::Failure;
+use crate::session::lock;
 use gst::prelude::*;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
@@ -153,9 +154,4 @@ fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
     }
     elements.push(filter(&audio.caps())?);
     Ok(elements)
-}
-
-/// The data behind this lock stays sound when a holder panics.
-fn lock(encoded: &Encoded) -> MutexGuard<'_, Vec<gst::Buffer>> {
-    encoded.lock().unwrap_or_else(PoisonError::into_inner)
 }

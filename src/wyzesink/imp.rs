@@ -8,13 +8,13 @@ use crate::protocol::client::{Config, Event};
 use crate::protocol::model::VideoWish;
 use crate::protocol::talk::TalkEvent;
 use crate::report;
-use crate::session::{self, Membership, Wants};
+use crate::session::{self, Membership, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 pub static CAT: LazyLock<gst::DebugCategory> =
@@ -52,11 +52,6 @@ pub struct WyzeSink {
     stream: Mutex<Stream>,
     /// Of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
-}
-
-/// The data behind these locks stays sound when a holder panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

@@ -14,7 +14,7 @@ use crate::protocol::error::Stage;
 use crate::protocol::reassembly::{Frame, Kind};
 use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use crate::report;
-use crate::session::{Membership, Wants};
+use crate::session::{Membership, Wants, lock};
 use crate::wyzesrc::caps::{AudioFormat, Verdict};
 use gst::glib;
 use gst::prelude::*;
@@ -494,9 +494,4 @@ impl State {
             _ => None,
         }
     }
-}
-
-/// The data behind these locks stays sound when a holder panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,11 +7,11 @@ use super::uri;
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::client::Event;
 use crate::report;
-use crate::session::Membership;
+use crate::session::{Membership, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 pub static CAT: LazyLock<gst::DebugCategory> =
@@ -43,11 +43,6 @@ struct State {
 pub struct WyzeSrc {
     settings: Mutex<Settings>,
     state: Mutex<State>,
-}
-
-/// The data behind these locks stays sound when a holder panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

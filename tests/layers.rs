@@ -1,0 +1,42 @@
+//! Each layer knows only the one below.
+
+use std::path::{Path, PathBuf};
+
+/// The Rust sources below a folder, but for tests, which may use what they like.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            found.push((path, code));
+        }
+    }
+    found
+}
+
+fn assert_free_of(folder: &str, words: &[&str]) {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+    assert!(!sources.is_empty(), "{folder}");
+    for (path, code) in sources {
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for word in words {
+                assert!(!line.contains(word), "{} has {word}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_protocol_has_no_gstreamer_socket_thread_or_clock() {
+    let outside = ["gst::", "glib", "UdpSocket", "std::thread", "Instant::now", "SystemTime", "crate::session"];
+    assert_free_of("protocol", &outside);
+}
+
+#[test]
+fn the_session_has_no_gstreamer() {
+    assert_free_of("session", &["gst::", "glib", "crate::wyzesrc", "crate::wyzesink"]);
+}
