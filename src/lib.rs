@@ -4,6 +4,7 @@
 
 use gst::glib;
 
+pub mod account;
 mod identity;
 pub mod protocol;
 mod report;

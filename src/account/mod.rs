@@ -1,0 +1,10 @@
+//! The cameras that are known by name, kept on disk, so that everything else is local.
+//!
+//! [`Store`] keeps them as [`Cameras`] in one file of the user's configuration folder. Whoever fetches or adds cameras
+//! writes there; elements and the device provider read.
+
+mod camera;
+mod store;
+
+pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Secret, looks_secret};
+pub use store::{Store, StoreError};
