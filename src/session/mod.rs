@@ -29,8 +29,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+pub(crate) use driver::open_socket;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
+pub(crate) use targets::broadcast_addresses;
 
 /// The first re-send of the handshake, for [`Config::dtls_first_resend`].
 pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
