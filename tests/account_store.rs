@@ -155,14 +155,16 @@ fn writers_at_once_lose_nothing() {
     let path = folder.path().to_str().unwrap();
     let start =
         |who| again(&[], "writers_at_once_lose_nothing", &format!("{who} {path}")).stdout(Stdio::null()).spawn();
-    let children = ["a", "b", "c"].map(|who| start(who).unwrap());
+    let mut children = ["a", "b", "c"].map(|who| start(who).unwrap());
     let store = Store::at(folder.path());
     thread::scope(|scope| {
         for who in ["d", "e"] {
             scope.spawn(move || add(&Store::at(path), who));
         }
         // Readers need no lock.
-        while !children_done(&store, 5 * EACH) {}
+        while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+            store.cameras().unwrap();
+        }
     });
     for mut child in children {
         assert!(child.wait().unwrap().success());
@@ -171,11 +173,6 @@ fn writers_at_once_lose_nothing() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), 5 * EACH);
-}
-
-fn children_done(store: &Store, expected: usize) -> bool {
-    thread::sleep(Duration::from_millis(1));
-    store.cameras().unwrap().len() >= expected
 }
 
 #[test]

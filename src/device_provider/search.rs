@@ -1,11 +1,12 @@
 //! Who of the cameras answers discovery. Has no socket and no clock.
 
 use crate::account::Camera;
+use crate::identity::DEFAULT_PORT;
 use crate::protocol::stats::Stats;
 use crate::protocol::transport::{Incoming, Transmit, Transport};
 use crate::protocol::wire::SessionId;
 use std::iter;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 struct Sought {
     transport: Transport,
@@ -18,21 +19,15 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search for these cameras, each where it was last and at what `broadcast` gives for its port. One that was on this
-    /// machine is asked for there alone.
+    /// A search for these cameras, each at what `targets` gives for its last address and its port.
     pub fn new(
         cameras: &[Camera],
-        broadcast: impl Fn(u16) -> Vec<SocketAddr>,
+        targets: impl Fn(Option<Ipv4Addr>, u16) -> Vec<SocketAddr>,
         mut session_id: impl FnMut() -> SessionId,
     ) -> Self {
         let seek = |camera: &Camera| {
             let credentials = camera.credentials().ok().filter(|_| camera.obstacle().is_none())?;
-            let port = camera.port.unwrap_or(crate::identity::DEFAULT_PORT);
-            let known = camera.known_address();
-            let mut targets = Vec::from_iter(known.map(|ip| SocketAddr::new(ip.into(), port)));
-            if !known.is_some_and(|ip| ip.is_loopback()) {
-                targets.extend(broadcast(port));
-            }
+            let targets = targets(camera.known_address(), camera.port.unwrap_or(DEFAULT_PORT));
             // The time goes into the session request only, which is never sent.
             Some(Sought { transport: Transport::new(&credentials, targets, session_id(), 0), found: None })
         };

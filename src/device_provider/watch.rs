@@ -4,7 +4,7 @@ use super::imp::CAT;
 use super::search::Search;
 use crate::account::{Camera, Cameras, Store};
 use crate::protocol::wire::SessionId;
-use crate::session::{broadcast_addresses, open_socket};
+use crate::session::{open_socket, search_addresses};
 use inotify::{Inotify, WatchMask};
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long answers are waited for after each time of asking; cameras in power save take the first for a wake-up.
-const PATIENCE: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(300), Duration::from_millis(600)];
+/// How long answers are waited for after each time of asking.
+const PATIENCE: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(500), Duration::from_millis(700)];
 const INTERVAL: Duration = Duration::from_secs(30);
 /// The next look when a camera was missed that had been there.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -126,7 +126,7 @@ impl Watch {
                 if self.stopped() {
                     return Ok(());
                 }
-                // What else lies in its folder, or only the age of entries, is of no interest.
+                // What else is in its folder is of no interest.
                 if Instant::now() >= next || (std::mem::take(&mut self.store_changed) && self.read_store()) {
                     break;
                 }
@@ -171,7 +171,7 @@ impl Watch {
 
     fn search(&mut self) -> io::Result<()> {
         let cameras: Vec<Camera> = self.cameras.iter().map(|(camera, _)| camera.clone()).collect();
-        let mut search = Search::new(&cameras, broadcast_addresses, || SessionId(rand::rng().random()));
+        let mut search = Search::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
         if !search.is_done() {
             let mut socket = open_socket()?;
             self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
