@@ -154,6 +154,9 @@ impl Stream {
         let medium = self.medium(media);
         medium.discont |= after_gap;
         medium.codec = Some(info.codec);
+        if after_gap {
+            self.timeline.lost(stream);
+        }
         let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
         let verdict = match media {
             Media::Video => self.video_format.inspect(&info, &data),
