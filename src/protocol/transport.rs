@@ -76,6 +76,8 @@ struct Candidate {
     /// It has opened a session.
     ready: bool,
     tried_before: bool,
+    /// Its data bear the session id. (Data of those whose never do are taken too.)
+    names_session: bool,
     sequence: u16,
     keepalives: u32,
 }
@@ -98,13 +100,12 @@ pub struct Transport {
     candidates: Vec<Candidate>,
     chosen: bool,
     next_id: u32,
-    /// Candidates of earlier rounds.
-    tried: VecDeque<SocketAddr>,
+    /// Candidates of earlier rounds, and whether their data bore the session id.
+    tried: VecDeque<(SocketAddr, bool)>,
     /// Candidates that refused the handshake.
     refused: VecDeque<SocketAddr>,
-    /// The datagram at hand bears our session id; the camera's do.
+    /// The data at hand do.
     names_session: bool,
-    camera_names_session: bool,
     /// Who answered discovery under another key.
     pub wrong_key_from: Option<SocketAddr>,
     /// Keepalives answered since when.
@@ -128,7 +129,6 @@ impl Transport {
             tried: VecDeque::new(),
             refused: VecDeque::new(),
             names_session: false,
-            camera_names_session: false,
             wrong_key_from: None,
             answered: (0, None),
             transmits: VecDeque::new(),
@@ -169,7 +169,7 @@ impl Transport {
     pub fn start_again(&mut self) {
         self.chosen = false;
         for candidate in self.candidates.drain(..) {
-            remember(&mut self.tried, candidate.address);
+            remember(&mut self.tried, (candidate.address, candidate.names_session));
         }
     }
 
@@ -189,6 +189,8 @@ impl Transport {
     pub fn choose(&mut self, id: CandidateId) {
         self.candidates.retain(|candidate| candidate.id == id);
         self.chosen = !self.candidates.is_empty();
+        // Only what authenticates tells what the camera's own data bear.
+        self.candidates.iter_mut().for_each(|camera| camera.names_session = false);
     }
 
     /// Forgets a candidate that refuses DTLS, and whoever else is at its address.
@@ -202,11 +204,6 @@ impl Transport {
 
     pub fn has(&self, id: CandidateId) -> bool {
         self.position(id).is_some()
-    }
-
-    /// True where somebody has opened a session.
-    pub fn is_ready(&self) -> bool {
-        self.candidates.iter().any(|candidate| candidate.ready)
     }
 
     /// Wraps one DTLS datagram for the camera.
@@ -226,9 +223,10 @@ impl Transport {
     /// The camera's newest record so far has authenticated, and came from `from` in the datagram at hand: the camera is there
     /// now. (An older one may be a recording that somebody held back.)
     pub fn authenticated(&mut self, from: SocketAddr) {
-        self.camera_names_session |= self.names_session;
-        if self.chosen {
-            self.candidates[0].address = from;
+        let names_session = self.names_session;
+        if let Some(camera) = self.candidates.first_mut().filter(|_| self.chosen) {
+            camera.address = from;
+            camera.names_session |= names_session;
         }
     }
 
@@ -351,8 +349,9 @@ impl Transport {
             iotc::Packet::Data { from_camera: true, data } => {
                 self.names_session = data.session_id == self.session_id;
                 self.find(from, false, data.session_id).map(|at| {
-                    let candidate = self.candidates[at].id;
-                    Incoming::Dtls { candidate, channel: data.channel, payload: data.payload }
+                    let candidate = &mut self.candidates[at];
+                    candidate.names_session |= self.names_session && !self.chosen;
+                    Incoming::Dtls { candidate: candidate.id, channel: data.channel, payload: data.payload }
                 })
             }
             _ => None,
@@ -362,16 +361,10 @@ impl Transport {
     /// The candidate whose packet this is.
     fn find(&self, from: SocketAddr, cc51: bool, session_id: SessionId) -> Option<usize> {
         self.candidates.iter().position(|candidate| {
-            let named = candidate.session_id == session_id;
-            candidate.ready
-                && candidate.is_cc51() == cc51
-                && match (self.chosen, cc51) {
-                    (true, true) => named,
-                    // What cameras write there is known of those that have shown it.
-                    (true, false) => named || candidate.address == from && !self.camera_names_session,
-                    (false, true) => named && candidate.address == from,
-                    (false, false) => candidate.address == from,
-                }
+            let (named, at_home) = (candidate.session_id == session_id, candidate.address == from);
+            let may_be_nameless = !cc51 && at_home && !candidate.names_session;
+            // The camera may have moved; who is not proven to be it has not.
+            candidate.ready && candidate.is_cc51() == cc51 && (named && (at_home || self.chosen) || may_be_nameless)
         })
     }
 
@@ -402,7 +395,8 @@ impl Transport {
     }
 
     fn admit(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Option<usize> {
-        let tried_before = self.tried.contains(&from);
+        let named_session = self.tried.contains(&(from, true));
+        let tried_before = named_session || self.tried.contains(&(from, false));
         let again = self.candidates.iter().filter(|candidate| candidate.tried_before).count();
         if self.refused.contains(&from) || tried_before && again >= MAX_TRIED_AGAIN {
             return None;
@@ -410,7 +404,8 @@ impl Transport {
         if self.candidates.len() >= MAX_CANDIDATES {
             let silent = |c: &Candidate| !c.ready && now.saturating_duration_since(c.since) >= ANSWER_TIME;
             let at = self.candidates.iter().position(silent)?;
-            remember(&mut self.tried, self.candidates.remove(at).address);
+            let candidate = self.candidates.remove(at);
+            remember(&mut self.tried, (candidate.address, candidate.names_session));
         }
         self.candidates.push(Candidate {
             id: CandidateId(self.next_id),
@@ -420,6 +415,7 @@ impl Transport {
             since: now,
             ready: false,
             tried_before,
+            names_session: named_session,
             sequence: 0,
             keepalives: 0,
         });
@@ -508,13 +504,12 @@ impl Transport {
     }
 }
 
-fn remember(addresses: &mut VecDeque<SocketAddr>, address: SocketAddr) {
-    if !addresses.contains(&address) {
-        if addresses.len() == MAX_TRIED {
-            addresses.pop_front();
-        }
-        addresses.push_back(address);
+fn remember<T: PartialEq>(list: &mut VecDeque<T>, item: T) {
+    list.retain(|other| *other != item);
+    if list.len() == MAX_TRIED {
+        list.pop_front();
     }
+    list.push_back(item);
 }
 
 fn scramble(packet: &mut [u8]) {

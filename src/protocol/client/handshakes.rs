@@ -68,13 +68,13 @@ impl Handshakes {
             let begin_anew = alert.is_some() || is_due(handshake.retry_at);
             if let Some(alert) = alert {
                 handshake.alerts += 1;
-                self.failure = Some(refusal(alert));
+                note(&mut self.failure, refusal(alert));
                 if handshake.alerts >= ALERTS_BELIEVED {
                     refusing = Some(handshake.candidate);
                 }
             }
             if begin_anew {
-                self.failure = self.failure.take().or(handshake.failure());
+                note(&mut self.failure, handshake.failure());
                 handshake.endpoint = Endpoint::new(&self.settings)?;
                 (handshake.retry_at, handshake.believe_at) = (None, None);
             }
@@ -106,7 +106,7 @@ impl Handshakes {
         let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|handshake| has(handshake.candidate));
         self.running = stay;
         for handshake in go {
-            self.failure = self.failure.take().or(handshake.failure());
+            note(&mut self.failure, handshake.failure());
         }
     }
 
@@ -116,12 +116,9 @@ impl Handshakes {
 
     /// What keeps the handshake from succeeding, as far as can be told; `None` where there was none.
     pub fn error(&self) -> Option<Error> {
-        let wrong_key = self.running.iter().any(|handshake| handshake.endpoint.suspects_wrong_key());
-        match &self.failure {
-            _ if wrong_key => Some(Error::WrongKey),
-            Some(failure) => Some(failure.clone()),
-            None => (!self.running.is_empty()).then_some(Error::HandshakeTimeout),
-        }
+        let mut error = self.failure.clone();
+        self.running.iter().for_each(|handshake| note(&mut error, handshake.failure()));
+        error
     }
 }
 
@@ -134,11 +131,18 @@ impl Handshake {
         self.believe_at = self.endpoint.alert().map(|_| self.believe_at.unwrap_or(now + ALERT_PATIENCE));
     }
 
-    /// What to say of it where it did not succeed. Silence tells nothing yet.
-    fn failure(&self) -> Option<Error> {
+    /// What to say of it where it did not succeed.
+    fn failure(&self) -> Error {
         let wrong_key = self.endpoint.suspects_wrong_key()
             || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);
-        wrong_key.then_some(Error::WrongKey)
+        if wrong_key { Error::WrongKey } else { Error::HandshakeTimeout }
+    }
+}
+
+/// Keeps the failure that says more.
+fn note(failure: &mut Option<Error>, newer: Error) {
+    if newer != Error::HandshakeTimeout || failure.is_none() {
+        *failure = Some(newer);
     }
 }
 

@@ -13,10 +13,9 @@ const PROBE_INTERVAL_LATER: Duration = Duration::from_millis(500);
 /// Cameras are usually given this pause before the session request; those that need it get the request again after it.
 const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
 const SESSION_RESEND: Duration = Duration::from_secs(1);
-/// Without an answer by then, discovery starts again: what answered may have been somebody else, or have moved.
+/// Without a session by then, and again without a handshake that succeeded, discovery starts again: what answered may have
+/// been somebody else, or have moved, and a handshake that somebody else spoke into cannot succeed any more.
 const SESSION_ATTEMPTS: u32 = 4;
-/// The same without a handshake that succeeded, which on a bad link takes some seconds.
-const HANDSHAKE_ATTEMPTS: u32 = 6;
 
 impl Client {
     pub(super) fn probe(&mut self, now: Instant) {
@@ -34,8 +33,7 @@ impl Client {
     }
 
     pub(super) fn repeat_session_requests(&mut self, now: Instant) {
-        let attempts = if self.stage == Stage::Dtls { HANDSHAKE_ATTEMPTS } else { SESSION_ATTEMPTS };
-        if self.session_attempts >= attempts {
+        if self.session_attempts >= SESSION_ATTEMPTS {
             self.search_again(now);
             return;
         }
