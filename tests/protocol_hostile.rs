@@ -426,6 +426,7 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
         world.camera.push_frame(world.now, &frame);
         let mut genuine: Vec<_> = std::iter::from_fn(|| world.camera.poll_transmit()).map(|t| t.data).collect();
         assert!(genuine.len() > 140);
+        let first_number = record_number(&genuine[0]);
         let lost = genuine.remove(5);
         let first = genuine.split_off(70);
         for mut datagram in genuine {
@@ -433,7 +434,7 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
         }
         let session_id = overheard.borrow().session_id.unwrap();
         for number in 0..count {
-            let mut forged = carried(session_id, &record(23, 1, 60 + number, &vec![7; len]));
+            let mut forged = carried(session_id, &record(23, 1, first_number + 70 + number, &vec![7; len]));
             world.client.handle_datagram(world.now, address(EPHEMERAL), &mut forged);
         }
         for mut datagram in first {
@@ -454,6 +455,13 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
         world.stream(SyntheticConfig::default(), SECOND);
         assert_eq!(world.received.len() - before, world.sent.len());
     }
+}
+
+/// Of the record in one of the camera's datagrams.
+fn record_number(datagram: &[u8]) -> u64 {
+    let mut plain = datagram.to_vec();
+    transcode::decode(&mut plain).unwrap();
+    plain[28 + 5..28 + 11].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 thread_local! {

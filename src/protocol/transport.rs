@@ -319,7 +319,10 @@ impl Transport {
         from: SocketAddr,
         b: &'a mut [u8],
     ) -> Result<Option<Incoming<'a>>, WireError> {
-        transcode::decode(b)?;
+        let len = b.len();
+        if !transcode::decode_where(b, |header| iotc::is_plausible(header, len))? {
+            return Ok(None);
+        }
         Ok(match iotc::Packet::parse(b)? {
             iotc::Packet::DiscoveryResponse { .. } | iotc::Packet::SessionResponse { .. } if self.chosen => {
                 Some(Incoming::Nothing)
