@@ -16,7 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use world::{BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config, credentials};
+use world::{
+    BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config, credentials,
+};
 use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -206,7 +208,7 @@ fn a_liar_alone_is_only_asked_for_a_session() {
     world.stranger = Some(liars(1, Lie::Discovery));
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
     world.run_until(60 * SECOND, |_| false);
-    assert_eq!(world.ended, Some(Error::NoSession));
+    assert_eq!(world.ended, Some(Error::Full));
     assert!(!world.astray.is_empty());
     for (to, datagram) in &world.astray {
         assert_eq!(*to, stranger(1));

@@ -6,6 +6,7 @@
 mod av;
 mod back_channel;
 mod handshakes;
+mod liveness;
 mod media_watch;
 mod search;
 
@@ -29,8 +30,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A camera that sends nothing at all, not even keepalives, is lost after this time, or after the stall timeout if that is longer.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// Between two requests for a key frame.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
+
 /// What to connect to, and what for.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -44,6 +46,8 @@ pub struct Config {
     pub video_wish: VideoWish,
     /// From the first probe to the camera's consent.
     pub connect_timeout: Duration,
+    /// Probes once in a while, for a camera that may be away for long.
+    pub patient: bool,
     /// A camera that sends no media for this long, where some are wanted, is lost; `None` for no such limit.
     pub stall_timeout: Option<Duration>,
     /// How long late packets are waited for.
@@ -113,6 +117,12 @@ pub struct Client {
     timers: TimerTable,
     last_received: Instant,
     media: MediaWatch,
+    /// Which target answered "port unreachable", and when the camera's host last did.
+    refused_by: Option<SocketAddr>,
+    unreachable_at: Option<Instant>,
+    /// What an earlier round of this attempt failed of.
+    setback: Option<Error>,
+    key_frame_asked: Option<Instant>,
     stats: Stats,
     events: VecDeque<Event>,
 }
@@ -150,6 +160,10 @@ impl Client {
             timers: TimerTable::default(),
             last_received: now,
             media: MediaWatch::default(),
+            refused_by: None,
+            unreachable_at: None,
+            setback: None,
+            key_frame_asked: None,
             stats: Stats::default(),
             events: VecDeque::from([Event::Stage(Stage::Discovery)]),
             config,
@@ -231,6 +245,19 @@ impl Client {
         }
     }
 
+    /// Asks for a key frame soon: by asking for the picture once more, which is the one way that is known to do no harm. Not
+    /// more often than a camera takes to send one, and not before it has answered what it was asked before.
+    pub fn request_key_frame(&mut self, now: Instant) {
+        let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
+        if self.stage != Stage::Streaming || !self.told.0 || recently || !self.control.is_idle() {
+            return;
+        }
+        self.key_frame_asked = Some(now);
+        self.stats.key_frame_requests += 1;
+        self.control.queue(model::video_command(&self.model, self.config.video_wish));
+        self.send_next_command(now);
+    }
+
     /// Asks for video and audio, or no longer, from now on.
     pub fn set_media(&mut self, video: bool, audio: bool, now: Instant) {
         (self.config.video, self.config.audio) = (video, audio);
@@ -246,9 +273,7 @@ impl Client {
             return;
         }
         self.config.stall_timeout = stall_timeout;
-        if self.stage == Stage::Streaming && !self.ended {
-            self.timers.set(Timer::Idle, self.idle_limit().0);
-        }
+        self.watch_silence();
     }
 
     /// Tells the camera which media are wanted that it thinks are not, and the other way round.
@@ -265,7 +290,7 @@ impl Client {
         }
         self.told = wanted;
         self.media.want(wanted.0, wanted.1, now);
-        self.timers.set(Timer::Idle, self.idle_limit().0);
+        self.watch_silence();
     }
 
     /// Tells the camera that we go; what is left to transmit says so. No event follows.
@@ -303,30 +328,8 @@ impl Client {
                 self.release_held(now);
                 self.deliver(now);
             }
-            Timer::Idle => {
-                let (until, error) = self.idle_limit();
-                if until > now {
-                    self.timers.set(Timer::Idle, until);
-                } else {
-                    self.fail(error);
-                }
-            }
+            Timer::Idle => self.handle_silence(now),
         }
-    }
-
-    /// When the camera's silence is too long, and what to say of it then.
-    fn idle_limit(&self) -> (Instant, Error) {
-        let stall = self.config.stall_timeout;
-        let silence = stall.unwrap_or_default().max(SILENCE_LIMIT);
-        let silent = (self.last_received + silence, Error::Silent(silence));
-        let Some((last, limit)) = self.media.last_expected().zip(stall) else { return silent };
-        let stalled = last + limit;
-        if stalled >= silent.0 {
-            return silent;
-        }
-        // Keepalives may have come for a moment longer than media.
-        let is_there = self.last_received > last + limit / 2;
-        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
     }
 
     fn enter(&mut self, stage: Stage, now: Instant) {
@@ -343,24 +346,6 @@ impl Client {
         self.end_dtls();
         self.ended = true;
         self.events.push_back(Event::Ended(error));
-    }
-
-    /// What to say of an attempt that took too long.
-    fn connect_error(&self) -> Error {
-        // Whoever failed in the handshake was nearer to being the camera than whoever is found after.
-        if let Some(error) = self.handshakes.error().filter(|_| self.stage <= Stage::Dtls) {
-            return error;
-        }
-        match self.stage {
-            Stage::Discovery => match self.transport.wrong_key_from {
-                Some(from) => Error::WrongAuthKey { from },
-                None => Error::NoAnswer { probed: self.transport.targets().to_vec() },
-            },
-            Stage::Session => Error::NoSession,
-            Stage::Dtls => Error::HandshakeTimeout,
-            Stage::Login => Error::LoginTimeout,
-            Stage::Auth | Stage::Streaming => Error::AuthTimeout,
-        }
     }
 
     // DTLS
@@ -409,7 +394,8 @@ impl Client {
             self.handle_av(now, sequence, plain);
         });
         match dtls.state() {
-            dtls::State::Closed => self.fail(Error::Closed),
+            dtls::State::Closed if self.stage == Stage::Streaming => self.fail(Error::Closed),
+            dtls::State::Closed => self.fail(Error::HungUp(self.stage)),
             dtls::State::Failed(failure) => self.fail(Error::Broken { stage: self.stage, reason: failure.to_string() }),
             _ if taken.is_some() => {}
             _ if known => self.stats.duplicates += 1,

@@ -35,6 +35,11 @@ impl ControlChannel {
         self.waiting.push_back(message);
     }
 
+    /// Nothing is asked, and nothing waits to be.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.waiting.is_empty()
+    }
+
     /// The next frame to send, where none is in flight.
     pub fn next_frame(&mut self, now: Instant) -> Option<Vec<u8>> {
         if self.in_flight.is_some() {

@@ -4,7 +4,7 @@
 //! handshake is begun anew, and an alert is believed only when nothing of a handshake follows it, and more than once.
 
 use crate::protocol::dtls::{self, Endpoint, Failure, Role, Settings};
-use crate::protocol::error::Error;
+use crate::protocol::error::{Error, Stage};
 use crate::protocol::transport::CandidateId;
 use std::time::{Duration, Instant};
 
@@ -133,8 +133,8 @@ impl Handshake {
 
     /// What to say of it where it did not succeed.
     fn failure(&self) -> Error {
-        let wrong_key = self.endpoint.suspects_wrong_key()
-            || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);
+        let wrong_key =
+            self.endpoint.suspects_wrong_key() || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);
         if wrong_key { Error::WrongKey } else { Error::HandshakeTimeout }
     }
 }
@@ -149,7 +149,7 @@ fn note(failure: &mut Option<Error>, newer: Error) {
 fn refusal(alert: Failure) -> Error {
     match alert {
         Failure::WrongKey => Error::WrongKey,
-        Failure::Alert(dtls::CLOSE_NOTIFY) => Error::HandshakeTimeout,
+        Failure::Alert(dtls::CLOSE_NOTIFY) => Error::HungUp(Stage::Dtls),
         alert => Error::Handshake(alert),
     }
 }

@@ -10,6 +10,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 /// After this long, probes go out less often: whoever waits for a camera to boot should not flood the network.
 const PROBE_EAGERLY: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL_LATER: Duration = Duration::from_millis(500);
+const PROBE_INTERVAL_PATIENT: Duration = Duration::from_secs(1);
 /// Cameras are usually given this pause before the session request; those that need it get the request again after it.
 const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
 const SESSION_RESEND: Duration = Duration::from_secs(1);
@@ -20,8 +21,12 @@ const SESSION_ATTEMPTS: u32 = 4;
 impl Client {
     pub(super) fn probe(&mut self, now: Instant) {
         self.transport.probe();
-        let eager = now.duration_since(self.started) < PROBE_EAGERLY;
-        self.timers.set(Timer::Discovery, now + if eager { PROBE_INTERVAL } else { PROBE_INTERVAL_LATER });
+        let interval = match now.duration_since(self.started) {
+            _ if self.config.patient => PROBE_INTERVAL_PATIENT,
+            since if since < PROBE_EAGERLY => PROBE_INTERVAL,
+            _ => PROBE_INTERVAL_LATER,
+        };
+        self.timers.set(Timer::Discovery, now + interval);
     }
 
     pub(super) fn handle_found(&mut self, now: Instant) {
@@ -40,13 +45,6 @@ impl Client {
         self.transport.repeat_session_requests(self.session_attempts == 1);
         self.session_attempts += 1;
         self.timers.set(Timer::Discovery, now + SESSION_RESEND);
-    }
-
-    fn search_again(&mut self, now: Instant) {
-        self.transport.start_again();
-        self.handshakes.retain(|_| false);
-        self.enter(Stage::Discovery, now);
-        self.probe(now);
     }
 
     pub(super) fn handle_ready(&mut self, candidate: CandidateId, now: Instant) {
@@ -92,6 +90,7 @@ impl Client {
         self.dtls = Some(dtls);
         self.last_received = now;
         self.enter(Stage::Login, now);
+        self.watch_silence();
         self.send_logins(now);
     }
 }
