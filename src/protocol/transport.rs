@@ -179,7 +179,7 @@ impl Transport {
         for at in 0..self.candidates.len() {
             let candidate = &self.candidates[at];
             let has_other = || self.candidates.iter().any(|other| other.ready && other.address == candidate.address);
-            if !candidate.ready && !(first && has_other()) {
+            if !(candidate.ready || first && has_other()) {
                 self.request_session(at);
             }
         }
