@@ -246,15 +246,15 @@ impl Client {
     }
 
     /// Asks for a key frame soon: by asking for the picture once more, which is the one way that is known to do no harm. Not
-    /// more often than a camera takes to send one, and not before it has answered what it was asked before.
+    /// more often than a camera takes to send one.
     pub fn request_key_frame(&mut self, now: Instant) {
         let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
-        if self.stage != Stage::Streaming || !self.told.0 || recently || !self.control.is_idle() {
+        if self.stage != Stage::Streaming || !self.told.0 || recently {
             return;
         }
         self.key_frame_asked = Some(now);
         self.stats.key_frame_requests += 1;
-        self.control.queue(model::video_command(&self.model, self.config.video_wish));
+        self.control.queue_once(model::video_command(&self.model, self.config.video_wish));
         self.send_next_command(now);
     }
 

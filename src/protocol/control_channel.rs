@@ -35,9 +35,11 @@ impl ControlChannel {
         self.waiting.push_back(message);
     }
 
-    /// Nothing is asked, and nothing waits to be.
-    pub fn is_idle(&self) -> bool {
-        self.in_flight.is_none() && self.waiting.is_empty()
+    /// Lines up an HL message that may stand there already, and then need not twice.
+    pub fn queue_once(&mut self, message: Vec<u8>) {
+        if !self.waiting.contains(&message) {
+            self.waiting.push_back(message);
+        }
     }
 
     /// The next frame to send, where none is in flight.
