@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(50);
 const STATUS: Duration = Duration::from_secs(60);
 /// In a run that is this long or longer, things take their full time.
 const FULL: f64 = 600.0;
-/// How long threads of pools and sessions that were not told goodbye may take to end.
+/// How long elements and sessions that were not told goodbye may take to end.
 const REST: Duration = Duration::from_secs(30);
 
 /// Runs simulated cameras on this machine for hours, with bad networks, reboots and clocks that jump, and elements that are
@@ -88,7 +88,9 @@ impl Soak {
 
     fn run(&mut self, length: Duration) -> Result<(), Error> {
         let every = (length / 12).clamp(Duration::from_secs(2), Duration::from_secs(300));
-        let (mut next_census, mut next_status) = (self.started + every, self.started + STATUS);
+        self.cameras.iter_mut().for_each(|camera| camera.warm_up(&mut self.rng));
+        self.take_census()?;
+        let (mut next_census, mut next_status) = (Instant::now() + every, self.started + STATUS);
         while self.started.elapsed() < length {
             self.advance(false);
             let now = Instant::now();
@@ -137,6 +139,7 @@ impl Soak {
                 let first = self.censuses.first().map_or("none before".to_owned(), Census::to_string);
                 let left = format!("left behind at rest: {census}, {clients} clients; at first {first}");
                 self.ledger.open().fail(left);
+                println!("descriptors: {}", census::descriptors()?.join(" "));
                 break census;
             }
             std::thread::sleep(TICK);

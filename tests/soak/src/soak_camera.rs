@@ -23,6 +23,7 @@ const CLOCK_JUMP: Range<f64> = 60.0..180.0;
 const DOWNTIME: Range<f64> = 1.0..20.0;
 const SILENCE: Range<f64> = 1.0..15.0;
 const TALKING: Range<f64> = 5.0..20.0;
+const WARM_UP: Duration = Duration::from_secs(3);
 /// A camera's clock jumps by up to as many seconds either way.
 const LARGEST_JUMP: i32 = 3600;
 
@@ -114,6 +115,12 @@ impl SoakCamera {
         camera.plan.talk = now + after(rng, TALK, scale);
         camera.plan.clock_jump = now + after(rng, CLOCK_JUMP, scale);
         Ok(camera)
+    }
+
+    /// Starts one of everything, so that libraries are loaded and caches filled before anything is counted.
+    pub fn warm_up(&mut self, rng: &mut StdRng) {
+        self.restart(Instant::now(), rng);
+        self.start_talk(WARM_UP);
     }
 
     /// Does what is due. Where it is to be `calm`, nothing begins.
@@ -278,13 +285,16 @@ impl SoakCamera {
             }
         } else if !calm && now >= self.plan.talk && self.is_visible() {
             self.plan.talk = now + after(rng, TALK, self.scale);
-            self.ledger.open().talks += 1;
-            match talk(&self.settings) {
-                Ok(pipeline) => {
-                    self.talk = Some(Talk { pipeline, until: now + after(rng, TALKING, self.scale), disturbed })
-                }
-                Err(error) => self.ledger.open().fail(format!("no talk: {error}")),
-            }
+            self.start_talk(after(rng, TALKING, self.scale));
+        }
+    }
+
+    fn start_talk(&mut self, length: Duration) {
+        self.ledger.open().talks += 1;
+        let until = Instant::now() + length;
+        match talk(&self.settings) {
+            Ok(pipeline) => self.talk = Some(Talk { pipeline, until, disturbed: false }),
+            Err(error) => self.ledger.open().fail(format!("no talk: {error}")),
         }
     }
 }
