@@ -24,8 +24,8 @@ const TICK: Duration = Duration::from_millis(50);
 const STATUS: Duration = Duration::from_secs(60);
 /// In a run that is this long or longer, things take their full time.
 const FULL: f64 = 600.0;
-/// How long elements and sessions that were not told goodbye may take to end.
-const REST: Duration = Duration::from_secs(30);
+/// How long the idle threads of pools take to end.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Runs simulated cameras on this machine for hours, with bad networks, reboots and clocks that jump, and elements that are
 /// restarted at random. Fails on a leak (memory, threads, descriptors, sessions), a stall, an error, or a PTS that does not grow.
@@ -44,6 +44,9 @@ struct Arguments {
     /// A camera that is there must send pictures and sound again within as many seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     stall_limit: u64,
+    /// How many seconds elements that are ended may take to be gone
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    rest: u64,
     /// Do wrong on purpose, to see that it is found
     #[arg(long, hide = true)]
     plant: Option<Fault>,
@@ -64,6 +67,7 @@ struct Soak {
     rng: StdRng,
     censuses: Vec<Census>,
     stall_limit: Duration,
+    rest: Duration,
     plant: Option<Fault>,
     started: Instant,
 }
@@ -81,6 +85,7 @@ impl Soak {
             rng,
             censuses: Vec::new(),
             stall_limit: Duration::from_secs(arguments.stall_limit),
+            rest: Duration::from_secs(arguments.rest),
             plant: arguments.plant,
             started: Instant::now(),
         })
@@ -119,18 +124,18 @@ impl Soak {
     /// Lets the cameras come back, ends all elements, and counts what is left.
     fn take_census(&mut self) -> Result<(), Error> {
         self.do_wrong()?;
-        let patience = Instant::now() + self.stall_limit + REST;
+        let patience = Instant::now() + self.stall_limit + self.rest;
         while !self.cameras.iter().all(SoakCamera::is_settled) && Instant::now() < patience {
             self.advance(true);
         }
         self.cameras.iter_mut().for_each(SoakCamera::rest);
-        let until = Instant::now() + REST;
+        let (settled, until) = (Instant::now() + SETTLING, Instant::now() + self.rest);
         let census = loop {
             let census = Census::take()?;
             let clients: usize = self.cameras.iter().map(SoakCamera::clients).sum();
             let is_at_rest = match self.censuses.first() {
                 Some(first) => census.is_within(first),
-                None => census.sessions == 0,
+                None => census.sessions == 0 && Instant::now() > settled,
             };
             if is_at_rest && clients == 0 {
                 break census;

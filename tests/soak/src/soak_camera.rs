@@ -20,7 +20,7 @@ const RESTART: Range<f64> = 20.0..90.0;
 const TALK: Range<f64> = 40.0..120.0;
 const CLOCK_JUMP: Range<f64> = 60.0..180.0;
 // And how long they take.
-const DOWNTIME: Range<f64> = 1.0..20.0;
+const DOWNTIME: Range<f64> = 6.0..25.0;
 const SILENCE: Range<f64> = 1.0..15.0;
 const TALKING: Range<f64> = 5.0..20.0;
 const WARM_UP: Duration = Duration::from_secs(3);
