@@ -155,7 +155,7 @@ impl Soak {
 
     fn do_wrong(&mut self) -> Result<(), Error> {
         match self.plant {
-            Some(Fault::Memory) => drop(Box::leak(vec![1u8; 8 << 20].into_boxed_slice())),
+            Some(Fault::Memory) => drop(Box::leak(vec![1u8; 32 << 20].into_boxed_slice())),
             Some(Fault::Thread) => drop(std::thread::spawn(std::thread::park)),
             Some(Fault::Descriptor) => std::mem::forget(std::fs::File::open("/dev/null")?),
             Some(Fault::Stall) => self.cameras[0].plant_stall(),
