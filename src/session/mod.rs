@@ -7,12 +7,13 @@
 //!
 //! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on the thread makes a
 //! connection that is lost anew by itself, for as long as members have attempts left ([`backoff`]), unless the error is one that
-//! no further attempt can mend ([`Error::may_pass`]).
+//! no further attempt can mend ([`Error::may_pass`]). Between attempts it goes on looking for a camera that was away.
 
 mod backoff;
 mod driver;
 mod members;
 mod registry;
+mod socket;
 mod targets;
 
 use crate::protocol::client::Config;
@@ -41,6 +42,8 @@ pub struct Place {
     /// An IPv4 address or a name; `None` searches the network by broadcast.
     pub host: Option<String>,
     pub port: u16,
+    /// The name of the only network interface to use; `None` for any.
+    pub interface: Option<String>,
 }
 
 /// What members ask of the thread.
@@ -51,6 +54,7 @@ enum Action {
     Leave(MemberId, SyncSender<()>),
     Want(MemberId, Wants),
     VideoWish(VideoWish),
+    KeyFrame,
     StartTalk(MemberId),
     Talk(MemberId, TalkAudio),
     FlushTalk(MemberId),
@@ -113,7 +117,7 @@ impl Session {
             requests: Mutex::default(),
             stats: Mutex::default(),
         });
-        let socket = driver::open_socket()?;
+        let socket = socket::open()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
             move || driver::Driver::new(shared, poll, socket, config, place).run()

@@ -137,6 +137,11 @@ impl Membership {
         self.act(Action::VideoWish(wish));
     }
 
+    /// Asks the camera for a key frame, in the way that it allows.
+    pub fn request_key_frame(&self) {
+        self.act(Action::KeyFrame);
+    }
+
     /// Asks the camera to listen; [`Event::Talk`] tells whether it does.
     pub fn start_talk(&self) {
         self.act(Action::StartTalk(self.id));

@@ -11,7 +11,7 @@ use std::thread;
 pub fn find(place: &Place, shared: &Arc<Shared>) {
     let port = place.port;
     let Some(host) = place.host.clone() else {
-        shared.request(|requests| requests.resolved = Some(Ok(broadcast_addresses(port))));
+        shared.request(|requests| requests.resolved = Some(Ok(broadcast_addresses(place))));
         return;
     };
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
@@ -39,15 +39,16 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
 }
 
-/// The broadcast address of every IPv4 interface, and the one that means all.
-pub fn broadcast_addresses(port: u16) -> Vec<SocketAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+/// The broadcast address of every IPv4 interface that is to be used, and the one that means all.
+pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
+    let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.retain(|interface| place.interface.as_ref().is_none_or(|name| *name == interface.name));
     let directed = interfaces.into_iter().filter_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => v4.broadcast,
         if_addrs::IfAddr::V6(_) => None,
     });
     let mut addresses: Vec<_> =
-        directed.chain([Ipv4Addr::BROADCAST]).map(|ip| SocketAddr::new(IpAddr::V4(ip), port)).collect();
+        directed.chain([Ipv4Addr::BROADCAST]).map(|ip| SocketAddr::new(IpAddr::V4(ip), place.port)).collect();
     addresses.sort_unstable();
     addresses.dedup();
     addresses
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_search_covers_every_network_and_has_no_address_twice() {
-        let addresses = broadcast_addresses(32761);
+        let addresses = broadcast_addresses(&Place { host: None, port: 32761, interface: None });
         assert!(addresses.contains(&SocketAddr::from(([255, 255, 255, 255], 32761))));
         let mut unique = addresses.clone();
         unique.dedup();

@@ -17,6 +17,7 @@ pub struct Census {
     /// KiB that are allocated and not freed.
     pub heap: u64,
     pub threads: usize,
+    /// Threads of elements: sessions, resolvers and the tasks of pads.
     pub sessions: usize,
     pub descriptors: usize,
 }
@@ -33,7 +34,7 @@ impl Census {
             resident: resident_memory()?,
             heap: ((heap.uordblks + heap.hblkhd) / 1024) as u64,
             threads: names.len(),
-            sessions: names.iter().filter(|name| is_of_an_element(name)).count(),
+            sessions: names.iter().filter(|name| name.starts_with("wyze") && *name != "wyze-camera").count(),
             descriptors: fs::read_dir("/proc/self/fd")?.count(),
         })
     }
@@ -56,11 +57,6 @@ impl fmt::Display for Census {
             self.descriptors
         )
     }
-}
-
-/// Sessions, resolvers, and the tasks of pads; the main thread has the program's name.
-fn is_of_an_element(thread: &str) -> bool {
-    thread.starts_with("wyze") && !["wyze-camera", "wyze-soak"].contains(&thread)
 }
 
 /// What grows from census to census, in words.
@@ -95,10 +91,13 @@ pub fn descriptors() -> io::Result<Vec<String>> {
     Ok(links.map(|link| link.display().to_string()).collect())
 }
 
+/// Of all threads but the main one, which has the program's name.
 fn thread_names() -> io::Result<Vec<String>> {
+    let main = std::process::id().to_string();
     let names = fs::read_dir("/proc/self/task")?.filter_map(|task| {
+        let task = task.ok().filter(|task| task.file_name() != *main)?;
         // A thread may end while it is looked at.
-        fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        fs::read_to_string(task.path().join("comm")).ok()
     });
     Ok(names.map(|name| name.trim().to_owned()).collect())
 }
