@@ -5,7 +5,7 @@
 use gst::glib;
 
 pub mod account;
-mod identity;
+pub mod identity;
 pub mod protocol;
 mod report;
 pub mod session;

@@ -3,8 +3,11 @@
 //! [`Store`] keeps them as [`Cameras`] in one file of the user's configuration folder. Whoever fetches or adds cameras
 //! writes there; elements and the device provider read.
 
+mod access;
 mod camera;
+pub mod cloud;
 mod store;
 
+pub use access::{Access, AccessError, replace_account};
 pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Secret, looks_secret};
 pub use store::{Store, StoreError};
