@@ -30,7 +30,7 @@ fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
         reorder_wait: Duration::from_millis(100),
         dtls_first_resend: DTLS_FIRST_RESEND,
     };
-    let place = Place { host: Some("127.0.0.1".into()), port: camera.addr().port() };
+    let place = Place { host: Some("127.0.0.1".into()), port: camera.addr().port(), known: None };
     let (connected, when_connected) = mpsc::channel();
     let (sender, events) = mpsc::channel();
     // A test that is over no longer listens.

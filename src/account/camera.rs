@@ -3,6 +3,7 @@
 use crate::protocol::credentials::{CredentialError, Credentials, Mac, Uid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -133,6 +134,11 @@ impl Camera {
         } else {
             None
         }
+    }
+
+    /// [`Camera::host`], where it is an address.
+    pub fn known_address(&self) -> Option<Ipv4Addr> {
+        self.host.as_deref().and_then(|host| host.parse().ok())
     }
 
     fn is_called(&self, wanted: &str) -> bool {

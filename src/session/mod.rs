@@ -23,7 +23,7 @@ use crate::protocol::talk::TalkAudio;
 use members::{MemberId, Observer};
 use mio::{Poll, Waker};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -40,6 +40,9 @@ pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 pub struct Place {
     /// An IPv4 address or a name; `None` searches the network by broadcast.
     pub host: Option<String>,
+    /// Where the camera was last, to be asked besides a search. Where that is this machine, nothing else is: such a camera is a
+    /// simulated one, or forwarded, and the network knows nothing of it.
+    pub known: Option<Ipv4Addr>,
     pub port: u16,
 }
 

@@ -11,7 +11,11 @@ use std::thread;
 pub fn find(place: &Place, shared: &Arc<Shared>) {
     let port = place.port;
     let Some(host) = place.host.clone() else {
-        shared.request(|requests| requests.resolved = Some(Ok(broadcast_addresses(port))));
+        let mut addresses = Vec::from_iter(place.known.map(|ip| SocketAddr::new(ip.into(), port)));
+        if !place.known.is_some_and(|ip| ip.is_loopback()) {
+            addresses.extend(broadcast_addresses(port));
+        }
+        shared.request(|requests| requests.resolved = Some(Ok(addresses)));
         return;
     };
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
