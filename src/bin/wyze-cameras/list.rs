@@ -73,8 +73,10 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
         let uri = identity::format(&identity_of(camera), []).unwrap_or_default();
         (format!("uri={}", quote(&uri)), uri)
     } else {
-        let name = utf8_percent_encode(&camera.name, NON_ALPHANUMERIC);
-        (format!("camera={}", quote(&camera.name)), format!("wyze:///{name}"))
+        let uri = format!("wyze:///{}", utf8_percent_encode(&camera.name, NON_ALPHANUMERIC));
+        // Shells and terminals have their own ideas of control characters.
+        let is_plain = !camera.name.contains(char::is_control);
+        (if is_plain { format!("camera={}", quote(&camera.name)) } else { format!("uri={uri}") }, uri)
     };
     println!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink");
     println!("{uri}");
