@@ -5,6 +5,7 @@
 use gst::glib;
 
 pub mod account;
+pub mod device_provider;
 pub mod identity;
 pub mod protocol;
 mod report;
@@ -14,7 +15,8 @@ pub mod wyzesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     wyzesrc::register(plugin)?;
-    wyzesink::register(plugin)
+    wyzesink::register(plugin)?;
+    device_provider::register(plugin)
 }
 
 gst::plugin_define!(

@@ -29,8 +29,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+pub(crate) use driver::open_socket;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
+pub(crate) use targets::search_addresses;
 
 /// The first re-send of the handshake, for [`Config::dtls_first_resend`].
 pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
@@ -40,8 +42,7 @@ pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 pub struct Place {
     /// An IPv4 address or a name; `None` searches the network by broadcast.
     pub host: Option<String>,
-    /// Where the camera was last, to be asked besides a search. Where that is this machine, nothing else is: such a camera is a
-    /// simulated one, or forwarded, and the network knows nothing of it.
+    /// Where the camera was last, for the search.
     pub known: Option<Ipv4Addr>,
     pub port: u16,
 }

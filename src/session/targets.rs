@@ -11,10 +11,7 @@ use std::thread;
 pub fn find(place: &Place, shared: &Arc<Shared>) {
     let port = place.port;
     let Some(host) = place.host.clone() else {
-        let mut addresses = Vec::from_iter(place.known.map(|ip| SocketAddr::new(ip.into(), port)));
-        if !place.known.is_some_and(|ip| ip.is_loopback()) {
-            addresses.extend(broadcast_addresses(port));
-        }
+        let addresses = search_addresses(place.known, port);
         shared.request(|requests| requests.resolved = Some(Ok(addresses)));
         return;
     };
@@ -43,6 +40,14 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
 }
 
+/// Where to search for a camera: on all networks, and where it was last. One that was on this machine is a simulated one, or
+/// forwarded, and no network knows of it.
+pub fn search_addresses(known: Option<Ipv4Addr>, port: u16) -> Vec<SocketAddr> {
+    let last = known.map(|ip| SocketAddr::new(ip.into(), port));
+    let networks = if known.is_some_and(|ip| ip.is_loopback()) { Vec::new() } else { broadcast_addresses(port) };
+    networks.into_iter().chain(last).collect()
+}
+
 /// The broadcast address of every IPv4 interface, and the one that means all.
 pub fn broadcast_addresses(port: u16) -> Vec<SocketAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
@@ -68,6 +73,16 @@ mod tests {
         let mut unique = addresses.clone();
         unique.dedup();
         assert_eq!(addresses, unique);
+    }
+
+    #[test]
+    fn a_camera_is_asked_where_it_was_besides_a_search_unless_that_is_this_machine() {
+        let [away, here] = [[192, 168, 1, 20], [127, 0, 0, 1]].map(Ipv4Addr::from);
+        let addresses = search_addresses(Some(away), 1);
+        assert_eq!(addresses.last(), Some(&SocketAddr::from((away, 1))));
+        assert_eq!(addresses[..addresses.len() - 1], broadcast_addresses(1));
+        assert_eq!(search_addresses(Some(here), 1), [SocketAddr::from((here, 1))]);
+        assert_eq!(search_addresses(None, 1), broadcast_addresses(1));
     }
 
     #[test]
