@@ -1,12 +1,12 @@
 //! Requests: JSON both ways, bounded in time and size, and no more of them than a host allows.
 
 use super::{CloudError, unix_time};
-use crate::session::lock;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use ureq::http::{HeaderMap, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -31,7 +31,7 @@ pub struct Reply {
 
 pub struct Http {
     agent: Agent,
-    limits: Mutex<Limits>,
+    limits: RefCell<Limits>,
     timeout: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Http {
             // What is asked carries secrets, which are for nobody else.
             .max_redirects(0)
             .build();
-        Http { agent: Agent::new_with_config(config), limits: Mutex::new(limits), timeout: TIMEOUT }
+        Http { agent: Agent::new_with_config(config), limits: RefCell::new(limits), timeout: TIMEOUT }
     }
 
     pub fn set_timeout(&mut self, timeout: Duration) {
@@ -65,7 +65,7 @@ impl Http {
     /// Those that still hold.
     pub fn limits(&self) -> Limits {
         let now = unix_time().as_secs();
-        let limits = lock(&self.limits);
+        let limits = self.limits.borrow();
         limits.iter().filter(|(_, until)| **until > now).map(|(host, until)| (host.clone(), *until)).collect()
     }
 
@@ -95,7 +95,7 @@ impl Http {
     }
 
     fn check_limit(&self, host: &str) -> Result<(), CloudError> {
-        let until = lock(&self.limits).get(host).copied().unwrap_or_default();
+        let until = self.limits.borrow().get(host).copied().unwrap_or_default();
         let wait = Duration::from_secs(until.saturating_sub(unix_time().as_secs()));
         // More is of a clock that was wrong.
         if wait.is_zero() || wait > LONGEST_WAIT {
@@ -112,7 +112,7 @@ impl Http {
             return Ok(());
         }
         let wait = wait_of(headers, SystemTime::now()).unwrap_or(USUAL_WAIT).min(LONGEST_WAIT);
-        lock(&self.limits).insert(host.to_owned(), (unix_time() + wait).as_secs());
+        self.limits.borrow_mut().insert(host.to_owned(), (unix_time() + wait).as_secs());
         if is_too_many { Err(CloudError::RateLimited { host: host.to_owned(), wait }) } else { Ok(()) }
     }
 }
