@@ -496,6 +496,15 @@ fn help_versions_completions_and_wrong_usage() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let user = User::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = user.tool(&["completions", "bash"]).stdout(writer).output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
 fn a_store_that_is_damaged_is_told_of_and_left_alone() {
     let user = User::new();
     let folder = user.home.path().join("gst-plugin-wyze");

@@ -114,11 +114,12 @@ impl Cloud {
         let body = json!({ "email": login.email.expose().trim(), "password": hash_password(login.password.expose()) });
         let first = self.post_login(login, &body)?;
         let answer = Answer::new(&first);
-        if !answer.get("access_token").is_null() {
+        let token = answer.get("access_token");
+        if !token.text()?.is_empty() {
             return granted(&answer);
         }
         if answer.get("mfa_options").is_null() {
-            return Err(answer.get("access_token").error("is missing"));
+            return Err(token.error("is missing"));
         }
         let factor = Factor::choose(&answer, login.totp_secret.is_some())?;
         let verification_id = self.verification_id(factor, &answer)?;

@@ -4,7 +4,6 @@ use super::{Failure, printable};
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// List the cameras, and whether they can be streamed from.
@@ -73,7 +72,8 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
         let uri = identity::format(&identity_of(camera), []).unwrap_or_default();
         (format!("uri={}", quote(&uri)), uri)
     } else {
-        let uri = format!("wyze:///{}", utf8_percent_encode(&camera.name, NON_ALPHANUMERIC));
+        let by_name = Identity { camera: Some(camera.name.clone()), ..Identity::default() };
+        let uri = identity::format(&by_name, []).unwrap_or_default();
         // Shells and terminals have their own ideas of control characters.
         let is_plain = !camera.name.contains(char::is_control);
         (if is_plain { format!("camera={}", quote(&camera.name)) } else { format!("uri={uri}") }, uri)

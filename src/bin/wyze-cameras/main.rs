@@ -80,6 +80,9 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: Nothing else runs yet, and the default is no handler of ours. Without it, a reader such as head that has seen
+    // enough would make printing panic.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let result = run(Arguments::parse().command);
     let Err(failure) = result else { return ExitCode::SUCCESS };
     if !matches!(failure, Failure::Told) {
