@@ -25,8 +25,8 @@ fn post_progress(element: &impl IsA<gst::Element>, kind: gst::ProgressType, text
     let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element.as_ref()).build());
 }
 
-/// Posts `wyze-connection` messages, by which an application follows the connection: `state` is connecting, streaming, stalled or
-/// reconnecting, `stage` the one reached or, with a `reason`, the one that failed.
+/// Posts `wyze-connection` messages, by which an application follows the connection: `state` is connecting, streaming, stalled,
+/// reconnecting or failed, `stage` the one reached or, with a `reason`, the one that failed.
 pub struct Connection {
     stage: Stage,
     attempt: u32,
@@ -56,6 +56,7 @@ impl Connection {
                 self.attempt = *attempt;
                 self.post(element, "reconnecting", Some((error, *delay)));
             }
+            Event::Ended(error) => self.post(element, "failed", Some((error, Duration::ZERO))),
             _ if flows && self.state != "streaming" => {
                 self.attempt = 0;
                 self.post(element, "streaming", None);

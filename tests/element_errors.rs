@@ -6,10 +6,12 @@ mod support;
 use gst::glib;
 use gst::prelude::*;
 use gstwyze::protocol::credentials::Credentials;
-use std::net::UdpSocket;
+use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::{SessionId, cc51};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use support::*;
-use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, LinkConfig, MediaSource, ServerOptions};
+use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, MediaSource, ServerOptions};
 
 const OTHER_ENR: &str = "anotherKeyThanIt";
 
@@ -26,9 +28,23 @@ fn assert_no_secret(text: &str) {
     }
 }
 
-/// The one error that ends this attempt: its code, and all of `words` in its text.
-fn expect<T: glib::error::ErrorDomain + std::fmt::Debug>(player: &Player, code: T, words: &[&str]) {
-    let (error, debug) = player.error();
+/// The one error that ends this attempt: its code, all of `words` in its text, and its reason for programs.
+fn expect<T: glib::error::ErrorDomain + std::fmt::Debug>(player: &Player, code: T, reason: &str, words: &[&str]) {
+    let mut failed = None;
+    let (error, debug) = player.until("an error", |seen| {
+        if let Seen::Message(message) = seen
+            && let Some(structure) = message.structure().filter(|structure| structure.name() == "wyze-connection")
+            && structure.get::<&str>("state") == Ok("failed")
+        {
+            failed = Some(structure.to_owned());
+        }
+        seen.error()
+    });
+    let failed = failed.expect("the connection's last message comes before the error");
+    assert_eq!(failed.get::<&str>("reason").unwrap(), reason, "{failed}");
+    assert_eq!(failed.get::<&str>("text").unwrap(), error.message());
+    let stats = player.src.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<&str>("last-error").unwrap(), reason);
     assert!(error.matches(code), "{error} ({:?}) instead of {code:?}", error.domain());
     for word in words {
         assert!(error.message().contains(word), "{word:?} is missing in: {error}");
@@ -80,7 +96,9 @@ fn with_both_media_off_there_is_nothing_to_start() {
     player.src.set_property("video", false);
     player.src.set_property("audio", false);
     assert!(player.pipeline.set_state(gst::State::Playing).is_err());
-    expect(&player, gst::ResourceError::Settings, &["video and audio are both off", "switch one on"]);
+    let (error, _) = player.error();
+    assert!(error.matches(gst::ResourceError::Settings), "{error}");
+    assert!(error.message().contains("video and audio are both off: there is nothing to stream, switch one on"));
     player.src.set_property("audio", true);
     player.connect();
 }
@@ -96,7 +114,7 @@ fn where_no_camera_answers_the_error_says_what_was_probed() {
     }
     player.src.set_property("port", u32::from(address.port()));
     player.play();
-    expect(&player, gst::ResourceError::NotFound, &["discovery", &address.to_string(), "check"]);
+    expect(&player, gst::ResourceError::NotFound, "no-answer", &["discovery", &address.to_string(), "check"]);
 }
 
 #[test]
@@ -106,7 +124,7 @@ fn a_camera_with_another_uid_does_not_answer() {
     impatient(&player);
     player.src.set_property("uid", "HSBJYB5HSETGCDWD111B");
     player.play();
-    expect(&player, gst::ResourceError::NotFound, &["discovery", "UID", "check"]);
+    expect(&player, gst::ResourceError::NotFound, "no-answer", &["discovery", "UID", "check"]);
 }
 
 #[test]
@@ -117,7 +135,87 @@ fn a_name_that_nobody_knows_is_named() {
         player.src.set_property(name, value);
     }
     player.play();
-    expect(&player, gst::ResourceError::NotFound, &["discovery", "camera.invalid", "host"]);
+    expect(&player, gst::ResourceError::NotFound, "unknown-host", &["discovery", "camera.invalid", "host"]);
+}
+
+/// A player of the demonstration camera, at an address where something else is.
+fn misled(address: SocketAddr) -> Player {
+    let player = Player::bare(Link::Both);
+    impatient(&player);
+    for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
+        player.src.set_property(name, value);
+    }
+    player.src.set_property("port", u32::from(address.port()));
+    player.play();
+    player
+}
+
+#[test]
+fn a_host_on_which_nothing_listens_is_told_from_one_that_is_away() {
+    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let words = ["discovery", &closed.to_string(), "port unreachable", "check host and port"];
+    expect(&misled(closed), gst::ResourceError::NotFound, "port-unreachable", &words);
+}
+
+#[test]
+fn an_answer_under_another_key_is_told_from_none() {
+    let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = camera.local_addr().unwrap();
+    let other = Credentials::new(DEMO_UID, OTHER_ENR, DEMO_MAC).unwrap();
+    let answering = std::thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        let (_, client) = camera.recv_from(&mut buffer).unwrap();
+        let signer = cc51::Signer::new(&other.uid, &other.auth_key());
+        let answer = cc51::Discovery { from_camera: true, step: 1, ticket: 7, session_id: SessionId([1; 8]) };
+        camera.send_to(&answer.emit(&signer), client).unwrap();
+        camera
+    });
+    let player = misled(address);
+    let words = ["discovery", &address.to_string(), "another key", "enr", "mac"];
+    expect(&player, gst::ResourceError::NotAuthorized, "wrong-auth-key", &words);
+    answering.join().unwrap();
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("interface", "wyze-none");
+    player.play();
+    expect(&player, gst::ResourceError::NotFound, "no-interface", &["discovery", "wyze-none", "check interface"]);
+    player.src.set_property("interface", "lo");
+    player.play();
+    player.buffers("video", 3);
+}
+
+#[test]
+fn a_camera_that_takes_other_suites_says_so_and_is_told_what_was_offered() {
+    let suites = |config: &mut CameraConfig| config.suites = vec![Suite::PskAes128GcmSha256];
+    let camera = TestCamera::start(suites, synthetic(), ServerOptions::default(), Tolerance::Anything);
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    let words = ["dtls", "alert", "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", "TLS_PSK_WITH_AES_128_CBC_SHA256"];
+    expect(&player, gst::ResourceError::Read, "handshake-refused", &words);
+}
+
+#[test]
+fn a_refused_login_is_a_matter_of_rights() {
+    let camera = TestCamera::with_config(|config| config.refuse_login = true, synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    expect(&player, gst::ResourceError::NotAuthorized, "login-refused", &["login", "enr", "viewers"]);
+}
+
+#[test]
+fn a_camera_that_is_full_is_found_and_says_nothing_more() {
+    for envelope in [Envelope::Transcode, Envelope::Cc51] {
+        let full = |config: &mut CameraConfig| (config.envelope, config.max_clients) = (envelope, 0);
+        let camera = TestCamera::with_config(full, synthetic());
+        let player = Player::new(&camera, Link::Both);
+        impatient(&player);
+        player.play();
+        expect(&player, gst::ResourceError::Read, "camera-full", &["session", "too many viewers", "close other"]);
+    }
 }
 
 #[test]
@@ -134,7 +232,7 @@ fn a_wrong_enr_is_told_from_a_camera_that_is_away() {
         player.src.set_property("connect-timeout", 4000u32);
         player.src.set_property("enr", OTHER_ENR);
         player.play();
-        expect(&player, gst::ResourceError::NotAuthorized, &["enr", "check"]);
+        expect(&player, gst::ResourceError::NotAuthorized, "wrong-key", &["enr", "check"]);
     }
 }
 
@@ -143,18 +241,20 @@ fn a_refusal_is_a_matter_of_rights() {
     let camera = TestCamera::with_config(|config| config.refuse_answer = true, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
-    expect(&player, gst::ResourceError::NotAuthorized, &["auth", "connectionRes 2", "enr"]);
+    expect(&player, gst::ResourceError::NotAuthorized, "stale-enr", &["auth", "connectionRes 2", "enr", "anew"]);
 }
 
 #[test]
 fn a_camera_that_turns_viewers_away_says_why() {
-    for (challenge, words) in
-        [(2, ["updating", "wait"]), (4, ["checking", "try again"]), (5, ["switched off", "Wyze app"])]
-    {
+    for (challenge, reason, words) in [
+        (2, "updating", ["updating", "wait"]),
+        (4, "checking", ["checking", "try again"]),
+        (5, "switched-off", ["switched off", "Wyze app"]),
+    ] {
         let camera = TestCamera::with_config(|config| config.challenge = challenge, synthetic());
         let player = Player::new(&camera, Link::Both);
         player.play();
-        expect(&player, gst::ResourceError::Read, &[&["auth"][..], &words].concat());
+        expect(&player, gst::ResourceError::Read, reason, &[&["auth"][..], &words].concat());
     }
 }
 
@@ -166,7 +266,7 @@ fn a_camera_that_says_goodbye_ends_the_stream_with_an_error() {
     player.play();
     player.buffers("video", 5);
     drop(camera);
-    expect(&player, gst::ResourceError::Read, &["streaming", "closed", "restarted"]);
+    expect(&player, gst::ResourceError::Read, "closed", &["streaming", "closed", "restarted"]);
 }
 
 #[test]
@@ -177,13 +277,17 @@ fn a_camera_that_falls_silent_is_given_up() {
     player.play();
     player.buffers("video", 5);
     camera.set_links(LinkConfig { loss: 1.0, ..LinkConfig::default() }, LinkConfig::default());
-    expect(&player, gst::ResourceError::Read, &["streaming", "nothing for 5 s", "check"]);
+    expect(&player, gst::ResourceError::Read, "silent", &["streaming", "nothing for 5 s", "check"]);
 }
 
 #[test]
 fn a_stage_that_takes_too_long_names_itself() {
     let cut = LinkConfig { loss: 1.0, ..LinkConfig::default() };
-    for (text, stage) in [("Securing the connection", "dtls:"), ("Logging in", "login:"), ("Authenticating", "auth:")] {
+    for (text, stage, reason) in [
+        ("Securing the connection", "dtls:", "handshake-timeout"),
+        ("Logging in", "login:", "login-timeout"),
+        ("Authenticating", "auth:", "auth-timeout"),
+    ] {
         let camera = Arc::new(TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour));
         let player = Player::new(&camera, Link::Both);
         impatient(&player);
@@ -192,7 +296,8 @@ fn a_stage_that_takes_too_long_names_itself() {
             move || camera.upgrade().iter().for_each(|camera| camera.set_links(cut, LinkConfig::default()))
         });
         player.play();
-        expect(&player, gst::ResourceError::Read, &[stage, "in time", "restart it"]);
+        let offered = if reason == "handshake-timeout" { "CHACHA20" } else { stage };
+        expect(&player, gst::ResourceError::Read, reason, &[stage, "in time", "restart it", offered]);
     }
 }
 
@@ -224,7 +329,7 @@ fn an_error_does_not_keep_the_element_from_another_try() {
     let camera = TestCamera::with_config(|config| config.challenge = 5, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
-    expect(&player, gst::ResourceError::Read, &["switched off"]);
+    expect(&player, gst::ResourceError::Read, "switched-off", &["switched off"]);
     camera.configure(|config| config.challenge = 3);
     wait_until("the end of the first session", || camera.stats().clients == 0);
     player.play();

@@ -17,7 +17,8 @@ enum Kind {
     Switch(bool),
     /// Minimum, maximum, default, another.
     Number(u32, u32, u32, u32),
-    Choice(Resolution, Resolution),
+    /// The default's nick, another.
+    Choice(&'static str, &'static str),
     /// The same, signed.
     Signed(i32, i32, i32, i32),
     /// Read only.
@@ -40,16 +41,18 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("mac", Text(DEMO_MAC), Mutable::Ready),
         ("host", Text("192.168.1.20"), Mutable::Ready),
         ("port", Number(1, 65535, 32761, 4000), Mutable::Ready),
+        ("interface", Text("eth0"), Mutable::Ready),
         ("model", Text("HL_CAM4"), Mutable::Ready),
         ("uri", Text("wyze://192.168.1.20?uid=HSBJYB5HSETGCDWD111A"), Mutable::Ready),
         ("video", Switch(true), Mutable::Ready),
         ("audio", Switch(true), Mutable::Ready),
-        ("resolution", Choice(Resolution::Auto, Resolution::R720p), Mutable::Playing),
+        ("resolution", Choice("auto", "720p"), Mutable::Playing),
         ("bitrate", Number(0, 65535, 0, 120), Mutable::Playing),
         ("framerate", Number(0, 255, 0, 15), Mutable::Playing),
         ("latency", Number(0, 60_000, 200, 500), Mutable::Ready),
         ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
         ("stall-timeout", Number(0, u32::MAX, 5000, 3000), Mutable::Ready),
+        ("on-loss", Choice("until-key-frame", "pass"), Mutable::Playing),
         ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
@@ -94,7 +97,10 @@ fn every_property_is_as_documented() {
                 assert_eq!(pspec.downcast_ref::<glib::ParamSpecBoolean>().unwrap().default_value(), default);
             }
             Kind::Text(_) => assert_eq!(pspec.value_type(), glib::Type::STRING),
-            Kind::Choice(..) => assert_eq!(pspec.value_type(), Resolution::static_type()),
+            Kind::Choice(default, other) => {
+                let class = pspec.downcast_ref::<glib::ParamSpecEnum>().unwrap().enum_class();
+                assert!(class.value_by_nick(default).is_some() && class.value_by_nick(other).is_some(), "{name}");
+            }
             Kind::Structure => assert_eq!(pspec.value_type(), gst::Structure::static_type()),
         }
     }
@@ -134,9 +140,13 @@ fn every_property_starts_at_its_default_and_takes_another_value() {
                 }
             }
             Kind::Choice(default, other) => {
-                assert_eq!(src.property::<Resolution>(name), default, "{name}");
-                src.set_property(name, other);
-                assert_eq!(src.property::<Resolution>(name), other, "{name}");
+                let nick = || {
+                    let value = src.property_value(name);
+                    glib::EnumValue::from_value(&value).unwrap().1.nick().to_owned()
+                };
+                assert_eq!(nick(), default, "{name}");
+                src.set_property_from_str(name, other);
+                assert_eq!(nick(), other, "{name}");
             }
             Kind::Structure => assert_eq!(src.property::<Option<gst::Structure>>(name), None, "{name}"),
         }
@@ -171,7 +181,7 @@ fn the_factory_is_what_players_look_for() {
 fn a_uri_sets_all_that_it_names_and_reads_back() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&connect-timeout=3000&reconnect-attempts=4";
+               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=pass&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
@@ -275,7 +285,7 @@ fn a_doorbell_is_asked_in_its_own_way_as_its_model_says() {
     assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
 }
 
-const COUNTERS: [&str; 18] = [
+const COUNTERS: [&str; 20] = [
     "packets",
     "bytes",
     "foreign",
@@ -291,6 +301,8 @@ const COUNTERS: [&str; 18] = [
     "incomplete-lost",
     "incomplete-size",
     "incomplete-overflow",
+    "skipped-frames",
+    "key-frame-requests",
     "reconnects",
     "video-queue-drops",
     "audio-queue-drops",

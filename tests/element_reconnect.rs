@@ -270,6 +270,28 @@ fn stopping_does_not_wait_for_the_next_attempt() {
 }
 
 #[test]
+fn a_return_in_the_middle_of_a_long_pause_is_noticed() {
+    let camera = camera(synthetic());
+    let player = player(&camera);
+    player.src.set_property("connect-timeout", 300u32);
+    player.play();
+    player.buffers("video", 5);
+    cut(&camera, true);
+    // 4 s or more.
+    let pause = player.until("a long pause", |seen| match seen {
+        Seen::Message(message) if told(message).is_some_and(|told| told.attempt == 4) => {
+            message.structure()?.get::<u64>("delay").ok()
+        }
+        _ => None,
+    });
+    assert!(pause >= 4_000_000_000);
+    let back = Instant::now();
+    cut(&camera, false);
+    await_state(&player, "streaming");
+    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
+}
+
+#[test]
 fn another_codec_after_the_return_is_new_caps() {
     let camera = camera(MediaSource::None);
     let player = player(&camera);

@@ -113,7 +113,7 @@ impl DeviceImpl for WyzeDevice {
             ));
         }
         // What was set of another camera would win over the store.
-        for name in ["uid", "enr", "mac", "host", "model"] {
+        for name in ["uid", "enr", "mac", "host", "model", "interface"] {
             element.set_property(name, None::<&str>);
         }
         element.set_property("port", u32::from(DEFAULT_PORT));

@@ -5,8 +5,9 @@ use crate::identity::DEFAULT_PORT;
 use crate::protocol::stats::Stats;
 use crate::protocol::transport::{Incoming, Transmit, Transport};
 use crate::protocol::wire::SessionId;
+use crate::session::Place;
 use std::iter;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 struct Sought {
     transport: Transport,
@@ -19,15 +20,17 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search for these cameras, each at what `targets` gives for its last address and its port.
+    /// A search for these cameras, each at what `targets` gives for its place.
     pub fn new(
         cameras: &[Camera],
-        targets: impl Fn(Option<Ipv4Addr>, u16) -> Vec<SocketAddr>,
+        targets: impl Fn(&Place) -> Vec<SocketAddr>,
         mut session_id: impl FnMut() -> SessionId,
     ) -> Self {
         let seek = |camera: &Camera| {
             let credentials = camera.credentials().ok().filter(|_| camera.obstacle().is_none())?;
-            let targets = targets(camera.known_address(), camera.port.unwrap_or(DEFAULT_PORT));
+            let port = camera.port.unwrap_or(DEFAULT_PORT);
+            // A host that is a name is not resolved: that may take long, and the search may well do without.
+            let targets = targets(&Place { host: None, port, known: camera.known_address(), interface: None });
             // The time goes into the session request only, which is never sent.
             Some(Sought { transport: Transport::new(&credentials, targets, session_id(), 0), found: None })
         };

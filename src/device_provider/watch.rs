@@ -4,7 +4,7 @@ use super::imp::CAT;
 use super::search::Search;
 use crate::account::{Camera, Cameras, Store};
 use crate::protocol::wire::SessionId;
-use crate::session::{open_socket, search_addresses};
+use crate::session::{search_addresses, socket};
 use inotify::{Inotify, WatchMask};
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
@@ -173,12 +173,15 @@ impl Watch {
         let cameras: Vec<Camera> = self.cameras.iter().map(|(camera, _)| camera.clone()).collect();
         let mut search = Search::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
         if !search.is_done() {
-            let mut socket = open_socket()?;
+            let mut socket = socket::open()?;
             self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
             for patience in PATIENCE {
                 for transmit in search.probe() {
-                    // A network that is away has no cameras.
-                    let _ = socket.send_to(&transmit.data, transmit.to);
+                    // A network that is away has no cameras. But an error may be of an earlier datagram, and have kept this one
+                    // from being sent.
+                    let _ = socket
+                        .send_to(&transmit.data, transmit.to)
+                        .or_else(|_| socket.send_to(&transmit.data, transmit.to));
                 }
                 self.listen(&socket, &mut search, Instant::now() + patience)?;
             }
@@ -198,7 +201,8 @@ impl Watch {
                 Ok((n, from)) => search.receive(from, &buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait(until)?,
                 // A host that was asked has no camera.
-                Err(_) => {}
+                Err(e) if socket::is_of_network(&e) => {}
+                Err(e) => return Err(e),
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ pub struct Identity {
     pub mac: Option<String>,
     pub host: Option<String>,
     pub port: u16,
+    pub interface: Option<String>,
     pub model: Option<String>,
     /// Where the camera was last, which is asked first. No property: the store tells it.
     pub known: Option<Ipv4Addr>,
@@ -45,6 +46,7 @@ impl Default for Identity {
             mac: None,
             host: None,
             port: DEFAULT_PORT,
+            interface: None,
             model: None,
             known: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
@@ -78,7 +80,8 @@ impl Identity {
     }
 
     pub fn place(&self) -> Place {
-        Place { host: self.host.clone(), port: self.port, known: self.known }
+        let (host, interface) = (self.host.clone(), self.interface.clone());
+        Place { host, port: self.port, known: self.known, interface }
     }
 
     /// `None` for no limit.
@@ -102,6 +105,7 @@ impl Identity {
                 .maximum(u16::MAX.into())
                 .default_value(DEFAULT_PORT.into())
                 .build(),
+            text("interface", "Interface", "The only network interface to use, such as eth0; unset uses any"),
             text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
             number("connect-timeout", "Connect timeout", "How long connecting may take before it is an error, in ms")
                 .default_value(milliseconds(DEFAULT_CONNECT_TIMEOUT))
@@ -127,6 +131,7 @@ impl Identity {
             "enr" => self.enr = text(),
             "mac" => self.mac = text(),
             "host" => self.host = text(),
+            "interface" => self.interface = text(),
             "model" => self.model = text(),
             // Within the field's range by the property's maximum.
             "port" => self.port = number() as u16,
@@ -145,6 +150,7 @@ impl Identity {
             "enr" => self.enr.to_value(),
             "mac" => self.mac.to_value(),
             "host" => self.host.to_value(),
+            "interface" => self.interface.to_value(),
             "port" => u32::from(self.port).to_value(),
             "model" => self.model.to_value(),
             "connect-timeout" => milliseconds(self.connect_timeout).to_value(),

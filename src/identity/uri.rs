@@ -113,6 +113,7 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
             Mac::new(value)?;
             identity.mac = text();
         }
+        "interface" => identity.interface = text().filter(|interface| !interface.is_empty()),
         "model" => identity.model = text().filter(|model| !model.is_empty()),
         "dtls" if matches!(value, "true" | "1" | "") => {}
         "dtls" => return Err(UriError::NoDtls),
@@ -161,6 +162,7 @@ pub fn format(
         ("enr", identity.enr.clone()),
         ("mac", identity.mac.clone()),
         ("model", identity.model.clone()),
+        ("interface", identity.interface.clone()),
     ];
     let last = [
         ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string())),

@@ -5,6 +5,7 @@
 
 mod av;
 mod back_channel;
+mod liveness;
 mod media_watch;
 
 use super::control_channel::ControlChannel;
@@ -30,13 +31,14 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 /// After this long, probes go out less often: whoever waits for a camera to boot should not flood the network.
 const PROBE_EAGERLY: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL_LATER: Duration = Duration::from_millis(500);
+const PROBE_INTERVAL_PATIENT: Duration = Duration::from_secs(1);
 /// Cameras are usually given this pause before the session request; those that need it get the request again after it.
 const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
 const SESSION_RESEND: Duration = Duration::from_secs(1);
 /// Without an answer by then, discovery starts again: what answered may have been somebody else, or have moved.
 const SESSION_ATTEMPTS: u32 = 4;
-/// A camera that sends nothing at all, not even keepalives, is lost after this time, or after the stall timeout if that is longer.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// Between two requests for a key frame.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
 /// Handshakes that a peer's alert ended; one may have been answered to a damaged record.
 const ALERTS_BELIEVED: u32 = 2;
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub video_wish: VideoWish,
     /// From the first probe to the camera's consent.
     pub connect_timeout: Duration,
+    /// Probes once in a while, for a camera that may be away for long.
+    pub patient: bool,
     /// A camera that sends no media for this long, where some are wanted, is lost; `None` for no such limit.
     pub stall_timeout: Option<Duration>,
     /// How long late packets are waited for.
@@ -123,6 +127,12 @@ pub struct Client {
     timers: TimerTable,
     last_received: Instant,
     media: MediaWatch,
+    /// Which target answered "port unreachable", and when the camera's host last did.
+    refused_by: Option<SocketAddr>,
+    unreachable_at: Option<Instant>,
+    /// What an earlier round of this attempt failed of.
+    setback: Option<Error>,
+    key_frame_asked: Option<Instant>,
     stats: Stats,
     events: VecDeque<Event>,
 }
@@ -159,6 +169,10 @@ impl Client {
             timers: TimerTable::default(),
             last_received: now,
             media: MediaWatch::default(),
+            refused_by: None,
+            unreachable_at: None,
+            setback: None,
+            key_frame_asked: None,
             stats: Stats::default(),
             events: VecDeque::from([Event::Stage(Stage::Discovery)]),
             config,
@@ -244,6 +258,19 @@ impl Client {
         }
     }
 
+    /// Asks for a key frame soon: by asking for the picture once more, which is the one way that is known to do no harm. Not
+    /// more often than a camera takes to send one.
+    pub fn request_key_frame(&mut self, now: Instant) {
+        let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
+        if self.stage != Stage::Streaming || !self.told.0 || recently {
+            return;
+        }
+        self.key_frame_asked = Some(now);
+        self.stats.key_frame_requests += 1;
+        self.control.queue_once(model::video_command(&self.model, self.config.video_wish));
+        self.send_next_command(now);
+    }
+
     /// Asks for video and audio, or no longer, from now on.
     pub fn set_media(&mut self, video: bool, audio: bool, now: Instant) {
         (self.config.video, self.config.audio) = (video, audio);
@@ -259,9 +286,7 @@ impl Client {
             return;
         }
         self.config.stall_timeout = stall_timeout;
-        if self.stage == Stage::Streaming && !self.ended {
-            self.timers.set(Timer::Idle, self.idle_limit().0);
-        }
+        self.watch_silence();
     }
 
     /// Tells the camera which media are wanted that it thinks are not, and the other way round.
@@ -278,7 +303,7 @@ impl Client {
         }
         self.told = wanted;
         self.media.want(wanted.0, wanted.1, now);
-        self.timers.set(Timer::Idle, self.idle_limit().0);
+        self.watch_silence();
     }
 
     /// Tells the camera that we go; what is left to transmit says so. No event follows.
@@ -316,30 +341,8 @@ impl Client {
                 self.release_held(now);
                 self.deliver(now);
             }
-            Timer::Idle => {
-                let (until, error) = self.idle_limit();
-                if until > now {
-                    self.timers.set(Timer::Idle, until);
-                } else {
-                    self.fail(error);
-                }
-            }
+            Timer::Idle => self.handle_silence(now),
         }
-    }
-
-    /// When the camera's silence is too long, and what to say of it then.
-    fn idle_limit(&self) -> (Instant, Error) {
-        let stall = self.config.stall_timeout;
-        let silence = stall.unwrap_or_default().max(SILENCE_LIMIT);
-        let silent = (self.last_received + silence, Error::Silent(silence));
-        let Some((last, limit)) = self.media.last_expected().zip(stall) else { return silent };
-        let stalled = last + limit;
-        if stalled >= silent.0 {
-            return silent;
-        }
-        // Keepalives may have come for a moment longer than media.
-        let is_there = self.last_received > last + limit / 2;
-        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
     }
 
     fn enter(&mut self, stage: Stage, now: Instant) {
@@ -358,33 +361,21 @@ impl Client {
         self.events.push_back(Event::Ended(error));
     }
 
-    /// What to say of an attempt that took too long.
-    fn connect_error(&self) -> Error {
-        match self.stage {
-            Stage::Discovery => match self.transport.wrong_key_from {
-                Some(from) => Error::WrongAuthKey { from },
-                None => Error::NoAnswer { probed: self.transport.targets().to_vec() },
-            },
-            Stage::Session => Error::NoSession,
-            Stage::Dtls if self.dtls.as_ref().is_some_and(Endpoint::suspects_wrong_key) => Error::WrongKey,
-            Stage::Dtls => Error::HandshakeTimeout,
-            Stage::Login => Error::LoginTimeout,
-            Stage::Auth | Stage::Streaming => Error::AuthTimeout,
-        }
-    }
-
     // Discovery and session
 
     fn probe(&mut self, now: Instant) {
         self.transport.probe();
-        let eager = now.duration_since(self.started) < PROBE_EAGERLY;
-        self.timers.set(Timer::Discovery, now + if eager { PROBE_INTERVAL } else { PROBE_INTERVAL_LATER });
+        let interval = match now.duration_since(self.started) {
+            _ if self.config.patient => PROBE_INTERVAL_PATIENT,
+            since if since < PROBE_EAGERLY => PROBE_INTERVAL,
+            _ => PROBE_INTERVAL_LATER,
+        };
+        self.timers.set(Timer::Discovery, now + interval);
     }
 
     fn repeat_session_request(&mut self, now: Instant) {
         if self.session_attempts >= SESSION_ATTEMPTS {
-            self.enter(Stage::Discovery, now);
-            self.probe(now);
+            self.search_again(now);
             return;
         }
         self.session_attempts += 1;
@@ -398,6 +389,8 @@ impl Client {
         if self.stage != Stage::Dtls {
             self.timers.stop(Timer::Discovery);
             self.enter(Stage::Dtls, now);
+            self.last_received = now;
+            self.watch_silence();
         }
         let mut settings = dtls::Settings::new(Role::Client, self.config.credentials.psk());
         settings.first_resend = self.config.dtls_first_resend;
@@ -412,6 +405,7 @@ impl Client {
 
     fn handle_dtls(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
         if self.stage == Stage::Dtls {
+            self.last_received = now;
             // Until the handshake is over, nothing is decrypted; early data is sent again by the camera.
             if let Some(dtls) = &mut self.dtls {
                 dtls.handle_datagram(payload, |_| {});
@@ -439,7 +433,7 @@ impl Client {
                 self.send_logins(now);
             }
             dtls::State::Established => {}
-            dtls::State::Closed => self.retry_dtls(now, Error::HandshakeTimeout),
+            dtls::State::Closed => self.retry_dtls(now, Error::HungUp(Stage::Dtls)),
             dtls::State::Failed(Failure::WrongKey) => self.retry_dtls(now, Error::WrongKey),
             dtls::State::Failed(failure @ Failure::Alert(_)) => self.retry_dtls(now, Error::Handshake(failure)),
             // A damaged message; the next handshake has its own chance, until the time is up.
@@ -489,7 +483,8 @@ impl Client {
             self.handle_av(now, sequence, plain);
         });
         match dtls.state() {
-            dtls::State::Closed => self.fail(Error::Closed),
+            dtls::State::Closed if self.stage == Stage::Streaming => self.fail(Error::Closed),
+            dtls::State::Closed => self.fail(Error::HungUp(self.stage)),
             dtls::State::Failed(failure) => self.fail(Error::Broken { stage: self.stage, reason: failure.to_string() }),
             _ if taken => {}
             _ if known => self.stats.duplicates += 1,

@@ -35,6 +35,13 @@ impl ControlChannel {
         self.waiting.push_back(message);
     }
 
+    /// Lines up an HL message that may stand there already, and then need not twice.
+    pub fn queue_once(&mut self, message: Vec<u8>) {
+        if !self.waiting.contains(&message) {
+            self.waiting.push_back(message);
+        }
+    }
+
     /// The next frame to send, where none is in flight.
     pub fn next_frame(&mut self, now: Instant) -> Option<Vec<u8>> {
         if self.in_flight.is_some() {

@@ -42,6 +42,8 @@ pub enum Remedy {
     Lost,
 }
 
+const SUITES: &str = "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 and TLS_PSK_WITH_AES_128_CBC_SHA256";
+
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -59,19 +61,32 @@ pub enum Error {
         "discovery: {from} answered, but with another key: check enr and mac (fetch them anew if the camera was set up again)"
     )]
     WrongAuthKey { from: SocketAddr },
-    #[error("session: the camera answered discovery but not the session request; restart it, or close other viewers")]
-    NoSession,
+    #[error(
+        "discovery: {from} answered \"port unreachable\": there is a device, but no camera that listens on this port; check host \
+         and port, or leave host empty to search the network"
+    )]
+    PortUnreachable { from: SocketAddr },
+    #[error("discovery: there is no network interface {name} ({reason}); check interface, or leave it empty")]
+    NoInterface { name: String, reason: String },
+    #[error(
+        "session: the camera answers discovery but opens no session, as one does that has too many viewers; close other \
+         viewers, or restart it"
+    )]
+    Full,
+    #[error(
+        "{}: the camera hung up while connecting, as one does that has too many viewers; close other viewers, or restart it",
+        .0.name()
+    )]
+    HungUp(Stage),
     #[error(
         "dtls: the camera could not decrypt what was sent: check enr (fetch it anew if the camera was set up again)"
     )]
     WrongKey,
-    #[error(
-        "dtls: the camera refused the handshake ({0}); TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 and \
-         TLS_PSK_WITH_AES_128_CBC_SHA256 were offered: update its firmware"
-    )]
+    #[error("dtls: the camera refused the handshake ({0}); {SUITES} were offered: update its firmware")]
     Handshake(Failure),
     #[error(
-        "dtls: the camera did not finish the handshake in time; restart it, or raise connect-timeout on a bad link"
+        "dtls: the camera did not finish the handshake in time; restart it, or raise connect-timeout on a bad link \
+         ({SUITES} were offered)"
     )]
     HandshakeTimeout,
     #[error("login: the camera refused it (response {0}); check enr, and close other viewers")]
@@ -80,7 +95,11 @@ pub enum Error {
     LoginTimeout,
     #[error("auth: {}", challenge_status(*.0))]
     Challenge(u8),
-    #[error("auth: the camera refused the connection (connectionRes {0}): its enr has changed, fetch it anew")]
+    #[error(
+        "auth: the camera refused the answer to its challenge (connectionRes 2): its enr has changed, fetch it anew"
+    )]
+    StaleEnr,
+    #[error("auth: the camera refused the connection (connectionRes {0}); restart it, and fetch its enr anew")]
     Refused(String),
     #[error("auth: the camera's answer is not what this version understands ({0})")]
     AuthMalformed(&'static str),
@@ -95,6 +114,8 @@ pub enum Error {
     Stalled(Duration),
     #[error("streaming: the camera closed the connection; it may have restarted or have too many viewers")]
     Closed,
+    #[error("streaming: the camera's port is closed, though its address is there; it has restarted")]
+    PortClosed,
     #[error("{}: the connection broke ({reason})", .stage.name())]
     Broken { stage: Stage, reason: String },
 }
@@ -102,22 +123,35 @@ pub enum Error {
 impl Error {
     pub fn stage(&self) -> Stage {
         match self {
-            Error::NoAnswer { .. } | Error::UnknownHost { .. } | Error::WrongAuthKey { .. } => Stage::Discovery,
-            Error::NoSession => Stage::Session,
+            Error::NoAnswer { .. }
+            | Error::UnknownHost { .. }
+            | Error::PortUnreachable { .. }
+            | Error::NoInterface { .. }
+            | Error::WrongAuthKey { .. } => Stage::Discovery,
+            Error::Full => Stage::Session,
             Error::WrongKey | Error::Handshake(_) | Error::HandshakeTimeout => Stage::Dtls,
             Error::LoginRefused(_) | Error::LoginTimeout => Stage::Login,
-            Error::Challenge(_) | Error::Refused(_) | Error::AuthMalformed(_) | Error::AuthTimeout => Stage::Auth,
-            Error::Silent(_) | Error::Stalled(_) | Error::Closed => Stage::Streaming,
-            Error::Broken { stage, .. } => *stage,
+            Error::Challenge(_)
+            | Error::StaleEnr
+            | Error::Refused(_)
+            | Error::AuthMalformed(_)
+            | Error::AuthTimeout => Stage::Auth,
+            Error::Silent(_) | Error::Stalled(_) | Error::Closed | Error::PortClosed => Stage::Streaming,
+            Error::HungUp(stage) | Error::Broken { stage, .. } => *stage,
         }
     }
 
     pub fn remedy(&self) -> Remedy {
         match self {
-            Error::NoAnswer { .. } | Error::UnknownHost { .. } => Remedy::NotFound,
-            Error::WrongAuthKey { .. } | Error::WrongKey | Error::LoginRefused(_) | Error::Refused(_) => {
-                Remedy::NotAuthorized
-            }
+            Error::NoAnswer { .. }
+            | Error::UnknownHost { .. }
+            | Error::PortUnreachable { .. }
+            | Error::NoInterface { .. } => Remedy::NotFound,
+            Error::WrongAuthKey { .. }
+            | Error::WrongKey
+            | Error::LoginRefused(_)
+            | Error::StaleEnr
+            | Error::Refused(_) => Remedy::NotAuthorized,
             _ => Remedy::Lost,
         }
     }
@@ -130,7 +164,10 @@ impl Error {
             Error::NoAnswer { .. } => "no-answer",
             Error::UnknownHost { .. } => "unknown-host",
             Error::WrongAuthKey { .. } => "wrong-auth-key",
-            Error::NoSession => "no-session",
+            Error::PortUnreachable { .. } => "port-unreachable",
+            Error::NoInterface { .. } => "no-interface",
+            Error::Full => "camera-full",
+            Error::HungUp(_) => "hung-up",
             Error::WrongKey => "wrong-key",
             Error::Handshake(_) => "handshake-refused",
             Error::HandshakeTimeout => "handshake-timeout",
@@ -140,12 +177,14 @@ impl Error {
             Error::Challenge(4) => "checking",
             Error::Challenge(5) => "switched-off",
             Error::Challenge(_) => "unknown-challenge",
+            Error::StaleEnr => "stale-enr",
             Error::Refused(_) => "refused",
             Error::AuthMalformed(_) => "auth-malformed",
             Error::AuthTimeout => "auth-timeout",
             Error::Silent(_) => "silent",
             Error::Stalled(_) => "stalled",
             Error::Closed => "closed",
+            Error::PortClosed => "port-closed",
             Error::Broken { .. } => "broken",
         }
     }
@@ -154,7 +193,7 @@ impl Error {
     /// firmware mends is final. A wrong key is not where it shows in discovery: any host's datagram can make it look so.
     pub fn may_pass(&self) -> bool {
         match self {
-            Error::WrongKey | Error::Refused(_) | Error::AuthMalformed(_) => false,
+            Error::WrongKey | Error::StaleEnr | Error::Refused(_) | Error::AuthMalformed(_) => false,
             // Updating, checking, switched off.
             Error::Challenge(status) => matches!(status, 2 | 4 | 5),
             _ => true,

@@ -16,6 +16,10 @@ const MAX_FRAMES: usize = 64;
 const MAX_BYTES: usize = 8 << 20;
 /// Frames done with whose late and repeated packets are recognised.
 const RECENT: usize = 16;
+/// Intervals between frames by which the next one is judged.
+const INTERVALS: usize = 8;
+/// Numbers that frames of the other kind may have taken since the last frame of a kind.
+const NUMBERS_BETWEEN: i64 = 4;
 /// A frame number this far behind is no late packet: the camera has begun to count anew.
 const RESTART: i32 = 16;
 
@@ -84,12 +88,15 @@ impl Reassembler {
             Kind::Video => &mut self.video,
             Kind::Audio => &mut self.audio,
         };
-        let last_record = stream.delivered.map(|(_, record)| record);
+        let (before, last_record) = stream.delivered.unzip();
         let frame = stream.take(number, &mut self.incomplete);
         let gap = std::mem::take(&mut stream.gap);
         // A frame that was lost whole leaves no trace but this: since the last one a record is missing, and so is the frame before.
         let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
-        let after_gap = gap || lost_record && !self.follows_on(kind, frame.previous);
+        let is_near = before.is_some_and(|before| number - before <= NUMBERS_BETWEEN);
+        let is_on_time = stream.note_time(frame.time(), gap || lost_record) && is_near;
+        // One of the other kind may be what is missing: then this one comes when it should.
+        let after_gap = gap || lost_record && !is_on_time && !self.follows_on(kind, frame.previous);
         Some(frame.into_frame(kind, after_gap))
     }
 
@@ -131,6 +138,9 @@ struct Stream {
     recent: VecDeque<(u32, u32)>,
     /// Something went missing since the last delivery.
     gap: bool,
+    /// The camera's time of the newest frame delivered, and the last intervals between frames.
+    last_time: Option<Duration>,
+    intervals: VecDeque<Duration>,
 }
 
 impl Stream {
@@ -198,6 +208,22 @@ impl Stream {
         let frame = self.remove(number).expect("a frame in flight");
         self.delivered = Some((number, frame.last_record));
         frame
+    }
+
+    /// Notes the camera's time of a frame, and whether it is as long after the last one as frames are after each other. Frames come
+    /// at even times, and the time with one missing is twice as long; the least interval is the careful measure.
+    fn note_time(&mut self, time: Duration, after_loss: bool) -> bool {
+        let passed =
+            self.last_time.replace(time).and_then(|last| time.checked_sub(last)).filter(|passed| !passed.is_zero());
+        let least = self.intervals.iter().min().copied();
+        let is_on_time = passed.zip(least).is_some_and(|(passed, least)| passed < least * 3 / 2);
+        if let Some(passed) = passed.filter(|_| !after_loss) {
+            if self.intervals.len() == INTERVALS {
+                self.intervals.pop_front();
+            }
+            self.intervals.push_back(passed);
+        }
+        is_on_time
     }
 
     /// The number of the frame before one that was done with recently.
@@ -301,6 +327,12 @@ impl Assembly {
     /// What it takes of [`MAX_BYTES`]: a packet without payload is not free either.
     fn bytes(&self) -> usize {
         self.data.len() + self.parts.len() * size_of::<(u16, Range<usize>)>()
+    }
+
+    /// The camera's, of a complete frame.
+    fn time(&self) -> Duration {
+        let time = |info: &FrameInfo| Duration::new(info.seconds.into(), info.microseconds.min(999_999) * 1000);
+        self.info.as_ref().map(time).unwrap_or_default()
     }
 
     fn is_complete(&self) -> bool {

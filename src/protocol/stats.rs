@@ -24,10 +24,14 @@ pub struct Stats {
     /// Frames of audio sent to the camera's speaker, and dropped because they came faster than they sound.
     pub talk_frames: u64,
     pub talk_dropped: u64,
+    /// How often the camera was asked for a key frame.
+    pub key_frame_requests: u64,
     /// How often the connection was made again after it had broken off.
     pub reconnects: u64,
     /// How long each stage of the last connection took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
     pub stages: [Duration; 6],
+    /// Why the connection was last lost or not made, as [`super::error::Error::reason`] has it.
+    pub last_error: Option<&'static str>,
 }
 
 impl Stats {
@@ -52,8 +56,10 @@ impl Stats {
             },
             talk_frames: self.talk_frames + later.talk_frames,
             talk_dropped: self.talk_dropped + later.talk_dropped,
+            key_frame_requests: self.key_frame_requests + later.key_frame_requests,
             reconnects: self.reconnects + later.reconnects,
             stages: later.stages,
+            last_error: later.last_error.or(self.last_error),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::members::Members;
-use super::{Action, Place, Requests, Shared, lock, targets};
+use super::{Action, Place, Requests, Shared, lock, socket, targets};
 use crate::protocol::client::{Client, Config, Event};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
@@ -10,15 +10,12 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A key frame of a 2K camera comes in one burst, and several cameras may share the machine.
-const RECEIVE_BUFFER: usize = 4 << 20;
 /// The most that UDP carries.
 const DATAGRAM: usize = 65536;
 /// Datagrams read before timers get their turn again.
@@ -27,23 +24,19 @@ const BATCH: usize = 256;
 const LASTING: Duration = Duration::from_secs(5);
 /// The attempt to reconnect from which on the camera is also looked for where it was not before.
 const SEARCH_FROM: u32 = 2;
+/// How soon a lookout that has no network is tried again.
+const NO_NETWORK_PAUSE: Duration = Duration::from_secs(1);
 /// How long a name service is waited for when there are known addresses to try.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
 const SOCKET: Token = Token(0);
 pub const WAKER: Token = Token(1);
 
-pub fn open_socket() -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_broadcast(true)?;
-    socket.set_nonblocking(true)?;
-    // The kernel grants what its limit allows.
-    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
-    Ok(UdpSocket::from_std(socket.into()))
-}
-
 fn broken(stage: Stage, error: &io::Error) -> Error {
     Error::Broken { stage, reason: error.to_string() }
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 pub struct Driver {
@@ -66,6 +59,10 @@ pub struct Driver {
     /// Where the host was found last, and the camera.
     known: Vec<SocketAddr>,
     camera: Option<IpAddr>,
+    /// Nothing answered discovery when the last attempt ended.
+    away: bool,
+    /// The network has answered something with an error, which is still to be read.
+    icmp: bool,
     /// This connection's success.
     connected_at: Option<Instant>,
     streamed: bool,
@@ -88,6 +85,8 @@ impl Driver {
             stats: Stats::default(),
             known: Vec::new(),
             camera: None,
+            away: false,
+            icmp: false,
             connected_at: None,
             streamed: false,
         }
@@ -120,14 +119,18 @@ impl Driver {
     /// Connects, and again whenever the connection is lost. The error is what ended the session, if it was not asked to stop.
     fn try_run(&mut self) -> io::Result<Option<Error>> {
         loop {
+            self.away = true;
             let result = self.connection();
-            self.socket = None;
-            self.unread = false;
-            self.stats = lock(&self.shared.stats).clone();
+            self.close_socket();
             let error = match result {
                 Ok(None) => return Ok(None),
                 Ok(Some(error)) => error,
                 Err(e) => broken(self.members.stage().unwrap_or(Stage::Discovery), &e),
+            };
+            self.stats = {
+                let mut stats = lock(&self.shared.stats);
+                stats.last_error = Some(error.reason());
+                stats.clone()
             };
             let was_there = self.connected_at.take().is_some_and(|at| self.streamed || at.elapsed() >= LASTING);
             if was_there {
@@ -146,8 +149,24 @@ impl Driver {
         }
     }
 
-    /// Waits, and does what members ask. True where the session is to stop.
+    /// Waits for the next attempt's time, or for a camera that was away to be back. True where the session is to stop.
     fn pause(&mut self, until: Instant) -> io::Result<bool> {
+        while self.away {
+            let looked = self.look_out(until);
+            self.close_socket();
+            match looked {
+                Ok(stop) => return Ok(stop),
+                // The network is away too.
+                Err(_) if self.rest(until.min(Instant::now() + NO_NETWORK_PAUSE))? => return Ok(true),
+                Err(_) if Instant::now() >= until => return Ok(false),
+                Err(_) => {}
+            }
+        }
+        self.rest(until)
+    }
+
+    /// Waits, and does what members ask. True where the session is to stop.
+    fn rest(&mut self, until: Instant) -> io::Result<bool> {
         loop {
             if self.take_requests_early().stop {
                 return Ok(true);
@@ -159,20 +178,61 @@ impl Driver {
         }
     }
 
+    /// Probes for the camera now and then, until it answers or the time is over. True where the session is to stop.
+    fn look_out(&mut self, until: Instant) -> io::Result<bool> {
+        self.use_socket()?;
+        let now = Instant::now();
+        let targets = self.targets();
+        // Ours is the time that counts.
+        let connect_timeout = until.saturating_duration_since(now) * 2;
+        let config = Config { targets, patient: true, connect_timeout, ..self.config.clone() };
+        let mut client = Client::new(config, now, unix_time(), self.rng.random());
+        let mut buffer = vec![0; DATAGRAM];
+        while client.stage() == Stage::Discovery && Instant::now() < until {
+            self.transmit(&mut client);
+            if self.take_requests_early().stop {
+                return Ok(true);
+            }
+            self.wait(client.poll_timeout().into_iter().chain([until]).min())?;
+            self.receive(&mut client, &mut buffer)?;
+            client.handle_timeout(Instant::now());
+        }
+        Ok(false)
+    }
+
     /// One connection from the search for the camera on. The error is what ended it, if it was not asked to stop.
     fn connection(&mut self) -> io::Result<Option<Error>> {
-        let mut socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => open_socket()?,
-        };
         match self.find_targets()? {
             None => return Ok(None),
             Some(Err(error)) => return Ok(Some(error)),
             Some(Ok(targets)) => self.config.targets = targets,
         }
+        if let Err(e) = self.use_socket() {
+            return Ok(Some(match &self.place.interface {
+                Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
+                None => broken(Stage::Discovery, &e),
+            }));
+        }
+        self.drive()
+    }
+
+    /// Has the poll look at a socket, a new one where there is none.
+    fn use_socket(&mut self) -> io::Result<()> {
+        let mut socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => socket::open()?,
+        };
+        if let Some(interface) = &self.place.interface {
+            socket::bind_interface(&socket, interface)?;
+        }
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         self.socket = Some(socket);
-        self.drive()
+        Ok(())
+    }
+
+    fn close_socket(&mut self) {
+        self.socket = None;
+        (self.unread, self.icmp) = (false, false);
     }
 
     /// Where to look for the camera; `None` where the session is to stop.
@@ -201,17 +261,23 @@ impl Driver {
             // A name service that is away with the rest of the network: what it said before will do.
             Err(_) => {}
         }
+        Ok(Some(Ok(self.targets())))
+    }
+
+    /// Where to look for the camera, by what is known.
+    fn targets(&self) -> Vec<SocketAddr> {
+        let attempt = self.backoff.attempts();
         let mut addresses = self.known.clone();
         if attempt >= 1 {
             addresses.extend(self.camera.map(|ip| SocketAddr::new(ip, self.place.port)));
         }
         // A camera on this machine does not move into the network.
         if attempt >= SEARCH_FROM && !addresses.iter().any(|address| address.ip().is_loopback()) {
-            addresses.extend(targets::broadcast_addresses(self.place.port));
+            addresses.extend(targets::broadcast_addresses(&self.place));
         }
         addresses.sort_unstable();
         addresses.dedup();
-        Ok(Some(Ok(addresses)))
+        addresses
     }
 
     /// What has been asked while there is no client; actions are done at once.
@@ -235,8 +301,7 @@ impl Driver {
     }
 
     fn drive(&mut self) -> io::Result<Option<Error>> {
-        let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut client = Client::new(self.config.clone(), Instant::now(), unix_time, self.rng.random());
+        let mut client = Client::new(self.config.clone(), Instant::now(), unix_time(), self.rng.random());
         self.streamed = false;
         let mut buffer = vec![0; DATAGRAM];
         loop {
@@ -272,6 +337,8 @@ impl Driver {
             }
             Action::Want(id, wants) => self.members.want(id, wants),
             Action::VideoWish(wish) => self.config.video_wish = wish,
+            // Every connection begins with one.
+            Action::KeyFrame => {}
             // Members talk once they are told that the camera is connected.
             Action::StartTalk(_) | Action::Talk(..) | Action::FlushTalk(_) | Action::StopTalk { .. } => {}
         }
@@ -296,6 +363,7 @@ impl Driver {
                 self.config.video_wish = wish;
                 client.set_video_wish(wish, now);
             }
+            Action::KeyFrame => client.request_key_frame(now),
             Action::StartTalk(id) => {
                 if self.members.take_floor(id) {
                     client.start_talk(now);
@@ -328,6 +396,7 @@ impl Driver {
     /// Passes on what the client has to say; the error is its last word.
     fn pump(&mut self, client: &mut Client) -> Option<Error> {
         self.transmit(client);
+        self.away = client.stage() == Stage::Discovery;
         *lock(&self.shared.stats) = self.stats.and(&client.stats());
         while let Some(event) = client.poll_event() {
             match &event {
@@ -349,11 +418,16 @@ impl Driver {
         }
     }
 
-    fn transmit(&self, client: &mut Client) {
+    fn transmit(&mut self, client: &mut Client) {
         let Some(socket) = &self.socket else { return };
         while let Some(transmit) = client.poll_transmit() {
-            // A network that is away for the moment is what re-sends are for.
-            let _ = socket.send_to(&transmit.data, transmit.to);
+            let Err(e) = socket.send_to(&transmit.data, transmit.to) else { continue };
+            if socket::is_of_network(&e) {
+                // It may be of an earlier datagram, and have kept this one from being sent. A network that is away for the moment
+                // is what re-sends are for.
+                self.icmp = true;
+                let _ = socket.send_to(&transmit.data, transmit.to);
+            }
         }
     }
 
@@ -366,15 +440,15 @@ impl Driver {
                 Ok((n, from)) => client.handle_datagram(Instant::now(), from, &mut buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.unread = false;
-                    return Ok(());
+                    break;
                 }
-                // An ICMP answer to something sent, or a signal; the client's timers judge the silence.
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-                    ) => {}
+                Err(e) if socket::is_of_network(&e) => self.icmp = true,
                 Err(e) => return Err(e),
+            }
+        }
+        if std::mem::take(&mut self.icmp) {
+            for refused in std::iter::from_fn(|| socket::next_icmp_error(socket)).take(BATCH).flatten() {
+                client.handle_unreachable(Instant::now(), refused);
             }
         }
         Ok(())

@@ -7,12 +7,13 @@
 //!
 //! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on the thread makes a
 //! connection that is lost anew by itself, for as long as members have attempts left ([`backoff`]), unless the error is one that
-//! no further attempt can mend ([`Error::may_pass`]).
+//! no further attempt can mend ([`Error::may_pass`]). Between attempts it goes on looking for a camera that was away.
 
 mod backoff;
 mod driver;
 mod members;
 mod registry;
+pub(crate) mod socket;
 mod targets;
 
 use crate::protocol::client::Config;
@@ -29,7 +30,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub(crate) use driver::open_socket;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
 pub(crate) use targets::search_addresses;
@@ -45,6 +45,8 @@ pub struct Place {
     /// Where the camera was last, for the search.
     pub known: Option<Ipv4Addr>,
     pub port: u16,
+    /// The name of the only network interface to use; `None` for any.
+    pub interface: Option<String>,
 }
 
 /// What members ask of the thread.
@@ -55,6 +57,7 @@ enum Action {
     Leave(MemberId, SyncSender<()>),
     Want(MemberId, Wants),
     VideoWish(VideoWish),
+    KeyFrame,
     StartTalk(MemberId),
     Talk(MemberId, TalkAudio),
     FlushTalk(MemberId),
@@ -117,7 +120,7 @@ impl Session {
             requests: Mutex::default(),
             stats: Mutex::default(),
         });
-        let socket = driver::open_socket()?;
+        let socket = socket::open()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
             move || driver::Driver::new(shared, poll, socket, config, place).run()

@@ -33,8 +33,8 @@ impl Entry {
     /// Takes over what a new member brings to a running session, and tells where it differs from the others'.
     fn adapt(&mut self, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        // What the store knew of the camera's place when each was started may differ.
-        if (&self.place.host, self.place.port) != (&place.host, place.port) {
+        // What the store knew when each was started may differ.
+        if self.place != (Place { known: self.place.known, ..place.clone() }) {
             conflicts.push(Conflict::Place);
         }
         if let Some(wish) = video_wish {
@@ -136,6 +136,11 @@ impl Membership {
     /// Asks the camera for another picture.
     pub fn set_video_wish(&self, wish: VideoWish) {
         self.act(Action::VideoWish(wish));
+    }
+
+    /// Asks the camera for a key frame, in the way that it allows.
+    pub fn request_key_frame(&self) {
+        self.act(Action::KeyFrame);
     }
 
     /// Asks the camera to listen; [`Event::Talk`] tells whether it does.

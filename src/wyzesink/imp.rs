@@ -336,6 +336,7 @@ impl WyzeSink {
             model: settings.model.clone(),
             video_wish: VideoWish::default(),
             connect_timeout: settings.connect_timeout,
+            patient: false,
             stall_timeout: None,
             reorder_wait: REORDER_WAIT,
             dtls_first_resend: session::DTLS_FIRST_RESEND,

@@ -1,6 +1,6 @@
 use super::caps;
 use super::outputs::{Media, Outputs};
-use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, Resolution, Settings};
+use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
 use super::stream::Stream;
 use super::uri;
@@ -105,6 +105,11 @@ fn properties() -> Vec<glib::ParamSpec> {
         )
         .mutable_ready()
         .build(),
+        glib::ParamSpecEnum::builder_with_default("on-loss", OnLoss::default())
+            .nick("On loss")
+            .blurb("What becomes of the pictures between a lost one and the next key frame")
+            .mutable_playing()
+            .build(),
     ];
     properties.splice(before_timeout..before_timeout, own);
     properties.extend([
@@ -122,7 +127,7 @@ impl ObjectImpl for WyzeSrc {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let name = pspec.name();
-        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate");
+        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate" | "on-loss");
         if !changes_live && self.is_running() {
             gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
             return;
@@ -141,10 +146,12 @@ impl ObjectImpl for WyzeSrc {
             true => gst::info!(CAT, imp = self, "{name} set"),
             false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
         }
-        let wish = settings.video_wish();
+        let (wish, on_loss) = (settings.video_wish(), settings.on_loss);
         drop(settings);
-        if changes_live && let Some(session) = lock(&self.state).run.as_ref().and_then(|run| run.session.as_ref()) {
-            session.set_video_wish(wish);
+        match lock(&self.state).run.as_ref() {
+            Some(run) if name == "on-loss" => run.stream().set_on_loss(on_loss),
+            Some(Run { session: Some(session), .. }) => session.set_video_wish(wish),
+            _ => {}
         }
     }
 
@@ -159,6 +166,7 @@ impl ObjectImpl for WyzeSrc {
             "framerate" => u32::from(settings().framerate).to_value(),
             "latency" => milliseconds(settings().latency).to_value(),
             "stall-timeout" => milliseconds(settings().stall_timeout).to_value(),
+            "on-loss" => settings().on_loss.to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
             other => settings().identity.property(other).expect("GObject knows no other property"),
@@ -187,6 +195,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "bitrate" => settings.bitrate = number() as u16,
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
+        "on-loss" => settings.on_loss = value.get().unwrap_or_default(),
         "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }
@@ -278,12 +287,25 @@ impl ElementImpl for WyzeSrc {
                 lock(&stream).flushed();
                 true
             }
+            _ if is_force_key_unit(&event) => self.request_key_frame(),
             _ => self.parent_send_event(event),
         }
     }
 }
 
+/// Told by its name, as all of the video library would be too much for this.
+pub fn is_force_key_unit(event: &gst::EventRef) -> bool {
+    event.type_() == gst::EventType::CustomUpstream && event.has_name("GstForceKeyUnit")
+}
+
 impl WyzeSrc {
+    /// Asks the camera for a key frame; false where there is no session to ask in.
+    pub fn request_key_frame(&self) -> bool {
+        let state = lock(&self.state);
+        let session = state.run.as_ref().and_then(|run| run.session.as_ref());
+        session.map(Membership::request_key_frame).is_some()
+    }
+
     fn is_running(&self) -> bool {
         lock(&self.state).run.is_some()
     }
@@ -299,7 +321,7 @@ impl WyzeSrc {
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let element = self.obj();
         let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
-        let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), settings.video, settings.audio)));
+        let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), &settings)));
         let (observer, weak) = (stream.clone(), element.downgrade());
         let mut connection = report::Connection::new();
         let observe = move |event| {
@@ -335,7 +357,7 @@ impl WyzeSrc {
         let mut state = lock(&self.state);
         let Some(run) = &mut state.run else { return false };
         let (session, outputs) = (run.session.take(), run.outputs.clone());
-        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &outputs));
+        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.stream(), &outputs));
         state.last_stats = stats.or(state.last_stats.take());
         drop(state);
         // Waits for the thread, so that nothing comes after EOS.
@@ -372,7 +394,9 @@ impl WyzeSrc {
     fn stats(&self) -> Option<gst::Structure> {
         let state = lock(&self.state);
         match &state.run {
-            Some(Run { session: Some(session), outputs, .. }) => Some(statistics::stats(&session.stats(), outputs)),
+            Some(run @ Run { session: Some(session), .. }) => {
+                Some(statistics::stats(&session.stats(), &run.stream(), &run.outputs))
+            }
             _ => state.last_stats.clone(),
         }
     }

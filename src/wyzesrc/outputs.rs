@@ -3,11 +3,12 @@
 //! Adding a pad runs the application's code, so a helper thread of GLib does it and never the session's.
 
 use super::WyzeSrc;
-use super::imp::CAT;
+use super::imp::{CAT, is_force_key_unit};
 use super::queue::{Item, MAX_TIME, PadQueue};
 use crate::protocol::credentials::Uid;
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gst_base::UniqueFlowCombiner;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -205,6 +206,10 @@ impl Outputs {
             })
             .event_function(|pad, parent, event| match event.view() {
                 gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
+                _ if is_force_key_unit(&event) => {
+                    let element = parent.and_then(|parent| parent.downcast_ref::<WyzeSrc>());
+                    element.is_some_and(|element| element.imp().request_key_frame())
+                }
                 _ => gst::Pad::event_default(pad, parent, event),
             })
             .build();

@@ -41,6 +41,22 @@ impl From<Resolution> for model::Resolution {
     }
 }
 
+/// What becomes of the pictures between a lost one and the next key frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeOnLoss")]
+#[non_exhaustive]
+pub enum OnLoss {
+    #[default]
+    #[enum_value(
+        name = "Drop pictures up to the next key frame, so that no broken one is shown",
+        nick = "until-key-frame"
+    )]
+    UntilKeyFrame,
+    #[enum_value(name = "Pass them on, flagged as corrupted", nick = "pass")]
+    Pass,
+}
+
 /// What is set so far; checked as a whole by [`Settings::config`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -53,6 +69,7 @@ pub struct Settings {
     pub latency: Duration,
     /// Zero for no limit.
     pub stall_timeout: Duration,
+    pub on_loss: OnLoss,
 }
 
 impl Default for Settings {
@@ -66,6 +83,7 @@ impl Default for Settings {
             framerate: 0,
             latency: DEFAULT_LATENCY,
             stall_timeout: DEFAULT_STALL_TIMEOUT,
+            on_loss: OnLoss::default(),
         }
     }
 }
@@ -103,6 +121,7 @@ impl Settings {
             model: self.identity.model.clone(),
             video_wish: self.video_wish(),
             connect_timeout: self.identity.connect_timeout,
+            patient: false,
             stall_timeout: self.wants().stall_timeout,
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,

@@ -5,8 +5,9 @@ use super::stream::Stream;
 use crate::protocol::error::Stage;
 use crate::protocol::stats::Stats;
 
-/// `application/x-wyze-stats`: u64 counters since the element was started, and u64 nanoseconds for each connection stage.
-pub fn stats(stats: &Stats, outputs: &Outputs) -> gst::Structure {
+/// `application/x-wyze-stats`: u64 counters since the element was started, u64 nanoseconds for each connection stage, and the
+/// reason of the last error as a string, where there was one.
+pub fn stats(stats: &Stats, stream: &Stream, outputs: &Outputs) -> gst::Structure {
     let mut structure = gst::Structure::builder("application/x-wyze-stats")
         .field("packets", stats.packets)
         .field("bytes", stats.bytes)
@@ -23,6 +24,8 @@ pub fn stats(stats: &Stats, outputs: &Outputs) -> gst::Structure {
         .field("incomplete-lost", stats.incomplete.lost)
         .field("incomplete-size", stats.incomplete.size)
         .field("incomplete-overflow", stats.incomplete.overflow)
+        .field("skipped-frames", stream.skipped())
+        .field("key-frame-requests", stats.key_frame_requests)
         .field("reconnects", stats.reconnects)
         .field("video-queue-drops", outputs.queue(Media::Video).dropped())
         .field("audio-queue-drops", outputs.queue(Media::Audio).dropped())
@@ -31,6 +34,9 @@ pub fn stats(stats: &Stats, outputs: &Outputs) -> gst::Structure {
         // Half a millennium of nanoseconds fit.
         let nanoseconds = stats.stages[stage as usize].as_nanos() as u64;
         structure.set(format!("{}-time", stage.name()), nanoseconds);
+    }
+    if let Some(reason) = stats.last_error {
+        structure.set("last-error", reason);
     }
     structure
 }

@@ -5,6 +5,7 @@ use super::caps::{AudioFormat, Verdict, VideoFormat};
 use super::imp::CAT;
 use super::outputs::{Media, Outputs};
 use super::queue::Item;
+use super::settings::{OnLoss, Settings};
 use super::timeline::{self, Timeline};
 use crate::protocol::client::{CameraInfo, Event};
 use crate::protocol::reassembly::{Frame, Kind};
@@ -49,10 +50,14 @@ pub struct Stream {
     video_at: Option<Instant>,
     no_more_pads: bool,
     camera: Option<CameraInfo>,
+    on_loss: OnLoss,
+    /// A picture is missing since the last key frame, so that those after it are broken.
+    broken: bool,
+    skipped: u64,
 }
 
 impl Stream {
-    pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, video: bool, audio: bool) -> Self {
+    pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let medium = |expected| Medium { expected, discont: true, ..Medium::default() };
         Stream {
             element: element.downgrade(),
@@ -61,13 +66,25 @@ impl Stream {
             audio_format: AudioFormat::new(),
             timeline: Timeline::new(),
             playing: false,
-            video: medium(video),
-            audio: medium(audio),
+            video: medium(settings.video),
+            audio: medium(settings.audio),
             connected_at: None,
             video_at: None,
             no_more_pads: false,
             camera: None,
+            on_loss: settings.on_loss,
+            broken: false,
+            skipped: 0,
         }
+    }
+
+    pub fn set_on_loss(&mut self, on_loss: OnLoss) {
+        self.on_loss = on_loss;
+    }
+
+    /// Whole pictures that were dropped because one before them was lost.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Frames are used from now on, or dropped. What comes after a pause starts at a key frame.
@@ -154,18 +171,27 @@ impl Stream {
         let medium = self.medium(media);
         medium.discont |= after_gap;
         medium.codec = Some(info.codec);
+        self.broken |= media == Media::Video && after_gap;
         let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
         let verdict = match media {
             Media::Video => self.video_format.inspect(&info, &data),
             Media::Audio => self.audio_format.inspect(&info, &mut data),
         };
         match verdict {
+            Verdict::Push { caps: None, sync: false } if self.is_to_be_skipped(media) => {
+                self.video.discont = true;
+                self.skipped += 1;
+            }
             Verdict::Push { caps, sync } => {
+                self.broken &= media != Media::Video || !sync;
                 let stamp = self.timeline.stamp(stream, info.seconds, info.microseconds, now.into());
                 let discont = std::mem::take(&mut self.medium(media).discont) || stamp.discont;
                 let mut buffer = make_buffer(data, stamp, sync, discont);
                 if std::mem::take(&mut self.medium(media).resync) {
                     buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
+                }
+                if media == Media::Video && self.broken {
+                    buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);
                 }
                 self.push(media, buffer, caps);
             }
@@ -185,6 +211,10 @@ impl Stream {
             }
         }
         self.show_pads();
+    }
+
+    fn is_to_be_skipped(&self, media: Media) -> bool {
+        media == Media::Video && self.broken && self.on_loss == OnLoss::UntilKeyFrame
     }
 
     fn push(&mut self, media: Media, buffer: gst::Buffer, mut caps: Option<gst::Caps>) {

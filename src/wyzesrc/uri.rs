@@ -1,6 +1,6 @@
 //! The keys of a `wyze://` URI that are this element's own: its properties, and go2rtc's word for one of them.
 
-use super::settings::{Resolution, Settings};
+use super::settings::{OnLoss, Resolution, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -18,7 +18,8 @@ pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError
 fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, UriError> {
     match key {
         "subtype" => settings.resolution = parse_subtype(value)?,
-        "resolution" => settings.resolution = parse_resolution(value).ok_or(UriError::Value("resolution"))?,
+        "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
+        "resolution" => settings.resolution = parse_enum(value).ok_or(UriError::Value("resolution"))?,
         "video" => settings.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
         "bitrate" => settings.bitrate = value.parse().map_err(|_| UriError::Value("bitrate"))?,
@@ -40,12 +41,12 @@ fn parse_subtype(value: &str) -> Result<Resolution, UriError> {
         "0" => Ok(Resolution::R1080p),
         "2" => Ok(Resolution::R720p),
         "3" | "4" => Ok(Resolution::R2k),
-        other => parse_resolution(other).ok_or(UriError::Value("subtype")),
+        other => parse_enum(other).ok_or(UriError::Value("subtype")),
     }
 }
 
-fn parse_resolution(value: &str) -> Option<Resolution> {
-    let class = glib::EnumClass::with_type(Resolution::static_type())?;
+fn parse_enum<T: StaticType + for<'a> glib::value::FromValue<'a>>(value: &str) -> Option<T> {
+    let class = glib::EnumClass::with_type(T::static_type())?;
     let value = class.value_by_nick(&value.to_ascii_lowercase())?;
     value.to_value(&class).get().ok()
 }
@@ -61,13 +62,12 @@ fn parse_bool(value: &str) -> Option<bool> {
 /// The URI of these settings; `None` where none of the identity is set. What stands at its default is left out.
 pub fn format(settings: &Settings) -> Option<String> {
     let default = Settings::default();
-    let nick =
-        |resolution: Resolution| glib::EnumValue::from_value(&resolution.to_value()).map(|(_, v)| v.nick().into());
+    let nick = |value: glib::Value| glib::EnumValue::from_value(&value).map(|(_, v)| v.nick().into());
     let differing = |differs: bool, text: String| differs.then_some(text);
     let keys = [
         ("video", differing(settings.video != default.video, settings.video.to_string())),
         ("audio", differing(settings.audio != default.audio, settings.audio.to_string())),
-        ("resolution", nick(settings.resolution).filter(|_| settings.resolution != default.resolution)),
+        ("resolution", nick(settings.resolution.to_value()).filter(|_| settings.resolution != default.resolution)),
         ("bitrate", differing(settings.bitrate != default.bitrate, settings.bitrate.to_string())),
         ("framerate", differing(settings.framerate != default.framerate, settings.framerate.to_string())),
         ("latency", differing(settings.latency != default.latency, milliseconds(settings.latency).to_string())),
@@ -78,6 +78,7 @@ pub fn format(settings: &Settings) -> Option<String> {
                 milliseconds(settings.stall_timeout).to_string(),
             ),
         ),
+        ("on-loss", nick(settings.on_loss.to_value()).filter(|_| settings.on_loss != default.on_loss)),
     ];
     identity::format(&settings.identity, keys)
 }
@@ -140,6 +141,7 @@ mod tests {
             enr: Some("ZN1kiR0gShYL5SN3PkZjLi+4Ufh1ReOS/=".into()),
             mac: Some("AABBCCDDEEFF".into()),
             host: Some("front-door.lan".into()),
+            interface: Some("wlan0".into()),
             port: 4000,
             model: Some("HL_CAM4".into()),
             known: None,
@@ -155,6 +157,7 @@ mod tests {
             framerate: 15,
             latency: Duration::from_millis(500),
             stall_timeout: Duration::from_secs(9),
+            on_loss: OnLoss::Pass,
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -181,6 +184,7 @@ mod tests {
             ("wyze://cam?subtype=9", UriError::Value("subtype")),
             ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
             ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
+            ("wyze://cam?on-loss=never", UriError::Value("on-loss")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),

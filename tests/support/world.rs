@@ -67,6 +67,7 @@ pub fn client_config() -> Config {
         model: None,
         video_wish: VideoWish::default(),
         connect_timeout: Duration::from_secs(10),
+        patient: false,
         stall_timeout: None,
         reorder_wait: Duration::from_millis(100),
         dtls_first_resend: Duration::from_millis(300),

@@ -151,7 +151,10 @@ impl Client {
             return;
         };
         if !result.is_accepted() {
-            self.fail(Error::Refused(result.connection_res));
+            self.fail(match result.connection_res.as_str() {
+                "2" => Error::StaleEnr,
+                _ => Error::Refused(result.connection_res),
+            });
             return;
         }
         let (Some(envelope), Some(suite), Some(address)) =
@@ -205,6 +208,9 @@ impl Client {
             match frame.kind {
                 Kind::Video => self.stats.video_frames += 1,
                 Kind::Audio => self.stats.audio_frames += 1,
+            }
+            if frame.kind == Kind::Video && frame.after_gap && !frame.info.is_key_frame() {
+                self.request_key_frame(now);
             }
             self.events.push_back(Event::Frame(frame));
         }

@@ -92,8 +92,9 @@ impl AvSession {
     fn handle_login(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
         packet_checks::login(now, record, &mut shared.log);
         let Ok(request) = login::Request::parse(record) else { return };
-        let success = request.password == shared.config.credentials.enr.bytes();
-        if !success {
+        let is_right = request.password == shared.config.credentials.enr.bytes();
+        let success = is_right && !shared.config.refuse_login;
+        if !is_right {
             shared.log.byte(now, "login: the password is not the ENR");
         }
         if !request.second {

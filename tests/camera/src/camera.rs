@@ -337,10 +337,8 @@ impl Camera {
                 return;
             }
         }
-        if self.position(discovery.session_id).is_none()
-            && !self.add_session(now, from, discovery.session_id, EnvelopeState::transcode())
-        {
-            return;
+        if self.position(discovery.session_id).is_none() {
+            self.add_session(now, from, discovery.session_id, EnvelopeState::transcode());
         }
         let answer = iotc::Discovery { auth_key: None, ..*discovery };
         self.shared.transmit(from, scramble(answer.emit(iotc::DISCOVERY_RESPONSE)));
@@ -366,6 +364,9 @@ impl Camera {
             self.shared.log.behaviour(now, "session request without discovery");
             return;
         };
+        if self.is_full(from) {
+            return;
+        }
         let session = &mut self.sessions[at];
         session.heard(now, from);
         if let EnvelopeState::Transcode { chosen, open, .. } = &mut session.envelope {
@@ -440,6 +441,9 @@ impl Camera {
                     self.shared.log.byte(now, "CC51 discovery: step 2 does not have the ticket of step 1");
                     return;
                 }
+                if self.is_full(from) {
+                    return;
+                }
                 let session = &mut self.sessions[at];
                 session.heard(now, from);
                 session.open(now, &self.shared);
@@ -468,9 +472,7 @@ impl Camera {
                 let ticket = self.shared.rng.random_range(1..=u16::MAX);
                 let session_id = SessionId(self.shared.rng.random());
                 let envelope = EnvelopeState::cc51(ticket, self.signer.clone());
-                if !self.add_session(now, from, session_id, envelope) {
-                    return;
-                }
+                self.add_session(now, from, session_id, envelope);
                 (ticket, session_id)
             }
         };
@@ -492,12 +494,13 @@ impl Camera {
         }
     }
 
-    /// False where the camera has its fill of clients.
-    fn add_session(&mut self, now: Instant, from: SocketAddr, id: SessionId, envelope: EnvelopeState) -> bool {
+    /// True where others than who asks take all the room there is. Discovery is answered all the same, sessions are not opened.
+    fn is_full(&self, from: SocketAddr) -> bool {
         let others = self.sessions.iter().filter(|s| s.envelope.is_open() && s.address != from).count();
-        if others >= self.shared.config.max_clients {
-            return false;
-        }
+        others >= self.shared.config.max_clients
+    }
+
+    fn add_session(&mut self, now: Instant, from: SocketAddr, id: SessionId, envelope: EnvelopeState) {
         if self.sessions.len() >= MAX_SESSIONS
             && let Some(at) = self.sessions.iter().position(|session| !session.envelope.is_open())
         {
@@ -506,7 +509,6 @@ impl Camera {
         let client = ClientId(self.next_id);
         self.next_id += 1;
         self.sessions.push(ClientSession::new(now, client, from, id, envelope, &self.shared));
-        true
     }
 
     /// A client that begins again from the same port has given up what it had.

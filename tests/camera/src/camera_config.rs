@@ -35,6 +35,8 @@ pub struct CameraConfig {
     pub suites: Vec<Suite>,
     /// K10001's status: 1, 3 and 6 ask for an answer; 2 (updating), 4 (checking ENR) and 5 (off) turn the client away.
     pub challenge: u8,
+    /// Refuse the login whatever the password.
+    pub refuse_login: bool,
     /// Answer K10002 with connectionRes "2" even when it is right.
     pub refuse_answer: bool,
     /// What the login answer says of talk-back. Where false, the back channel is never opened either.
@@ -65,7 +67,7 @@ pub struct CameraConfig {
     pub keepalive_interval: Duration,
     /// A client that is silent for this long is given up.
     pub idle_timeout: Duration,
-    /// Further clients are not answered.
+    /// Further clients are found, and get no session.
     pub max_clients: usize,
 }
 
@@ -81,6 +83,7 @@ impl CameraConfig {
             alert_wrong_key: false,
             suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
             challenge: 3,
+            refuse_login: false,
             refuse_answer: false,
             two_way_audio: true,
             refuse_talk: false,

@@ -121,6 +121,7 @@ impl World {
             model: None,
             video_wish: VideoWish::default(),
             connect_timeout: Duration::from_secs(10),
+            patient: false,
             stall_timeout: None,
             reorder_wait: Duration::from_millis(100),
             dtls_first_resend: Duration::from_millis(300),
