@@ -451,7 +451,7 @@ fn a_probe_that_fails_names_the_stage_and_the_remedy() {
         (|config| config.challenge = 5, "auth", "switched off in the Wyze app"),
         (|config| config.challenge = 2, "auth", "updating its firmware"),
         (|config| config.refuse_answer = true, "auth", "its enr has changed"),
-        (|config| config.max_clients = 0, "discovery", "no camera with this UID answered at 127.0.0.1"),
+        (|config| config.max_clients = 0, "session", "too many viewers"),
     ];
     for (change, stage, why) in cases {
         let user = User::new();
@@ -470,6 +470,12 @@ fn a_probe_that_fails_names_the_stage_and_the_remedy() {
     let keys = format!("{DEMO_UID}\nanotherkey123456\n{DEMO_MAC}\n");
     user.run(&["add", "Front Door", "--host", "127.0.0.1", "--port", &port], &keys).ok();
     user.run(&["probe"], "").fails(1, &["dtls: the camera could not decrypt", "check enr"]);
+    let deaf = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let port = deaf.local_addr().unwrap().port().to_string();
+    let outcome = user.run(&["probe", "--port", &port, "--timeout", "1"], "");
+    assert!(outcome.stdout.contains("  discovery  failed after 1."), "{outcome:?}");
+    outcome.fails(1, &["no camera with this UID answered at 127.0.0.1", "firewall"]);
+    user.run(&["probe", "--interface", "nosuch0"], "").fails(1, &["nosuch0"]);
     user.run(&["probe", "Back Door"], "").fails(3, &["no camera named"]);
     user.run(&["probe", "--host", "127.0.0.2"], "").fails(3, &["0 stored cameras fit"]);
     user.run(&["probe", "wyze://127.0.0.1?uid=x"], "").fails(1, &["uid has 1 characters"]);

@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 /// Log in to a Wyze account, and keep its cameras.
 ///
 /// What is not in the environment is asked for; nothing typed is shown but the e-mail address and the key id. The password is
-/// not kept. A key id and API key come from https://developer-api-console.wyze.com; without them, the app's old way is tried.
+/// not kept. A key id and API key come from developer-api-console.wyze.com; without them, the app's old way is tried.
 /// Wyze locks accounts after a few failed logins, so after one that failed the next has to wait.
 #[derive(Args, Debug)]
 #[command(after_help = "Environment:

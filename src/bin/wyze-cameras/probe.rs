@@ -25,6 +25,9 @@ pub struct ProbeArguments {
     /// The UDP port of discovery
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// Use this network interface only
+    #[arg(long)]
+    interface: Option<String>,
     /// For how many seconds to try
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -52,6 +55,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
         model: None,
         video_wish: Default::default(),
         connect_timeout: Duration::from_secs(arguments.timeout),
+        patient: false,
         stall_timeout: None,
         reorder_wait: Duration::from_millis(100),
         dtls_first_resend: DTLS_FIRST_RESEND,
@@ -69,7 +73,7 @@ fn place(camera: &Camera, arguments: &ProbeArguments) -> Place {
     let known = camera.known_address();
     let host = arguments.host.clone().or_else(|| camera.host.clone().filter(|_| known.is_none()));
     let port = arguments.port.or(camera.port).unwrap_or(identity::DEFAULT_PORT);
-    Place { known: known.filter(|_| host.is_none()), host, port }
+    Place { known: known.filter(|_| host.is_none()), host, port, interface: arguments.interface.clone() }
 }
 
 fn keep_address(store: &Store, camera: &Camera, ip: Ipv4Addr) -> Result<(), Failure> {
