@@ -122,13 +122,24 @@ fn what_the_store_cannot_give_is_an_error_that_says_what_to_do() {
     Player::new(&camera, Link::Both).connect();
 }
 
-const NAMESPACE: [&str; 5] = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""];
+/// A network of nothing but loopback.
+const LOOPBACK: [&str; 5] = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""];
+/// One with an address besides, where broadcasts come back.
+const ONE_NETWORK: [&str; 5] = [
+    "unshare",
+    "--net",
+    "sh",
+    "-c",
+    "ip link set lo up && ip link add wyze0 type bridge && ip addr add 10.7.0.1/24 brd + dev wyze0 && ip link set wyze0 up \
+     && exec \"$0\" \"$@\"",
+];
 
-/// True where this user may make network namespaces; says so where not.
-fn may_isolate() -> bool {
-    let may = role().is_some() || Command::new("unshare").args(["--net", "true"]).status().is_ok_and(|s| s.success());
+/// True where this user may make such a network; says so where not.
+fn may_isolate(network: &[&str]) -> bool {
+    let tried = || Command::new(network[0]).args(&network[1..]).arg("true").status();
+    let may = role().is_some() || tried().is_ok_and(|status| status.success());
     if !may {
-        println!("Skipped: only root may make network namespaces");
+        println!("Skipped: making a network namespace takes root, util-linux and iproute2");
     }
     may
 }
@@ -136,9 +147,9 @@ fn may_isolate() -> bool {
 /// The stored address is one of a network where the camera is not any more. The namespace has that network to itself.
 #[test]
 fn a_camera_that_has_moved_is_found_and_its_new_address_kept() {
-    let script = "ip link set lo up && ip link add wyze0 type bridge && ip addr add 10.7.0.1/24 brd + dev wyze0 && ip link set wyze0 up && exec \"$0\" \"$@\"";
-    let wrapper = ["unshare", "--net", "sh", "-c", script];
-    if !may_isolate() || !with_own_store_behind(&wrapper, "a_camera_that_has_moved_is_found_and_its_new_address_kept") {
+    if !may_isolate(&ONE_NETWORK)
+        || !with_own_store_behind(&ONE_NETWORK, "a_camera_that_has_moved_is_found_and_its_new_address_kept")
+    {
         return;
     }
     init();
@@ -175,7 +186,9 @@ fn sockets(pid: u32) -> Vec<String> {
 /// In a network of nothing but loopback, a launch line by name streams, with one UDP socket and no other.
 #[test]
 fn while_streaming_there_is_no_network_but_the_camera() {
-    if !may_isolate() || !with_own_store_behind(&NAMESPACE, "while_streaming_there_is_no_network_but_the_camera") {
+    if !may_isolate(&LOOPBACK)
+        || !with_own_store_behind(&LOOPBACK, "while_streaming_there_is_no_network_but_the_camera")
+    {
         return;
     }
     let camera = TestCamera::new(synthetic());

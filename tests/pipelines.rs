@@ -1,10 +1,13 @@
 //! The scripts in `pipelines/`, run as a user runs them, against the simulated camera.
 
+#[path = "support/mp4.rs"]
+mod mp4;
+
 use gstwyze::protocol::credentials::Credentials;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use wyze_camera::{
     CameraConfig, CameraEvent, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, MediaSource,
@@ -71,6 +74,17 @@ impl Scene {
         Scene { camera, folder }
     }
 
+    /// The camera says goodbye, and another of the same name, with another picture, is there in its place.
+    fn with_another_camera(self, (width, height): (u32, u32)) -> Self {
+        let Scene { camera, folder } = self;
+        let address = camera.addr();
+        let log = camera.stop();
+        assert_eq!(log.byte_entries().count(), 0, "{log}");
+        let media = LiveMediaConfig { width, height, audio: LiveAudio::Mulaw, ..LiveMediaConfig::default() };
+        let camera = CameraServer::start(CameraConfig::demo().unwrap(), address, MediaSource::Live(media)).unwrap();
+        Scene { camera, folder }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -84,6 +98,16 @@ impl Scene {
         let port = self.camera.addr().port();
         command.env("WYZE_URI", format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}"));
         command
+    }
+
+    /// Waits until the camera has sent so many more pictures to somebody.
+    fn await_pictures(&self, count: u64) {
+        let enough = self.camera.stats().video_frames + count;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.camera.stats().clients == 0 || self.camera.stats().video_frames < enough {
+            assert!(Instant::now() < deadline, "nobody comes for pictures");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// What every run has to end with: the camera has nothing to complain of.
@@ -112,8 +136,7 @@ fn records_segments(audio: LiveAudio) {
     let text = run_well(scene.script("record.sh").args(["-s", "2", "-t", "7"]).arg(&folder));
     assert!(!text.contains(DEMO_ENR) && !text.contains(DEMO_UID) && !text.contains(DEMO_MAC), "{text}");
 
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
+    let files = files(&folder);
     assert!(files.len() >= 3, "{files:?}");
     let mut whole = Duration::ZERO;
     for (i, file) in files.iter().enumerate() {
@@ -149,6 +172,55 @@ fn record_without_sound() {
     assert!(text.contains("H.264") && !text.contains("audio"), "{text}");
     assert_between(duration, 2.5, 4.5);
     scene.assert_good_manners();
+}
+
+#[test]
+fn record_across_ten_reboots_leaves_only_playable_files() {
+    let mut scene = Scene::new(LiveAudio::Mulaw);
+    let folder = scene.path("films");
+    let mut command = scene.script("record.sh");
+    let uri = format!("wyze://{}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}&stall-timeout=700", scene.camera.addr());
+    let mut recording = command.env("WYZE_URI", uri).args(["-s", "4"]).arg(&folder).spawn().unwrap();
+    let mut sent = 0;
+    for round in 0..10 {
+        let pictures = 20 + round * 5;
+        scene.await_pictures(pictures);
+        sent += pictures as usize;
+        match round % 3 {
+            2 => scene = scene.with_another_camera(if round == 5 { (640, 360) } else { (320, 180) }),
+            _ => scene.camera.reboot(Duration::from_millis(150 * round)),
+        }
+    }
+    scene.await_pictures(30);
+    // Ended while the camera is away.
+    scene.camera.reboot(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(Command::new("kill").arg(recording.id().to_string()).status().unwrap().success());
+    assert_eq!(recording.wait().unwrap().code(), Some(0));
+
+    let (mut stored, mut outages) = (0, 0);
+    for file in files(&folder) {
+        let film = mp4::play(&file);
+        for track in [&film.video, &film.audio] {
+            assert!(!track.stored.is_empty(), "{file:?}");
+            assert_eq!(track.stored.len(), track.decoded.len(), "{file:?}");
+            assert!(track.stored.windows(2).all(|pair| pair[0] < pair[1]), "{file:?}: {track:?}");
+        }
+        stored += film.video.stored.len();
+        let is_outage = |pair: &&[gst::ClockTime]| pair[1] - pair[0] > gst::ClockTime::from_mseconds(700);
+        outages += film.video.stored.windows(2).filter(is_outage).count();
+    }
+    assert!(stored * 10 > sent * 9, "{stored} of {sent} pictures");
+    assert!(outages <= 10, "{outages} holes");
+    let sizes = ["Width: 320", "Width: 640"];
+    let files = files(&folder);
+    assert!(sizes.iter().all(|size| files.iter().any(|file| discover(file).0.contains(size))));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
 }
 
 #[test]

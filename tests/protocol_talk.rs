@@ -1,7 +1,6 @@
 //! Talk-back in the core: the client against the simulated camera, in memory, in virtual time.
 
 #[path = "support/world.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
 use gstwyze::protocol::dtls::Suite;

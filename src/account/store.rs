@@ -82,8 +82,8 @@ impl Store {
         Ok(self.read::<CamerasFile>(CAMERAS)?.map(|file| file.cameras).unwrap_or_default())
     }
 
-    /// Reads the cameras, has them changed and writes them, with every other writer kept out. Where `change` fails or changes
-    /// nothing, nothing is written.
+    /// Reads the cameras, has them changed and writes them, with every other writer kept out, so `change` must not write
+    /// here itself. Where it fails or changes nothing, nothing is written.
     pub fn update<R, E: From<StoreError>>(&self, change: impl FnOnce(&mut Cameras) -> Result<R, E>) -> Result<R, E> {
         let _locked = self.lock()?;
         let before = self.cameras()?;

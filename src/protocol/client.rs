@@ -5,12 +5,14 @@
 
 mod av;
 mod back_channel;
+mod handshakes;
 mod liveness;
 mod media_watch;
+mod search;
 
 use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
-use super::dtls::{self, Endpoint, Failure, Role, Suite};
+use super::dtls::{self, Endpoint, Role, Suite};
 use super::error::{Error, Stage};
 use super::model::{self, VideoWish};
 use super::reassembly::{Frame, Reassembler};
@@ -20,6 +22,7 @@ use super::talk::{Talk, TalkEvent};
 use super::timers::{Timer, TimerTable};
 use super::transport::{Envelope, Incoming, Transmit, Transport};
 use super::wire::{Channel, SessionId, hl};
+use handshakes::Handshakes;
 use media_watch::MediaWatch;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -27,20 +30,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-const PROBE_INTERVAL: Duration = Duration::from_millis(100);
-/// After this long, probes go out less often: whoever waits for a camera to boot should not flood the network.
-const PROBE_EAGERLY: Duration = Duration::from_secs(5);
-const PROBE_INTERVAL_LATER: Duration = Duration::from_millis(500);
-const PROBE_INTERVAL_PATIENT: Duration = Duration::from_secs(1);
-/// Cameras are usually given this pause before the session request; those that need it get the request again after it.
-const SESSION_FIRST_RESEND: Duration = Duration::from_millis(100);
-const SESSION_RESEND: Duration = Duration::from_secs(1);
-/// Without an answer by then, discovery starts again: what answered may have been somebody else, or have moved.
-const SESSION_ATTEMPTS: u32 = 4;
 /// Between two requests for a key frame.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
-/// Handshakes that a peer's alert ended; one may have been answered to a damaged record.
-const ALERTS_BELIEVED: u32 = 2;
 
 /// What to connect to, and what for.
 #[derive(Debug, Clone)]
@@ -109,12 +100,11 @@ pub struct Client {
     rng: StdRng,
     transport: Transport,
     session_attempts: u32,
+    handshakes: Handshakes,
+    /// The camera's, once it has proven itself.
     dtls: Option<Endpoint>,
     suite: Option<Suite>,
-    dtls_alerts: u32,
     unsent: Vec<Vec<u8>>,
-    /// When OpenSSL's timer is due, on the caller's clock.
-    dtls_timeout: Option<Instant>,
     records: RecordWindow,
     login_random: [u8; 4],
     two_way_audio: bool,
@@ -145,6 +135,8 @@ impl Client {
         // The field has 32 bits, and wraps in 2106.
         let unix_time = unix_time.as_secs() as u32;
         let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
+        let mut settings = dtls::Settings::new(Role::Client, config.credentials.psk());
+        settings.first_resend = config.dtls_first_resend;
         let mut client = Client {
             model: config.model.clone().unwrap_or_default(),
             stage: Stage::Discovery,
@@ -155,11 +147,10 @@ impl Client {
             rng,
             transport,
             session_attempts: 0,
+            handshakes: Handshakes::new(settings),
             dtls: None,
             suite: None,
-            dtls_alerts: 0,
             unsent: Vec::new(),
-            dtls_timeout: None,
             records: RecordWindow::default(),
             two_way_audio: false,
             control: ControlChannel::default(),
@@ -212,7 +203,7 @@ impl Client {
             return None;
         }
         let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
-        [self.timers.next(), self.dtls_timeout, talk].into_iter().flatten().min()
+        [self.timers.next(), self.handshakes.poll_timeout(), talk].into_iter().flatten().min()
     }
 
     /// Takes a received datagram; its bytes are unscrambled in place.
@@ -220,18 +211,19 @@ impl Client {
         if self.ended {
             return;
         }
-        match self.transport.receive(from, datagram, &mut self.stats) {
+        match self.transport.receive(now, from, datagram, &mut self.stats) {
             Incoming::Nothing => {}
             Incoming::Alive => self.last_received = now,
-            Incoming::Found => {
-                self.enter(Stage::Session, now);
-                self.session_attempts = 1;
-                self.timers.set(Timer::Discovery, now + SESSION_FIRST_RESEND);
+            Incoming::Found => self.handle_found(now),
+            Incoming::Ready(candidate) => self.handle_ready(candidate, now),
+            Incoming::Dtls { channel: Channel::Main, payload, .. } if self.dtls.is_some() => {
+                self.handle_records(now, from, payload);
             }
-            Incoming::Ready if self.stage == Stage::Session => self.start_dtls(now),
-            Incoming::Ready => {}
-            Incoming::Dtls { channel: Channel::Main, payload } => self.handle_dtls(now, from, payload),
-            Incoming::Dtls { channel: Channel::Back, payload } => self.handle_back_channel(now, payload),
+            Incoming::Dtls { candidate, channel: Channel::Main, payload } => {
+                self.handshakes.handle_datagram(candidate, payload, now);
+                self.after_handshake_step(now);
+            }
+            Incoming::Dtls { channel: Channel::Back, payload, .. } => self.handle_back_channel(now, payload),
         }
     }
 
@@ -240,12 +232,7 @@ impl Client {
         while let Some(timer) = self.timers.expire(now) {
             self.handle_timer(timer, now);
         }
-        if self.dtls_timeout.is_some_and(|at| at <= now) {
-            if let Some(dtls) = &mut self.dtls {
-                dtls.handle_timeout();
-            }
-            self.after_handshake_step(now);
-        }
+        self.handle_handshake_timeout(now);
         self.handle_talk_timeout(now);
     }
 
@@ -331,7 +318,7 @@ impl Client {
         match timer {
             Timer::Connect => self.fail(self.connect_error()),
             Timer::Discovery if self.stage == Stage::Discovery => self.probe(now),
-            Timer::Discovery => self.repeat_session_request(now),
+            Timer::Discovery => self.repeat_session_requests(now),
             Timer::LoginSecond => self.send_login(true),
             Timer::Login => self.send_logins(now),
             Timer::Command => self.repeat_command(now),
@@ -361,89 +348,14 @@ impl Client {
         self.events.push_back(Event::Ended(error));
     }
 
-    // Discovery and session
-
-    fn probe(&mut self, now: Instant) {
-        self.transport.probe();
-        let interval = match now.duration_since(self.started) {
-            _ if self.config.patient => PROBE_INTERVAL_PATIENT,
-            since if since < PROBE_EAGERLY => PROBE_INTERVAL,
-            _ => PROBE_INTERVAL_LATER,
-        };
-        self.timers.set(Timer::Discovery, now + interval);
-    }
-
-    fn repeat_session_request(&mut self, now: Instant) {
-        if self.session_attempts >= SESSION_ATTEMPTS {
-            self.search_again(now);
-            return;
-        }
-        self.session_attempts += 1;
-        self.transport.request_session();
-        self.timers.set(Timer::Discovery, now + SESSION_RESEND);
-    }
-
     // DTLS
 
-    fn start_dtls(&mut self, now: Instant) {
-        if self.stage != Stage::Dtls {
-            self.timers.stop(Timer::Discovery);
-            self.enter(Stage::Dtls, now);
-            self.last_received = now;
-            self.watch_silence();
-        }
-        let mut settings = dtls::Settings::new(Role::Client, self.config.credentials.psk());
-        settings.first_resend = self.config.dtls_first_resend;
-        match Endpoint::new(&settings) {
-            Ok(endpoint) => {
-                self.dtls = Some(endpoint);
-                self.after_handshake_step(now);
-            }
-            Err(e) => self.fail(Error::Broken { stage: Stage::Dtls, reason: e.to_string() }),
-        }
-    }
-
-    fn handle_dtls(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
-        if self.stage == Stage::Dtls {
-            self.last_received = now;
-            // Until the handshake is over, nothing is decrypted; early data is sent again by the camera.
-            if let Some(dtls) = &mut self.dtls {
-                dtls.handle_datagram(payload, |_| {});
-            }
-            self.after_handshake_step(now);
-            return;
-        }
+    fn handle_records(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
         for record in records(payload) {
             self.handle_record(now, from, record);
+            self.release_held(now);
         }
-        self.release_held(now);
         self.deliver(now);
-    }
-
-    fn after_handshake_step(&mut self, now: Instant) {
-        self.flush_dtls();
-        self.dtls_timeout = None;
-        let Some(dtls) = &self.dtls else { return };
-        match dtls.state().clone() {
-            dtls::State::Handshaking => self.dtls_timeout = dtls.next_timeout().map(|left| now + left),
-            dtls::State::Established if self.stage == Stage::Dtls => {
-                self.suite = dtls.suite();
-                self.last_received = now;
-                self.enter(Stage::Login, now);
-                self.send_logins(now);
-            }
-            dtls::State::Established => {}
-            dtls::State::Closed => self.retry_dtls(now, Error::HungUp(Stage::Dtls)),
-            dtls::State::Failed(Failure::WrongKey) => self.retry_dtls(now, Error::WrongKey),
-            dtls::State::Failed(failure @ Failure::Alert(_)) => self.retry_dtls(now, Error::Handshake(failure)),
-            // A damaged message; the next handshake has its own chance, until the time is up.
-            dtls::State::Failed(_) => self.start_dtls(now),
-        }
-    }
-
-    fn retry_dtls(&mut self, now: Instant, error: Error) {
-        self.dtls_alerts += 1;
-        if self.dtls_alerts >= ALERTS_BELIEVED { self.fail(error) } else { self.start_dtls(now) }
     }
 
     fn handle_record(&mut self, now: Instant, from: SocketAddr, record: Record<'_>) {
@@ -456,7 +368,7 @@ impl Client {
             self.records.hold(record.sequence, record.bytes, now);
             return;
         }
-        if self.open_record(now, now, record.sequence, record.bytes) {
+        if self.open_record(now, now, record.sequence, record.bytes) == Some(Arrival::InOrder) {
             self.transport.authenticated(from);
         }
     }
@@ -469,24 +381,23 @@ impl Client {
         }
     }
 
-    /// Decrypts a record and handles what is in it; true where it authenticated.
-    fn open_record(&mut self, now: Instant, arrived: Instant, sequence: u64, bytes: &[u8]) -> bool {
-        let Some(mut dtls) = self.dtls.take() else { return false };
+    /// Decrypts a record and handles what is in it; `None` where it did not authenticate.
+    fn open_record(&mut self, now: Instant, arrived: Instant, sequence: u64, bytes: &[u8]) -> Option<Arrival> {
+        let mut dtls = self.dtls.take()?;
         let known = self.records.is_known(sequence);
-        let mut taken = false;
+        let mut taken = None;
         dtls.handle_datagram(bytes, |plain| {
-            taken = true;
+            let arrival = self.records.authenticated(sequence, arrived, self.config.reorder_wait);
+            taken = Some(arrival);
             self.last_received = now;
-            if self.records.authenticated(sequence, arrived, self.config.reorder_wait) == Arrival::Late {
-                self.stats.reordered += 1;
-            }
+            self.stats.reordered += u64::from(arrival == Arrival::Late);
             self.handle_av(now, sequence, plain);
         });
         match dtls.state() {
             dtls::State::Closed if self.stage == Stage::Streaming => self.fail(Error::Closed),
             dtls::State::Closed => self.fail(Error::HungUp(self.stage)),
             dtls::State::Failed(failure) => self.fail(Error::Broken { stage: self.stage, reason: failure.to_string() }),
-            _ if taken => {}
+            _ if taken.is_some() => {}
             _ if known => self.stats.duplicates += 1,
             _ => self.stats.undecryptable += 1,
         }
@@ -525,7 +436,7 @@ impl Client {
             dtls.close();
         }
         self.flush_dtls();
-        self.dtls_timeout = None;
+        self.handshakes.retain(|_| false);
         self.timers.stop_all();
     }
 }

@@ -4,7 +4,8 @@
 //! one stray datagram from ending a session:
 //!
 //! - encrypt-then-MAC is off: with it, one bad CBC record is fatal in OpenSSL 3;
-//! - `prefilter` lets only records through that can be genuine: a short AEAD record, or noise in a handshake, is fatal too;
+//! - `prefilter` lets only records through that can be genuine: a short AEAD record, or noise in a handshake, is fatal too, and
+//!   so is an alert in plain text, which anybody may have sent: [`Endpoint::alert`] tells of it, and the handshake goes on;
 //! - the thread's error queue is drained before each call: a stale entry of other OpenSSL users turns "no data" into failure;
 //! - one endpoint serves one handshake: what failed or was closed is replaced, not revived.
 //!
@@ -49,6 +50,8 @@ const RECORD: usize = 16384;
 const MAX_RESEND: Duration = Duration::from_secs(1);
 /// Our Finished sent again this often without an answer means that the peer could not read it.
 const RESENDS_OF_WRONG_KEY: u32 = 3;
+/// The alert of a peer that hangs up.
+pub const CLOSE_NOTIFY: u8 = 0;
 const ALERT_BAD_RECORD_MAC: u8 = 20;
 const ALERT_DECRYPT_ERROR: u8 = 51;
 const ALERT_UNKNOWN_PSK_IDENTITY: u8 = 115;
@@ -152,6 +155,7 @@ pub struct Endpoint {
     state: State,
     suite: Option<Suite>,
     finished_resends: u32,
+    alert: Option<u8>,
     buffer: Box<[u8; RECORD]>,
     /// Records that could not be genuine.
     pub filtered: u64,
@@ -176,6 +180,7 @@ impl Endpoint {
             state: State::Handshaking,
             suite: None,
             finished_resends: 0,
+            alert: None,
             buffer: Box::new([0; RECORD]),
             filtered: 0,
         };
@@ -200,8 +205,13 @@ impl Endpoint {
             return;
         }
         let pipe = self.stream.get_mut();
-        self.filtered += prefilter::copy_plausible(datagram, self.suite.map(Suite::min_record), &mut pipe.received);
+        let seen = prefilter::copy_plausible(datagram, self.suite.map(Suite::min_record), &mut pipe.received);
+        self.filtered += seen.dropped;
         pipe.unread = !pipe.received.is_empty();
+        if pipe.unread {
+            self.alert = None;
+        }
+        self.alert = seen.alert.or(self.alert);
         if !pipe.unread {
             return;
         }
@@ -223,6 +233,11 @@ impl Endpoint {
                 return;
             }
         }
+    }
+
+    /// What an alert in plain text said while shaking hands, if nothing of a handshake has come since.
+    pub fn alert(&self) -> Option<Failure> {
+        (self.state == State::Handshaking).then_some(self.alert).flatten().map(failure)
     }
 
     /// The next datagram to send to the peer.
@@ -324,13 +339,19 @@ impl Endpoint {
             stack.errors().iter().find_map(|e| u8::try_from(e.reason_code().checked_sub(1000)?).ok())
         });
         self.state = State::Failed(match alert {
-            Some(ALERT_BAD_RECORD_MAC | ALERT_DECRYPT_ERROR | ALERT_UNKNOWN_PSK_IDENTITY) => Failure::WrongKey,
-            Some(alert) => Failure::Alert(alert),
+            Some(alert) => failure(alert),
             None => {
                 let reason = errors.and_then(|stack| stack.errors().first()?.reason().map(str::to_owned));
                 Failure::Other(reason.unwrap_or_else(|| "handshake failed".into()))
             }
         });
+    }
+}
+
+fn failure(alert: u8) -> Failure {
+    match alert {
+        ALERT_BAD_RECORD_MAC | ALERT_DECRYPT_ERROR | ALERT_UNKNOWN_PSK_IDENTITY => Failure::WrongKey,
+        alert => Failure::Alert(alert),
     }
 }
 

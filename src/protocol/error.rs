@@ -190,10 +190,10 @@ impl Error {
     }
 
     /// Whether a camera that was connected before may be there again at another try. What only a change of settings or
-    /// firmware mends is final. A wrong key is not where it shows in discovery: any host's datagram can make it look so.
+    /// firmware mends is final. A wrong key is not where it shows in discovery or DTLS: any host's datagrams can make it look so.
     pub fn may_pass(&self) -> bool {
         match self {
-            Error::WrongKey | Error::StaleEnr | Error::Refused(_) | Error::AuthMalformed(_) => false,
+            Error::StaleEnr | Error::Refused(_) | Error::AuthMalformed(_) => false,
             // Updating, checking, switched off.
             Error::Challenge(status) => matches!(status, 2 | 4 | 5),
             _ => true,

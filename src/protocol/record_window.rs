@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Records that OpenSSL remembers behind the newest one.
 const REPLAY_WINDOW: u64 = 63;
-/// More records than this are never held; a 2K key frame is some 150.
+/// Waiting ends when more than this is held; a 2K key frame is some 150 records of 1.3 KB.
 const MAX_HELD: usize = 512;
+const MAX_HELD_BYTES: usize = 1 << 20;
 const HEADER: usize = 13;
 const APPLICATION_DATA: u8 = 23;
 
@@ -63,6 +64,7 @@ pub struct RecordWindow {
     /// Records that have to wait until an awaited one has come or been given up, by number and order of arrival: they have
     /// not authenticated, so a forged one may bear a genuine one's number.
     held: BTreeMap<(u64, u64), Held>,
+    held_bytes: usize,
     holds: u64,
     /// Records that were given up.
     pub lost: u64,
@@ -76,18 +78,34 @@ impl RecordWindow {
             && self.oldest_missing().is_some_and(|missing| sequence > missing + REPLAY_WINDOW)
     }
 
-    /// Keeps a record for later. One past the limit is dropped: nobody sends that much in the time.
+    /// Keeps a record for later, until [`RecordWindow::release`]. No camera sends so much in the time that the limits are
+    /// reached, so there are forged ones among them. Then nothing is awaited any longer, and the genuine ones go on.
     pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
-        if self.held.len() < MAX_HELD {
+        if !self.is_full() {
             self.holds += 1;
+            self.held_bytes += record.len();
             self.held.insert((sequence, self.holds), Held { bytes: record.to_vec(), arrived: now });
         }
+        if self.is_full() {
+            while let Some((number, _)) = self.missing.pop_first() {
+                self.give_up(1, number);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES
     }
 
     /// The next held record that may go now.
     pub fn release(&mut self) -> Option<(u64, Held)> {
         let (sequence, _) = *self.held.keys().next()?;
-        if self.must_hold(sequence) { None } else { self.held.pop_first().map(|(_, held)| (sequence, held)) }
+        if self.must_hold(sequence) {
+            return None;
+        }
+        let (_, held) = self.held.pop_first()?;
+        self.held_bytes -= held.bytes.len();
+        Some((sequence, held))
     }
 
     /// Notes a record that authenticated. Those before it that have not come are awaited for `wait` since it `arrived`, as far

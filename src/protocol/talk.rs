@@ -17,6 +17,8 @@ pub const OPEN_LIMIT: Duration = Duration::from_secs(10);
 const MAX_QUEUED: Duration = Duration::from_secs(10);
 /// Frames go out this much faster than they sound, so that a source with a fast clock builds up no queue.
 const PACE: f64 = 0.98;
+/// Hellos are taken no faster: each costs a new endpoint, and anybody may have sent it. The camera sends its own again.
+const HELLO_INTERVAL: Duration = Duration::from_millis(100);
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
@@ -63,6 +65,7 @@ pub struct Talk {
     endpoint: Option<Endpoint>,
     /// The random of the ClientHello that `endpoint` began with.
     hello: Option<[u8; 32]>,
+    begun: Option<Instant>,
     /// When OpenSSL's timer is due, on the caller's clock.
     dtls_timeout: Option<Instant>,
     ready: bool,
@@ -84,6 +87,7 @@ impl Talk {
             deadline: now + OPEN_LIMIT,
             endpoint: None,
             hello: None,
+            begun: None,
             dtls_timeout: None,
             ready: false,
             queue: VecDeque::new(),
@@ -102,12 +106,13 @@ impl Talk {
         let failed = self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::State::Failed(_)));
         let hello = client_hello_random(payload);
         // Before its login, a camera may begin anew; what an earlier talk left on the way is such a beginning too.
-        let begins = hello.is_some() && (failed || (!self.ready && hello != self.hello));
+        let early = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < HELLO_INTERVAL);
+        let begins = hello.is_some() && !early && (failed || (!self.ready && hello != self.hello));
         if failed && !begins {
             return None;
         }
         if begins {
-            self.hello = hello;
+            (self.hello, self.begun) = (hello, Some(now));
             let settings = dtls::Settings::new(Role::Server { hello_verify: false }, self.psk.clone());
             match Endpoint::new(&settings) {
                 Ok(endpoint) => self.endpoint = Some(endpoint),

@@ -2,12 +2,27 @@
 //!
 //! Both are probed at once, TransCode's discovery and CC51's, and what the camera answers decides. The camera answers from
 //! an ephemeral port, which everything goes to from then on.
+//!
+//! Who answers is not yet the camera: anybody can answer a TransCode probe, and a CC51 answer may be a recording. So each one
+//! who answers is a candidate, talked to beside the others, until a DTLS handshake proves one of them ([`Transport::choose`]).
+//! From then on the camera is followed to another address only by its newest DTLS record ([`Transport::authenticated`]).
 
 use super::credentials::{AuthKey, Credentials, Uid};
 use super::stats::Stats;
 use super::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Candidates at a time, and those among them that led nowhere before: liars that are quicker than the camera are so again.
+const MAX_CANDIDATES: usize = 8;
+const MAX_TRIED_AGAIN: usize = 4;
+/// Addresses remembered as having led nowhere.
+const MAX_TRIED: usize = 64;
+/// A candidate that has not answered its session request by then makes room for another.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// Keepalives answered in a second; a camera sends one. More would throw a flood at the camera.
+const MAX_KEEPALIVES: u32 = 20;
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,20 +46,46 @@ impl Envelope {
     }
 }
 
+/// One who answered discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CandidateId(u32);
+
 /// What a datagram brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     Nothing,
-    /// A keepalive, answered.
+    /// A keepalive.
     Alive,
-    /// The camera answered discovery; the next step is on its way to it.
+    /// Somebody answered discovery; the next step is on its way to them.
     Found,
-    /// The camera takes DTLS now.
-    Ready,
+    /// This candidate takes DTLS now.
+    Ready(CandidateId),
     Dtls {
+        candidate: CandidateId,
         channel: Channel,
         payload: &'a [u8],
     },
+}
+
+struct Candidate {
+    id: CandidateId,
+    address: SocketAddr,
+    envelope: Envelope,
+    session_id: SessionId,
+    since: Instant,
+    /// It has opened a session.
+    ready: bool,
+    tried_before: bool,
+    /// Its data bear the session id. (Data of those whose never do are taken too.)
+    names_session: bool,
+    sequence: u16,
+    keepalives: u32,
+}
+
+impl Candidate {
+    fn is_cc51(&self) -> bool {
+        matches!(self.envelope, Envelope::Cc51 { .. })
+    }
 }
 
 /// One camera's address, session and envelope.
@@ -53,15 +94,22 @@ pub struct Transport {
     auth_key: AuthKey,
     signer: cc51::Signer,
     targets: Vec<SocketAddr>,
-    own_session_id: SessionId,
     session_id: SessionId,
     unix_time: u32,
-    envelope: Option<Envelope>,
-    peer: Option<SocketAddr>,
+    /// Once one is chosen, it is the only one.
+    candidates: Vec<Candidate>,
+    chosen: bool,
+    next_id: u32,
+    /// Candidates of earlier rounds, and whether their data bore the session id.
+    tried: VecDeque<(SocketAddr, bool)>,
+    /// Candidates that refused the handshake.
+    refused: VecDeque<SocketAddr>,
+    /// The data at hand do.
+    names_session: bool,
     /// Who answered discovery under another key.
     pub wrong_key_from: Option<SocketAddr>,
-    sequence: u16,
-    keepalives: u32,
+    /// Keepalives answered since when.
+    answered: (u32, Option<Instant>),
     transmits: VecDeque<Transmit>,
 }
 
@@ -73,24 +121,28 @@ impl Transport {
             auth_key,
             signer: cc51::Signer::new(&credentials.uid, &auth_key),
             targets,
-            own_session_id: session_id,
             session_id,
             unix_time,
-            envelope: None,
-            peer: None,
+            candidates: Vec::new(),
+            chosen: false,
+            next_id: 0,
+            tried: VecDeque::new(),
+            refused: VecDeque::new(),
+            names_session: false,
             wrong_key_from: None,
-            sequence: 0,
-            keepalives: 0,
+            answered: (0, None),
             transmits: VecDeque::new(),
         }
     }
 
+    /// The camera's envelope, once it is chosen.
     pub fn envelope(&self) -> Option<Envelope> {
-        self.envelope
+        self.camera().map(|camera| camera.envelope)
     }
 
+    /// The camera's address, once it is chosen.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+        self.camera().map(|camera| camera.address)
     }
 
     pub fn targets(&self) -> &[SocketAddr] {
@@ -103,9 +155,6 @@ impl Transport {
 
     /// Asks for the camera at every target, in both envelopes.
     pub fn probe(&mut self) {
-        self.envelope = None;
-        self.peer = None;
-        self.session_id = self.own_session_id;
         let mut stage1 = self.discovery(1).emit(iotc::DISCOVERY_REQUEST);
         scramble(&mut stage1);
         let step0 = cc51::Discovery { from_camera: false, step: 0, ticket: 0, session_id: self.session_id };
@@ -116,55 +165,88 @@ impl Transport {
         }
     }
 
-    /// Sends the step after the camera's answer to discovery, at first and again.
-    pub fn request_session(&mut self) {
-        match self.envelope {
-            Some(Envelope::TransCode) => {
-                let stage2 = self.discovery(2).emit(iotc::DISCOVERY_REQUEST);
-                self.send_transcoded(stage2);
-                let session = iotc::Session { uid: self.uid, session_id: self.session_id, unix_time: self.unix_time };
-                self.send_transcoded(session.emit(iotc::SESSION_REQUEST));
-            }
-            Some(Envelope::Cc51 { ticket }) => {
-                let step2 = cc51::Discovery { from_camera: false, step: 2, ticket, session_id: self.session_id };
-                self.send(step2.emit(&self.signer));
-            }
-            None => {}
+    /// Forgets all candidates but for having tried them.
+    pub fn start_again(&mut self) {
+        self.chosen = false;
+        for candidate in self.candidates.drain(..) {
+            remember(&mut self.tried, (candidate.address, candidate.names_session));
         }
+    }
+
+    /// Sends the step after the answer to discovery again, to candidates that have not answered it. One with another session
+    /// at the same address waits at first: a camera may offer several, and opening one may close the other.
+    pub fn repeat_session_requests(&mut self, first: bool) {
+        for at in 0..self.candidates.len() {
+            let candidate = &self.candidates[at];
+            let has_other = || self.candidates.iter().any(|other| other.ready && other.address == candidate.address);
+            if !(candidate.ready || first && has_other()) {
+                self.request_session(at);
+            }
+        }
+    }
+
+    /// The candidate has proven to be the camera: the others are forgotten.
+    pub fn choose(&mut self, id: CandidateId) {
+        self.candidates.retain(|candidate| candidate.id == id);
+        self.chosen = !self.candidates.is_empty();
+        // Only what authenticates tells what the camera's own data bear.
+        self.candidates.iter_mut().for_each(|camera| camera.names_session = false);
+    }
+
+    /// Forgets a candidate that refuses DTLS, and whoever else is at its address.
+    pub fn refuse(&mut self, id: CandidateId) {
+        if let Some(at) = self.position(id) {
+            let address = self.candidates[at].address;
+            remember(&mut self.refused, address);
+            self.candidates.retain(|candidate| candidate.address != address);
+        }
+    }
+
+    pub fn has(&self, id: CandidateId) -> bool {
+        self.position(id).is_some()
     }
 
     /// Wraps one DTLS datagram for the camera.
     pub fn send_dtls(&mut self, channel: Channel, payload: &[u8]) {
-        let session_id = self.session_id;
-        match self.envelope {
-            Some(Envelope::TransCode) => {
-                let data = iotc::Data { sequence: self.sequence, channel, session_id, payload };
-                self.sequence = self.sequence.wrapping_add(1);
-                self.send_transcoded(data.emit(iotc::DATA_FROM_CLIENT));
-            }
-            Some(Envelope::Cc51 { ticket }) => {
-                let data = cc51::Data { channel, ticket, session_id, payload };
-                self.send(data.emit(&self.signer));
-            }
-            None => {}
+        if self.chosen {
+            self.wrap(0, channel, payload);
         }
     }
 
-    /// A record from `from` has authenticated: the camera is there now.
+    /// Wraps one DTLS datagram of a handshake.
+    pub fn send_handshake(&mut self, to: CandidateId, payload: &[u8]) {
+        if let Some(at) = self.position(to) {
+            self.wrap(at, Channel::Main, payload);
+        }
+    }
+
+    /// The camera's newest record so far has authenticated, and came from `from` in the datagram at hand: the camera is there
+    /// now. (An older one may be a recording that somebody held back.)
     pub fn authenticated(&mut self, from: SocketAddr) {
-        self.peer = Some(from);
+        let names_session = self.names_session;
+        if let Some(camera) = self.candidates.first_mut().filter(|_| self.chosen) {
+            camera.address = from;
+            camera.names_session |= names_session;
+        }
     }
 
     /// Takes a received datagram, answers what the envelope itself has to answer.
-    pub fn receive<'a>(&mut self, from: SocketAddr, datagram: &'a mut [u8], stats: &mut Stats) -> Incoming<'a> {
+    pub fn receive<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &'a mut [u8],
+        stats: &mut Stats,
+    ) -> Incoming<'a> {
         stats.packets += 1;
         stats.bytes += datagram.len() as u64;
-        let result = if cc51::is_cc51(datagram) && self.envelope != Some(Envelope::TransCode) {
-            self.receive_cc51(from, datagram)
-        } else if matches!(self.envelope, Some(Envelope::Cc51 { .. })) {
+        let envelope = self.envelope();
+        let result = if cc51::is_cc51(datagram) && envelope != Some(Envelope::TransCode) {
+            self.receive_cc51(now, from, datagram)
+        } else if matches!(envelope, Some(Envelope::Cc51 { .. })) {
             Ok(None)
         } else {
-            self.receive_transcoded(from, datagram)
+            self.receive_transcoded(now, from, datagram)
         };
         match result {
             Ok(Some(incoming)) => incoming,
@@ -174,7 +256,7 @@ impl Transport {
             }
             Err(WireError::Hmac { .. }) => {
                 stats.bad_hmac += 1;
-                if self.envelope.is_none() {
+                if !self.chosen && self.may_answer(from.ip()) {
                     self.wrong_key_from = Some(from);
                 }
                 Incoming::Nothing
@@ -187,78 +269,223 @@ impl Transport {
     }
 
     /// `None` is a packet that is not this camera's.
-    fn receive_cc51<'a>(&mut self, from: SocketAddr, b: &'a [u8]) -> Result<Option<Incoming<'a>>, WireError> {
+    fn receive_cc51<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        b: &'a [u8],
+    ) -> Result<Option<Incoming<'a>>, WireError> {
         Ok(match cc51::Packet::parse(b, &self.signer)? {
-            cc51::Packet::Discovery(answer) if answer.from_camera => match (answer.step, self.envelope) {
-                (1, None) => {
-                    self.envelope = Some(Envelope::Cc51 { ticket: answer.ticket });
-                    self.session_id = answer.session_id;
-                    self.peer = Some(from);
-                    self.request_session();
-                    Some(Incoming::Found)
+            cc51::Packet::Discovery(answer) if answer.from_camera && !self.chosen => {
+                let envelope = Envelope::Cc51 { ticket: answer.ticket };
+                match answer.step {
+                    1 => Some(self.found(now, from, envelope, answer.session_id)),
+                    3 => {
+                        // A session that nobody offered before is a recording's.
+                        let offered = |c: &Candidate| c.envelope == envelope && c.session_id == answer.session_id;
+                        if !self.candidates.iter().any(offered) {
+                            return Ok(None);
+                        }
+                        Some(self.ready(now, from, envelope, answer.session_id))
+                    }
+                    _ => None,
                 }
-                (3, Some(_)) if answer.session_id == self.session_id => {
-                    self.peer = Some(from);
-                    Some(Incoming::Ready)
+            }
+            cc51::Packet::Discovery(answer) if answer.from_camera => Some(Incoming::Nothing),
+            cc51::Packet::Keepalive(keepalive) => match self.find(from, true, keepalive.session_id) {
+                Some(at) => {
+                    if self.may_answer_keepalive(now) {
+                        let candidate = &mut self.candidates[at];
+                        candidate.keepalives = candidate.keepalives.wrapping_add(2);
+                        let answer =
+                            cc51::Keepalive { counter: candidate.keepalives, session_id: candidate.session_id };
+                        self.send(at, answer.emit(&self.signer));
+                    }
+                    Some(Incoming::Alive)
                 }
-                // A repeated answer to a repeated probe.
-                _ => Some(Incoming::Nothing),
+                None => None,
             },
-            cc51::Packet::Keepalive(keepalive) if keepalive.session_id == self.session_id => {
-                self.keepalives = self.keepalives.wrapping_add(2);
-                let answer = cc51::Keepalive { counter: self.keepalives, session_id: self.session_id };
-                self.send(answer.emit(&self.signer));
+            cc51::Packet::Data(data) => self.find(from, true, data.session_id).map(|at| {
+                let candidate = self.candidates[at].id;
+                Incoming::Dtls { candidate, channel: data.channel, payload: data.payload }
+            }),
+            _ => None,
+        })
+    }
+
+    fn receive_transcoded<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        b: &'a mut [u8],
+    ) -> Result<Option<Incoming<'a>>, WireError> {
+        let len = b.len();
+        if !transcode::decode_where(b, |header| iotc::is_plausible(header, len))? {
+            return Ok(None);
+        }
+        Ok(match iotc::Packet::parse(b)? {
+            iotc::Packet::DiscoveryResponse { .. } | iotc::Packet::SessionResponse { .. } if self.chosen => {
+                Some(Incoming::Nothing)
+            }
+            iotc::Packet::DiscoveryResponse { body } => {
+                // An answer that names neither us nor the camera is believed of a host that was asked by its address.
+                if !(iotc::names(body, &self.uid, self.session_id) || self.is_target(from.ip())) {
+                    return Ok(None);
+                }
+                Some(self.found(now, from, Envelope::TransCode, self.session_id))
+            }
+            iotc::Packet::SessionResponse { body } => {
+                let is_candidate = self.candidates.iter().any(|c| !c.is_cc51() && c.address.ip() == from.ip());
+                if !(is_candidate || iotc::names(body, &self.uid, self.session_id)) {
+                    return Ok(None);
+                }
+                Some(self.ready(now, from, Envelope::TransCode, self.session_id))
+            }
+            iotc::Packet::Keepalive { from_camera: true, payload } => {
+                let at = self.candidates.iter().position(|c| c.ready && !c.is_cc51() && c.address == from);
+                let Some(at) = at else { return Ok(None) };
+                if self.may_answer_keepalive(now) {
+                    self.send_transcoded(at, iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CLIENT, payload));
+                }
                 Some(Incoming::Alive)
             }
-            cc51::Packet::Data(data) if data.session_id == self.session_id => {
-                Some(Incoming::Dtls { channel: data.channel, payload: data.payload })
+            iotc::Packet::Data { from_camera: true, data } => {
+                self.names_session = data.session_id == self.session_id;
+                self.find(from, false, data.session_id).map(|at| {
+                    let candidate = &mut self.candidates[at];
+                    candidate.names_session |= self.names_session && !self.chosen;
+                    Incoming::Dtls { candidate: candidate.id, channel: data.channel, payload: data.payload }
+                })
             }
             _ => None,
         })
     }
 
-    fn receive_transcoded<'a>(&mut self, from: SocketAddr, b: &'a mut [u8]) -> Result<Option<Incoming<'a>>, WireError> {
-        transcode::decode(b)?;
-        Ok(match iotc::Packet::parse(b)? {
-            iotc::Packet::DiscoveryResponse { body } => {
-                // An answer that names neither us nor the camera is believed of a host that was asked by its address.
-                if self.envelope.is_none() {
-                    if !(iotc::names(body, &self.uid, self.session_id) || self.is_target(from.ip())) {
-                        return Ok(None);
-                    }
-                    self.envelope = Some(Envelope::TransCode);
-                    self.peer = Some(from);
-                    self.request_session();
-                    return Ok(Some(Incoming::Found));
-                }
-                Some(Incoming::Nothing)
-            }
-            iotc::Packet::SessionResponse { body } => {
-                if !(iotc::names(body, &self.uid, self.session_id) || self.is_peer_host(from)) {
-                    return Ok(None);
-                }
-                self.peer = Some(from);
-                Some(Incoming::Ready)
-            }
-            iotc::Packet::Keepalive { from_camera: true, payload } if self.peer == Some(from) => {
-                self.send_transcoded(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CLIENT, payload));
-                Some(Incoming::Alive)
-            }
-            iotc::Packet::Data { from_camera: true, data }
-                if self.envelope.is_some() && (self.peer == Some(from) || data.session_id == self.session_id) =>
-            {
-                Some(Incoming::Dtls { channel: data.channel, payload: data.payload })
-            }
-            _ => None,
+    /// The candidate whose packet this is.
+    fn find(&self, from: SocketAddr, cc51: bool, session_id: SessionId) -> Option<usize> {
+        self.candidates.iter().position(|candidate| {
+            let (named, at_home) = (candidate.session_id == session_id, candidate.address == from);
+            let may_be_nameless = !cc51 && at_home && !candidate.names_session;
+            // The camera may have moved; who is not proven to be it has not.
+            candidate.ready && candidate.is_cc51() == cc51 && (named && (at_home || self.chosen) || may_be_nameless)
         })
+    }
+
+    /// Somebody answered discovery.
+    fn found(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Incoming<'static> {
+        if self.candidate_at(from, envelope, id).is_some() {
+            // A repeated answer to a repeated probe.
+            return Incoming::Nothing;
+        }
+        let known = self.candidates.iter().any(|candidate| candidate.address == from);
+        let Some(at) = self.admit(now, from, envelope, id) else { return Incoming::Nothing };
+        if !known {
+            self.request_session(at);
+        }
+        Incoming::Found
+    }
+
+    /// Somebody opened a session.
+    fn ready(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Incoming<'static> {
+        let at = self.candidate_at(from, envelope, id).or_else(|| self.admit(now, from, envelope, id));
+        match at.map(|at| &mut self.candidates[at]) {
+            Some(candidate) if !candidate.ready => {
+                candidate.ready = true;
+                Incoming::Ready(candidate.id)
+            }
+            _ => Incoming::Nothing,
+        }
+    }
+
+    fn admit(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Option<usize> {
+        let named_session = self.tried.contains(&(from, true));
+        let tried_before = named_session || self.tried.contains(&(from, false));
+        let again = self.candidates.iter().filter(|candidate| candidate.tried_before).count();
+        if self.refused.contains(&from) || tried_before && again >= MAX_TRIED_AGAIN {
+            return None;
+        }
+        if self.candidates.len() >= MAX_CANDIDATES {
+            let silent = |c: &Candidate| !c.ready && now.saturating_duration_since(c.since) >= ANSWER_TIME;
+            let at = self.candidates.iter().position(silent)?;
+            let candidate = self.candidates.remove(at);
+            remember(&mut self.tried, (candidate.address, candidate.names_session));
+        }
+        self.candidates.push(Candidate {
+            id: CandidateId(self.next_id),
+            address: from,
+            envelope,
+            session_id: id,
+            since: now,
+            ready: false,
+            tried_before,
+            names_session: named_session,
+            sequence: 0,
+            keepalives: 0,
+        });
+        self.next_id = self.next_id.wrapping_add(1);
+        Some(self.candidates.len() - 1)
+    }
+
+    fn request_session(&mut self, at: usize) {
+        match self.candidates[at].envelope {
+            Envelope::TransCode => {
+                self.send_transcoded(at, self.discovery(2).emit(iotc::DISCOVERY_REQUEST));
+                let session = iotc::Session { uid: self.uid, session_id: self.session_id, unix_time: self.unix_time };
+                self.send_transcoded(at, session.emit(iotc::SESSION_REQUEST));
+            }
+            Envelope::Cc51 { ticket } => {
+                let session_id = self.candidates[at].session_id;
+                let step2 = cc51::Discovery { from_camera: false, step: 2, ticket, session_id };
+                self.send(at, step2.emit(&self.signer));
+            }
+        }
+    }
+
+    fn wrap(&mut self, at: usize, channel: Channel, payload: &[u8]) {
+        let candidate = &mut self.candidates[at];
+        let session_id = candidate.session_id;
+        match candidate.envelope {
+            Envelope::TransCode => {
+                let data = iotc::Data { sequence: candidate.sequence, channel, session_id, payload };
+                candidate.sequence = candidate.sequence.wrapping_add(1);
+                self.send_transcoded(at, data.emit(iotc::DATA_FROM_CLIENT));
+            }
+            Envelope::Cc51 { ticket } => {
+                let data = cc51::Data { channel, ticket, session_id, payload };
+                self.send(at, data.emit(&self.signer));
+            }
+        }
+    }
+
+    fn camera(&self) -> Option<&Candidate> {
+        self.candidates.first().filter(|_| self.chosen)
+    }
+
+    fn position(&self, id: CandidateId) -> Option<usize> {
+        self.candidates.iter().position(|candidate| candidate.id == id)
+    }
+
+    fn candidate_at(&self, address: SocketAddr, envelope: Envelope, id: SessionId) -> Option<usize> {
+        let is_it = |c: &Candidate| c.address == address && c.envelope == envelope && c.session_id == id;
+        self.candidates.iter().position(is_it)
+    }
+
+    fn may_answer_keepalive(&mut self, now: Instant) -> bool {
+        let (count, since) = &mut self.answered;
+        if since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1)) {
+            (*count, *since) = (0, Some(now));
+        }
+        *count += 1;
+        *count <= MAX_KEEPALIVES
+    }
+
+    /// True where an answer from there can be one to a probe.
+    fn may_answer(&self, ip: IpAddr) -> bool {
+        self.is_target(ip) || self.is_target(Ipv4Addr::BROADCAST.into())
     }
 
     fn is_target(&self, ip: IpAddr) -> bool {
         self.targets.iter().any(|target| target.ip() == ip)
-    }
-
-    fn is_peer_host(&self, from: SocketAddr) -> bool {
-        self.peer.is_some_and(|peer| peer.ip() == from.ip())
     }
 
     fn discovery(&self, stage: u8) -> iotc::Discovery {
@@ -270,16 +497,22 @@ impl Transport {
         }
     }
 
-    fn send_transcoded(&mut self, mut packet: Vec<u8>) {
+    fn send_transcoded(&mut self, at: usize, mut packet: Vec<u8>) {
         scramble(&mut packet);
-        self.send(packet);
+        self.send(at, packet);
     }
 
-    fn send(&mut self, data: Vec<u8>) {
-        if let Some(to) = self.peer {
-            self.transmits.push_back(Transmit { to, data });
-        }
+    fn send(&mut self, at: usize, data: Vec<u8>) {
+        self.transmits.push_back(Transmit { to: self.candidates[at].address, data });
     }
+}
+
+fn remember<T: PartialEq>(list: &mut VecDeque<T>, item: T) {
+    list.retain(|other| *other != item);
+    if list.len() == MAX_TRIED {
+        list.pop_front();
+    }
+    list.push_back(item);
 }
 
 fn scramble(packet: &mut [u8]) {

@@ -172,6 +172,9 @@ impl Stream {
         medium.discont |= after_gap;
         medium.codec = Some(info.codec);
         self.broken |= media == Media::Video && after_gap;
+        if after_gap {
+            self.timeline.lost(stream);
+        }
         let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
         let verdict = match media {
             Media::Video => self.video_format.inspect(&info, &data),

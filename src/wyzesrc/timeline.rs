@@ -10,6 +10,9 @@
 //! and only the microseconds move, wrapping at a million; others let the seconds tick at another moment than the
 //! microseconds wrap, or stand still for a while. So the microseconds are always believed, and the seconds only where
 //! they fit: the whole seconds between two frames are the number that agrees with arrival.
+//!
+//! A clock that stands still altogether, or jumps, says nothing for a while. Then frames follow each other in the rhythm
+//! that they had, which arrival pulls back into place.
 
 use std::time::Duration;
 
@@ -37,6 +40,18 @@ const BUCKETS: usize = 4;
 /// The offset closes in on its target with this time constant, but never faster than one part in `SLEW_LIMIT`.
 const SLEW_TIME: i64 = 5 * SECOND;
 const SLEW_LIMIT: i64 = 50;
+/// A clock may run faster or slower than that. Then this is how far the PTS may get ahead of arrival, or behind the
+/// shortest way.
+const LEAD: i64 = SECOND;
+
+/// One part in so many is how much a single arrival counts, in the mean transit and against the rhythm.
+const SMOOTHING: i64 = 16;
+/// Frames with one and the same stamp after which the clock counts as one that stood still.
+const STANDING: u32 = 3;
+/// How well a clock that stood still has to agree with the rhythm to be believed about that time.
+const RIGHT_AGAIN: i64 = 30 * MS;
+/// A clock that was set goes on past the end of 32 bits, by no more than this many seconds from frame to frame.
+const WRAP: u32 = 86_400;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stream {
@@ -64,10 +79,79 @@ struct Last {
     arrival: i64,
 }
 
+/// A place on the line of camera time, and when its frame arrived.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    camera: i64,
+    arrival: i64,
+}
+
 #[derive(Debug, Default)]
 struct Track {
     last: Option<Last>,
+    /// The newest frame, where its clock stood still, and how many frames it has done so.
+    standing: Option<(Place, u32)>,
+    /// Camera time from the frame before to the newest one, and what it is regularly.
+    step: i64,
+    rhythm: Option<i64>,
+    /// Arrival minus camera time, in the mean.
+    transit: i64,
+    /// Frames are missing before the next one; and were before the newest one.
+    after_gap: bool,
+    newest_after_gap: bool,
     pts: Option<i64>,
+}
+
+impl Track {
+    fn newest(&self) -> Option<Place> {
+        let last = self.last.map(|last| Place { camera: last.camera, arrival: last.arrival });
+        self.standing.map(|(place, _)| place).or(last)
+    }
+
+    /// Where a frame belongs whose stamp is of no use.
+    fn by_rhythm(&self, arrival: i64) -> Option<i64> {
+        let newest = self.newest()?;
+        let Some(rhythm) = self.rhythm else { return Some(newest.camera + (arrival - newest.arrival).max(0)) };
+        let expected = arrival - self.transit;
+        let frames = if self.after_gap { ((expected - newest.camera + rhythm / 4) / rhythm).max(2) } else { 1 };
+        // The first frame of those that stand still was stamped with when the clock stopped.
+        let missing = match self.standing {
+            None if self.newest_after_gap => 2 * rhythm - self.step,
+            None => rhythm - self.step,
+            Some(_) => 0,
+        };
+        let camera = newest.camera + frames * rhythm + missing.clamp(0, 2 * rhythm);
+        let error = expected - camera;
+        if error.abs() > SECOND {
+            return Some(expected.max(newest.camera));
+        }
+        if error < -rhythm / 2 {
+            // Late is what frames are for many reasons, but not that early: there was one too many before.
+            return Some(expected.max(newest.camera));
+        }
+        Some(camera + (error / SMOOTHING).min(rhythm / 2))
+    }
+
+    /// Learns from a frame that the clock has placed.
+    fn learn(&mut self, camera: i64, arrival: i64) {
+        let transit = arrival - camera;
+        let Some(own) = self.last.filter(|_| self.standing.is_none()) else {
+            if self.last.is_none() {
+                self.transit = transit;
+            }
+            return;
+        };
+        let step = camera - own.camera;
+        let alike = |other: i64| (step - other).abs() < step / 8;
+        self.rhythm = match self.rhythm {
+            Some(rhythm) if alike(rhythm) => Some(rhythm + (step - rhythm) / SMOOTHING),
+            _ if alike(self.step) => Some(step),
+            known => known,
+        };
+        self.step = step;
+        // What stands in a queue for long is no measure.
+        self.transit += (transit - self.transit).clamp(-JUMP_WITH_SECONDS, JUMP_WITH_SECONDS) / SMOOTHING;
+    }
 }
 
 /// The time line that a camera's video and audio share. All its times are nanoseconds.
@@ -86,24 +170,32 @@ impl Timeline {
     /// Forgets how camera and running time relate, as after a pause: the next frame gets its arrival time. PTS still grow.
     pub fn reset(&mut self) {
         for track in &mut self.tracks {
-            track.last = None;
+            *track = Track { pts: track.pts, ..Track::default() };
         }
         self.offset = None;
         self.ticks = 0;
+    }
+
+    /// Frames of `stream` went missing since the last one.
+    pub fn lost(&mut self, stream: Stream) {
+        self.tracks[stream as usize].after_gap = true;
     }
 
     /// Stamps the next frame of `stream`, which says it was captured at `seconds` and `microseconds`, and which was complete
     /// at the running time `arrival`. Any values will do.
     pub fn stamp(&mut self, stream: Stream, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
         let arrival_ns = i64::try_from(arrival.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
-        let (pts, discont) = if seconds < CLOCK_SET {
-            let discont = self.tracks[stream as usize].last.take().is_some();
-            (arrival_ns, discont)
-        } else {
+        let (pts, discont) = if self.is_set(seconds) {
             self.place(stream, seconds, microseconds, arrival_ns)
+        } else {
+            let track = &mut self.tracks[stream as usize];
+            let discont = track.last.is_some();
+            *track = Track { pts: track.pts, ..Track::default() };
+            (arrival_ns, discont)
         };
 
         let track = &mut self.tracks[stream as usize];
+        track.newest_after_gap = std::mem::take(&mut track.after_gap);
         let pts = pts.max(track.pts.map_or(0, |pts| pts + 1));
         track.pts = Some(pts);
 
@@ -112,41 +204,83 @@ impl Timeline {
         Stamp { pts: Duration::from_nanos(pts.unsigned_abs()), capture, discont }
     }
 
+    fn is_set(&self, seconds: u32) -> bool {
+        let goes_on = |last: Last| (seconds.wrapping_sub(last.seconds) as i32).unsigned_abs() < WRAP;
+        seconds >= CLOCK_SET || self.tracks.iter().filter_map(|track| track.last).any(goes_on)
+    }
+
     /// PTS of a frame with a usable stamp, and whether it comes after a jump.
     fn place(&mut self, stream: Stream, seconds: u32, microseconds: u32, arrival: i64) -> (i64, bool) {
-        let own = self.tracks[stream as usize].last;
-        let other = self.tracks[1 - stream as usize].last;
+        let known = self.tracks.iter().any(|track| track.last.is_some());
         let mut new = Last { seconds, microseconds, camera: 0, arrival };
-
-        // After a jump of one stream's clock the other may have jumped before it, and know the way.
-        let near = |camera: &i64| {
-            own.is_none_or(|own| *camera > own.camera && (camera - own.camera - (arrival - own.arrival)).abs() < JUMP)
-        };
         let mut jumped = false;
-        new.camera = match self.follow(own, &new, false).or_else(|| self.follow(other, &new, true).filter(near)) {
-            Some(camera) => camera,
-            None => {
-                self.ticks = 0;
-                // Whichever stream comes first after a jump goes on by arrival; the other one follows it above.
-                jumped = own.or(other).is_some() || self.tracks[stream as usize].pts.is_some();
-                own.or(other).map_or(0, |last| last.camera + (arrival - last.arrival).max(0))
-            }
-        };
-        if let Some(own) = own {
-            let in_step = new.camera - own.camera == difference(&own, &new);
-            let ticks = self.ticks.saturating_add(u8::from(own.seconds != seconds));
-            self.ticks = if in_step { ticks } else { 0 };
+        if let Some(camera) = self.stand_still(stream, &new) {
+            new.camera = camera;
+        } else {
+            let camera = self.by_clock(stream, &new);
+            jumped = camera.is_none() && (known || self.tracks[stream as usize].pts.is_some());
+            new.camera = camera.or_else(|| self.by_arrival(stream, arrival)).unwrap_or(0);
+            self.count_ticks(stream, &new, camera.is_none());
+            let track = &mut self.tracks[stream as usize];
+            track.learn(new.camera, arrival);
+            (track.last, track.standing) = (Some(new), None);
         }
-        self.tracks[stream as usize].last = Some(new);
 
         let offset = match &mut self.offset {
-            Some(offset) if own.or(other).is_some() => {
+            Some(offset) if known => {
                 offset.add(new.camera, arrival);
                 offset
             }
             offset => offset.insert(Offset::new(new.camera, arrival)),
         };
         (new.camera + offset.current, jumped)
+    }
+
+    /// The camera time of `new` where its stamp is that of the frame before, and no frame a whole number of seconds later.
+    fn stand_still(&mut self, stream: Stream, new: &Last) -> Option<i64> {
+        let track = &mut self.tracks[stream as usize];
+        let own = track.last.filter(|own| (own.seconds, own.microseconds) == (new.seconds, new.microseconds))?;
+        let least = self.offset.as_ref()?.least();
+        let newest = track.newest().filter(|newest| new.arrival - least - newest.camera < SECOND - EARLY)?;
+        let camera = track.by_rhythm(new.arrival).unwrap_or(own.camera).max(newest.camera);
+        let frames = track.standing.map_or(0, |(_, frames)| frames).saturating_add(1);
+        track.standing = Some((Place { camera, arrival: new.arrival }, frames));
+        self.ticks = 0;
+        Some(camera)
+    }
+
+    /// The camera time of `new` as the clock has it, `None` if it has jumped.
+    fn by_clock(&self, stream: Stream, new: &Last) -> Option<i64> {
+        let (track, other) = (&self.tracks[stream as usize], &self.tracks[1 - stream as usize]);
+        // After a jump of one stream's clock the other may have jumped before it, and know the way.
+        let near = |camera: &i64| {
+            track.newest().is_none_or(|newest| {
+                *camera > newest.camera && (camera - newest.camera - (new.arrival - newest.arrival)).abs() < JUMP
+            })
+        };
+        let by_other = || self.follow(other.last.filter(|_| other.standing.is_none()), new, true).filter(near);
+        let Some((_, frames)) = track.standing else { return self.follow(track.last, new, false).or_else(by_other) };
+        let most = if frames < STANDING { JUMP } else { RIGHT_AGAIN };
+        let rhythm = track.by_rhythm(new.arrival)?;
+        by_other().or_else(|| self.follow(track.last, new, false).filter(|camera| (camera - rhythm).abs() < most))
+    }
+
+    /// The camera time of a frame after a jump: whichever stream comes first goes on like this, and the other one follows it.
+    fn by_arrival(&self, stream: Stream, arrival: i64) -> Option<i64> {
+        let other = self.tracks[1 - stream as usize].newest();
+        let by_other = || other.map(|other| other.camera + (arrival - other.arrival).max(0));
+        self.tracks[stream as usize].by_rhythm(arrival).or_else(by_other)
+    }
+
+    fn count_ticks(&mut self, stream: Stream, new: &Last, jumped: bool) {
+        let track = &self.tracks[stream as usize];
+        let in_step = |own: &Last| track.standing.is_none() && new.camera - own.camera == difference(own, new);
+        self.ticks = match &track.last {
+            _ if jumped => 0,
+            None => self.ticks,
+            Some(own) if in_step(own) => self.ticks.saturating_add(u8::from(own.seconds != new.seconds)),
+            Some(_) => 0,
+        };
     }
 
     /// The camera time of `new` as it follows from an earlier frame's, `None` if the clock has jumped in between. Only
@@ -166,7 +300,7 @@ impl Timeline {
 
         let said = difference(&last, new);
         let stalled = last.camera.saturating_add(said);
-        if self.ticks >= TICKS_TO_TRUST && (0..STALL_GAP).contains(&said) && stalled < camera && late(stalled) < STALL {
+        if self.ticks >= TICKS_TO_TRUST && (1..STALL_GAP).contains(&said) && stalled < camera && late(stalled) < STALL {
             // A clock that runs says that the frame is old: the network stood still, not the camera.
             return Some(stalled);
         }
@@ -180,8 +314,9 @@ impl Timeline {
 
 /// Nanoseconds from one frame to the next as their stamps have it, which need not be true.
 fn difference(from: &Last, to: &Last) -> i64 {
-    let micros = |l: &Last| i64::from(l.seconds) * 1_000_000 + i64::from(l.microseconds);
-    (micros(to) - micros(from)).saturating_mul(1_000)
+    let seconds = i64::from(to.seconds.wrapping_sub(from.seconds) as i32);
+    let microseconds = i64::from(to.microseconds) - i64::from(from.microseconds);
+    (seconds * 1_000_000 + microseconds) * 1_000
 }
 
 /// Running time minus camera time.
@@ -218,9 +353,11 @@ impl Offset {
 
         let elapsed = (arrival - self.moved).clamp(0, SECOND);
         self.moved = self.moved.max(arrival);
-        let error = (self.least() - self.current).clamp(-SECOND, SECOND);
+        let least = self.least();
+        let error = (least - self.current).clamp(-SECOND, SECOND);
         let limit = elapsed / SLEW_LIMIT;
         self.current += (error * elapsed / SLEW_TIME).clamp(-limit, limit);
+        self.current = self.current.clamp(least - LEAD, arrival - camera + LEAD);
     }
 }
 

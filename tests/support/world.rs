@@ -1,5 +1,7 @@
 //! A client and a simulated camera in memory, in virtual time, over a seeded link.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use gstwyze::protocol::client::{CameraInfo, Client, Config, Event};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::error::{Error, Stage};
@@ -19,6 +21,8 @@ use wyze_camera::{
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 pub const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
 pub const EPHEMERAL: ([u8; 4], u16) = ([10, 0, 0, 2], 51234);
+/// Reaches the camera's discovery port, and whoever else listens.
+pub const BROADCAST: ([u8; 4], u16) = ([255, 255, 255, 255], 32761);
 
 /// A datagram on its way to the camera.
 #[derive(Clone)]
@@ -32,6 +36,10 @@ impl AsMut<[u8]> for Up {
         &mut self.data
     }
 }
+
+/// Somebody else in the network: sees what the client sends and to whom, and says what arrives at the client for it, from
+/// where, before the camera has its turn.
+pub type Stranger = Box<dyn FnMut(SocketAddr, &[u8]) -> Vec<(SocketAddr, Vec<u8>)>>;
 
 pub struct World {
     pub now: Instant,
@@ -52,6 +60,11 @@ pub struct World {
     pub talk_events: Vec<TalkEvent>,
     pub unanswered: Vec<u16>,
     pub camera_events: Vec<CameraEvent>,
+    pub stranger: Option<Stranger>,
+    /// Sent to neither the camera nor a broadcast address.
+    pub astray: Vec<(SocketAddr, Vec<u8>)>,
+    /// All that the camera said, where it is recorded.
+    pub recording: Option<Vec<Vec<u8>>>,
 }
 
 pub fn credentials() -> Credentials {
@@ -99,6 +112,9 @@ impl World {
             talk_events: Vec::new(),
             unanswered: Vec::new(),
             camera_events: Vec::new(),
+            stranger: None,
+            astray: Vec::new(),
+            recording: None,
         }
     }
 
@@ -111,9 +127,22 @@ impl World {
     pub fn exchange(&mut self) {
         loop {
             let mut moved = false;
+            let mut forged = Vec::new();
             while let Some(transmit) = self.client.poll_transmit() {
-                let to_discovery = transmit.to == SocketAddr::from(DISCOVERY);
-                self.up.send(self.now, Up { to_discovery, data: transmit.data });
+                if let Some(stranger) = &mut self.stranger {
+                    forged.extend(stranger(transmit.to, &transmit.data));
+                }
+                let is = |place: ([u8; 4], u16)| transmit.to == SocketAddr::from(place);
+                let to_discovery = is(DISCOVERY) || is(BROADCAST);
+                if to_discovery || is(EPHEMERAL) {
+                    self.up.send(self.now, Up { to_discovery, data: transmit.data });
+                } else {
+                    self.astray.push((transmit.to, transmit.data));
+                }
+            }
+            for (from, mut datagram) in forged {
+                self.client.handle_datagram(self.now, from, &mut datagram);
+                moved = true;
             }
             self.drain_camera(None);
             while let Some(mut up) = self.up.poll(self.now) {
@@ -122,6 +151,9 @@ impl World {
                 moved = true;
             }
             while let Some(mut down) = self.down.poll(self.now) {
+                if let Some(recording) = &mut self.recording {
+                    recording.push(down.clone());
+                }
                 self.client.handle_datagram(self.now, SocketAddr::from(EPHEMERAL), &mut down);
                 moved = true;
             }

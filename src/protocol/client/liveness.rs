@@ -31,7 +31,7 @@ impl Client {
 
     /// Sets the timer to when the camera's silence is too long.
     pub(super) fn watch_silence(&mut self) {
-        if self.stage > Stage::Session && !self.ended {
+        if self.stage > Stage::Dtls && !self.ended {
             self.timers.set(Timer::Idle, self.silence_limit().0);
         }
     }
@@ -81,7 +81,9 @@ impl Client {
         for timer in [Timer::LoginSecond, Timer::Login, Timer::Command, Timer::Ack, Timer::Reorder, Timer::Idle] {
             self.timers.stop(timer);
         }
-        (self.dtls, self.dtls_timeout, self.suite) = (None, None, None);
+        self.transport.start_again();
+        self.handshakes.retain(|_| false);
+        (self.dtls, self.suite) = (None, None);
         self.records = RecordWindow::default();
         self.control = ControlChannel::default();
         self.reassembler = Reassembler::default();
@@ -93,9 +95,8 @@ impl Client {
     pub(super) fn connect_error(&self) -> Error {
         match self.stage {
             Stage::Discovery => self.not_found(),
-            Stage::Session => Error::Full,
-            Stage::Dtls if self.dtls.as_ref().is_some_and(super::Endpoint::suspects_wrong_key) => Error::WrongKey,
-            Stage::Dtls => Error::HandshakeTimeout,
+            Stage::Session => self.handshakes.error().unwrap_or(Error::Full),
+            Stage::Dtls => self.handshakes.error().unwrap_or(Error::HandshakeTimeout),
             Stage::Login => Error::LoginTimeout,
             Stage::Auth | Stage::Streaming => Error::AuthTimeout,
         }

@@ -1,5 +1,7 @@
 //! Drops records that no peer of ours can have sent, before OpenSSL sees them and gives up over them.
 
+use super::CLOSE_NOTIFY;
+
 const HEADER: usize = 13;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
@@ -7,22 +9,43 @@ const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 const MAX_HANDSHAKE_MESSAGE: usize = 4096;
 
-/// Replaces `out` with the plausible records of `datagram` and returns how many others there were.
+/// What there was besides plausible records.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    pub dropped: u64,
+    /// An alert in plain text that would end a handshake: fatal, or a goodbye.
+    pub alert: Option<u8>,
+}
+
+/// Replaces `out` with the plausible records of `datagram`.
 /// `min_record` is the negotiated suite's shortest encrypted body, `None` while the handshake is under way.
-pub fn copy_plausible(datagram: &[u8], min_record: Option<usize>, out: &mut Vec<u8>) -> u64 {
+pub fn copy_plausible(datagram: &[u8], min_record: Option<usize>, out: &mut Vec<u8>) -> Dropped {
     out.clear();
-    let mut dropped = 0;
+    let mut seen = Dropped::default();
     let mut rest = datagram;
     while !rest.is_empty() {
-        let Some((record, tail)) = split_record(rest) else { return dropped + 1 };
+        let Some((record, tail)) = split_record(rest) else {
+            seen.dropped += 1;
+            return seen;
+        };
         if is_plausible(record, min_record) {
             out.extend_from_slice(record);
         } else {
-            dropped += 1;
+            seen.dropped += 1;
+        }
+        if min_record.is_none() {
+            seen.alert = plain_alert(record).or(seen.alert);
         }
         rest = tail;
     }
-    dropped
+    seen
+}
+
+fn plain_alert(record: &[u8]) -> Option<u8> {
+    match (record[0], &record[3..5], &record[HEADER..]) {
+        (ALERT, [0, 0], &[2, alert] | &[1, alert @ CLOSE_NOTIFY]) => Some(alert),
+        _ => None,
+    }
 }
 
 /// The first record, by its own length, and what follows it.
@@ -40,7 +63,6 @@ fn is_plausible(record: &[u8], min_record: Option<usize>) -> bool {
         0 if min_record.is_some() => false,
         0 => match kind {
             CHANGE_CIPHER_SPEC => body == [1],
-            ALERT => body.len() == 2 && matches!(body[0], 1 | 2),
             HANDSHAKE => is_plausible_handshake(body),
             _ => false,
         },

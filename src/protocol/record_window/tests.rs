@@ -129,13 +129,18 @@ fn hostile_sequence_numbers_cost_nothing() {
 }
 
 #[test]
-fn no_more_than_a_burst_is_held() {
-    let (mut window, now) = window_at(0);
-    window.authenticated(2, now, WAIT);
-    for sequence in 100..100 + 3 * MAX_HELD as u64 {
-        window.hold(sequence, &[0; 100], now);
+fn more_than_a_burst_ends_the_waiting() {
+    for (len, most) in [(100, MAX_HELD), (60_000, MAX_HELD_BYTES / 60_000 + 1)] {
+        let (mut window, now) = window_at(0);
+        window.authenticated(2, now, WAIT);
+        for sequence in 100..100 + 3 * MAX_HELD as u64 {
+            assert_eq!(window.must_hold(sequence), window.held.len() < most);
+            window.hold(sequence, &vec![0; len], now);
+        }
+        assert_eq!((window.held.len(), window.lost), (most, 1));
+        assert_eq!(std::iter::from_fn(|| window.release()).count(), most);
+        assert_eq!(window.held_bytes, 0);
     }
-    assert_eq!(window.held.len(), MAX_HELD);
 }
 
 /// OpenSSL's replay protection, as RFC 6347 has it.

@@ -23,6 +23,8 @@ use crate::protocol::credentials::{AuthKey, Uid};
 const MARKER: [u8; 3] = [0x04, 0x02, 0x1A];
 const HEADER: usize = 16;
 const DATA_HEADER: usize = 28;
+/// More than ten times what any packet without DTLS has been seen to have.
+const MAX_OTHER: usize = 1024;
 const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 
 pub const DISCOVERY_REQUEST: u16 = 0x0601;
@@ -178,6 +180,12 @@ impl<'a> Packet<'a> {
             command => Packet::Unknown { command },
         })
     }
+}
+
+/// True where this plain header can be one of a datagram of `len` bytes: only data are long.
+pub fn is_plausible(header: &[u8; HEADER], len: usize) -> bool {
+    let is_data = matches!(u16_at(header, 8), DATA_FROM_CLIENT | DATA_FROM_CAMERA);
+    header[..3] == MARKER && (if is_data { header[3] & 1 == 1 } else { len <= MAX_OTHER })
 }
 
 /// True where an answer's body carries this UID or session id.

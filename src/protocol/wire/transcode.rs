@@ -6,7 +6,7 @@
 //! The 16-byte header is one run. What follows is a second one: all of it, or where Mode is odd (data) only the first
 //! 48 bytes, so that a DTLS record stays mostly untouched.
 
-use super::{WireError, check_len, u32_at};
+use super::{WireError, array, check_len, u32_at};
 
 const KEY: [u8; 16] = *b"Charlie is the d";
 const PERMUTATION: [usize; 16] = [11, 9, 8, 15, 13, 10, 12, 14, 2, 1, 5, 0, 6, 4, 7, 3];
@@ -26,11 +26,20 @@ pub fn encode(datagram: &mut [u8]) -> Result<(), WireError> {
 
 /// Restores a received datagram in place. `TooShort` where it has no whole header.
 pub fn decode(datagram: &mut [u8]) -> Result<(), WireError> {
+    decode_where(datagram, |_| true).map(|_| ())
+}
+
+/// Restores a received datagram in place where its plain header is `wanted`: what is not costs no more than its header.
+/// `TooShort` where it has no whole one. Returns whether it was.
+pub fn decode_where(datagram: &mut [u8], wanted: impl FnOnce(&[u8; 16]) -> bool) -> Result<bool, WireError> {
     check_len("TransCode", datagram, HEADER)?;
     decode_run(&mut datagram[..HEADER]);
+    if !wanted(&array(datagram, 0)) {
+        return Ok(false);
+    }
     let run = body_run(datagram);
     decode_run(&mut datagram[HEADER..run]);
-    Ok(())
+    Ok(true)
 }
 
 /// End of the second run, from the plain header's Mode.

@@ -19,6 +19,7 @@ pub fn timeline(bytes: &[u8]) {
             2 => seconds = seconds.wrapping_add_signed((input.byte() as i8).into()),
             3 => arrival += Duration::from_secs(input.u32().into()),
             4 if input.below(16) == 0 => timeline.reset(),
+            5 => timeline.lost(input.pick(&[Stream::Video, Stream::Audio])),
             _ => {}
         }
         let step = u32::from(input.byte()) * 1000;

@@ -1,0 +1,155 @@
+//! DTLS handshakes with all who opened a session, until one of them proves to be the camera.
+//!
+//! Until then nothing that arrives is certain: hellos and alerts come in plain text, and anybody can have sent them. So a failed
+//! handshake is begun anew, and an alert is believed only when nothing of a handshake follows it, and more than once.
+
+use crate::protocol::dtls::{self, Endpoint, Failure, Role, Settings};
+use crate::protocol::error::{Error, Stage};
+use crate::protocol::transport::CandidateId;
+use std::time::{Duration, Instant};
+
+/// A camera whose handshake goes on has sent more of it by then: it sends its flights again.
+const ALERT_PATIENCE: Duration = Duration::from_secs(1);
+/// Handshakes that an alert ended; one may have been answered to a damaged record.
+const ALERTS_BELIEVED: u32 = 2;
+
+pub struct Handshakes {
+    settings: Settings,
+    running: Vec<Handshake>,
+    /// What became of those that are over.
+    failure: Option<Error>,
+}
+
+struct Handshake {
+    candidate: CandidateId,
+    endpoint: Endpoint,
+    /// OpenSSL's timer, on the caller's clock.
+    resend_at: Option<Instant>,
+    /// When a failed one is begun anew.
+    retry_at: Option<Instant>,
+    /// When an alert that was received is believed.
+    believe_at: Option<Instant>,
+    alerts: u32,
+}
+
+impl Handshakes {
+    pub fn new(settings: Settings) -> Self {
+        debug_assert_eq!(settings.role, Role::Client);
+        Handshakes { settings, running: Vec::new(), failure: None }
+    }
+
+    /// Begins with this candidate. The error is OpenSSL's own refusal.
+    pub fn begin(&mut self, candidate: CandidateId, now: Instant) -> Result<(), openssl::error::ErrorStack> {
+        let endpoint = Endpoint::new(&self.settings)?;
+        let mut handshake =
+            Handshake { candidate, endpoint, resend_at: None, retry_at: None, believe_at: None, alerts: 0 };
+        handshake.look(now, self.settings.first_resend);
+        self.running.push(handshake);
+        Ok(())
+    }
+
+    pub fn handle_datagram(&mut self, candidate: CandidateId, payload: &[u8], now: Instant) {
+        if let Some(handshake) = self.running.iter_mut().find(|handshake| handshake.candidate == candidate) {
+            // Until the handshake is over, nothing is decrypted; early data is sent again by the camera.
+            handshake.endpoint.handle_datagram(payload, |_| {});
+            handshake.look(now, self.settings.first_resend);
+        }
+    }
+
+    /// Does what is due. Returns a candidate that refuses.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<Option<CandidateId>, openssl::error::ErrorStack> {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let mut refusing = None;
+        for handshake in &mut self.running {
+            if is_due(handshake.resend_at) {
+                handshake.endpoint.handle_timeout();
+            }
+            let alert = handshake.endpoint.alert().filter(|_| is_due(handshake.believe_at));
+            let begin_anew = alert.is_some() || is_due(handshake.retry_at);
+            if let Some(alert) = alert {
+                handshake.alerts += 1;
+                note(&mut self.failure, refusal(alert));
+                if handshake.alerts >= ALERTS_BELIEVED {
+                    refusing = Some(handshake.candidate);
+                }
+            }
+            if begin_anew {
+                note(&mut self.failure, handshake.failure());
+                handshake.endpoint = Endpoint::new(&self.settings)?;
+                (handshake.retry_at, handshake.believe_at) = (None, None);
+            }
+            handshake.look(now, self.settings.first_resend);
+        }
+        Ok(refusing)
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let times = |handshake: &Handshake| [handshake.resend_at, handshake.retry_at, handshake.believe_at];
+        self.running.iter().flat_map(times).flatten().min()
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<(CandidateId, Vec<u8>)> {
+        self.running.iter_mut().find_map(|handshake| Some((handshake.candidate, handshake.endpoint.poll_transmit()?)))
+    }
+
+    /// Takes out the one that has succeeded, and ends the others.
+    pub fn take_established(&mut self) -> Option<(CandidateId, Endpoint)> {
+        let established = |handshake: &Handshake| *handshake.endpoint.state() == dtls::State::Established;
+        let at = self.running.iter().position(established)?;
+        let handshake = self.running.swap_remove(at);
+        self.running.clear();
+        Some((handshake.candidate, handshake.endpoint))
+    }
+
+    /// Ends those with candidates that are not among `has`.
+    pub fn retain(&mut self, has: impl Fn(CandidateId) -> bool) {
+        let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|handshake| has(handshake.candidate));
+        self.running = stay;
+        for handshake in go {
+            note(&mut self.failure, handshake.failure());
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// What keeps the handshake from succeeding, as far as can be told; `None` where there was none.
+    pub fn error(&self) -> Option<Error> {
+        let mut error = self.failure.clone();
+        self.running.iter().for_each(|handshake| note(&mut error, handshake.failure()));
+        error
+    }
+}
+
+impl Handshake {
+    /// Sets the times by what the endpoint has come to.
+    fn look(&mut self, now: Instant, pause: Duration) {
+        self.resend_at = self.endpoint.next_timeout().map(|left| now + left);
+        let is_over = matches!(self.endpoint.state(), dtls::State::Closed | dtls::State::Failed(_));
+        self.retry_at = is_over.then(|| self.retry_at.unwrap_or(now + pause));
+        self.believe_at = self.endpoint.alert().map(|_| self.believe_at.unwrap_or(now + ALERT_PATIENCE));
+    }
+
+    /// What to say of it where it did not succeed.
+    fn failure(&self) -> Error {
+        let wrong_key =
+            self.endpoint.suspects_wrong_key() || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);
+        if wrong_key { Error::WrongKey } else { Error::HandshakeTimeout }
+    }
+}
+
+/// Keeps the failure that says more.
+fn note(failure: &mut Option<Error>, newer: Error) {
+    if newer != Error::HandshakeTimeout || failure.is_none() {
+        *failure = Some(newer);
+    }
+}
+
+fn refusal(alert: Failure) -> Error {
+    match alert {
+        Failure::WrongKey => Error::WrongKey,
+        Failure::Alert(dtls::CLOSE_NOTIFY) => Error::HungUp(Stage::Dtls),
+        alert => Error::Handshake(alert),
+    }
+}

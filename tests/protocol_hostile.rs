@@ -1,0 +1,538 @@
+//! The client against others in the network: liars, forgers and players of recordings, in virtual time.
+
+#[path = "support/world.rs"]
+mod world;
+
+use gstwyze::protocol::client::Config;
+use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, Suite};
+use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::wire::cc51::{self, Signer};
+use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use world::{
+    BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config, credentials,
+};
+use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
+
+const SECOND: Duration = Duration::from_secs(1);
+const LONGEST: usize = 65_507;
+
+fn address(place: ([u8; 4], u16)) -> SocketAddr {
+    SocketAddr::from(place)
+}
+
+fn stranger(number: u8) -> SocketAddr {
+    address(([10, 0, 1, number], 40_001))
+}
+
+/// A client that asks the whole network.
+fn searching() -> Config {
+    Config { targets: vec![address(BROADCAST)], ..client_config() }
+}
+
+fn signer() -> Signer {
+    Signer::new(&credentials().uid, &credentials().auth_key())
+}
+
+fn forged_signer() -> Signer {
+    let other = Credentials::new(DEMO_UID, DEMO_ENR, "000000000000").unwrap();
+    Signer::new(&other.uid, &other.auth_key())
+}
+
+fn scramble(mut packet: Vec<u8>) -> Vec<u8> {
+    transcode::encode(&mut packet).unwrap();
+    packet
+}
+
+fn other_psk_settings(role: Role) -> Settings {
+    Settings::new(role, Credentials::new(DEMO_UID, "anotherEnrOf16ch", DEMO_MAC).unwrap().psk())
+}
+
+/// A DTLS record of any kind.
+fn record(kind: u8, epoch: u8, sequence: u64, body: &[u8]) -> Vec<u8> {
+    let number = sequence.to_be_bytes();
+    let length = (body.len() as u16).to_be_bytes();
+    [&[kind, 0xFE, 0xFD, 0, epoch][..], &number[2..], &length, body].concat()
+}
+
+fn alert(level: u8, alert: u8) -> Vec<u8> {
+    record(21, 0, 5, &[level, alert])
+}
+
+fn carried(session_id: SessionId, payload: &[u8]) -> Vec<u8> {
+    let data = iotc::Data { sequence: 0, channel: Channel::Main, session_id, payload };
+    scramble(data.emit(iotc::DATA_FROM_CAMERA))
+}
+
+/// What is to be known of the client from what it sends: who sees its packets can copy its ids.
+#[derive(Default, Clone, Copy)]
+struct Overheard {
+    session_id: Option<SessionId>,
+    cc51: Option<(u16, SessionId)>,
+    newest: Option<Said>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Probe,
+    SessionRequest,
+    Dtls,
+    Other,
+}
+
+impl Overheard {
+    fn listen(&mut self, datagram: &[u8]) -> Said {
+        let mut plain = datagram.to_vec();
+        let said = if cc51::is_cc51(datagram) {
+            match cc51::Packet::parse(datagram, &signer()).unwrap() {
+                cc51::Packet::Discovery(discovery) if discovery.step == 0 => Said::Other,
+                cc51::Packet::Discovery(discovery) => {
+                    self.cc51 = Some((discovery.ticket, discovery.session_id));
+                    Said::SessionRequest
+                }
+                cc51::Packet::Data(_) => Said::Dtls,
+                _ => Said::Other,
+            }
+        } else {
+            transcode::decode(&mut plain).unwrap();
+            match iotc::Packet::parse(&plain).unwrap() {
+                iotc::Packet::DiscoveryRequest(discovery) if discovery.stage == 1 => {
+                    self.session_id = Some(discovery.session_id);
+                    Said::Probe
+                }
+                iotc::Packet::SessionRequest(_) => Said::SessionRequest,
+                iotc::Packet::Data { .. } => Said::Dtls,
+                _ => Said::Other,
+            }
+        };
+        self.newest = Some(said);
+        said
+    }
+
+    /// DTLS as the camera would carry it.
+    fn carry(&self, envelope: Envelope, payload: &[u8]) -> Option<Vec<u8>> {
+        match envelope {
+            Envelope::Transcode => Some(carried(self.session_id?, payload)),
+            // Only the header is signed, so who has seen one packet can put anything into it.
+            Envelope::Cc51 => {
+                let (ticket, session_id) = self.cc51?;
+                Some(cc51::Data { channel: Channel::Main, ticket, session_id, payload }.emit(&signer()))
+            }
+        }
+    }
+}
+
+fn discovery_answer(session_id: SessionId) -> Vec<u8> {
+    let answer = iotc::Discovery { uid: credentials().uid, session_id, stage: 1, auth_key: None };
+    scramble(answer.emit(iotc::DISCOVERY_RESPONSE))
+}
+
+fn session_answer(session_id: SessionId) -> Vec<u8> {
+    let answer = iotc::Session { uid: credentials().uid, session_id, unix_time: 1 };
+    scramble(answer.emit(iotc::SESSION_RESPONSE))
+}
+
+/// How far liars go in passing for the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Lie {
+    Discovery,
+    Session,
+    /// With a key that is not the camera's.
+    Handshake,
+    Refusal,
+}
+
+/// Hosts that answer each probe, and at once.
+fn liars(count: u8, lie: Lie) -> Stranger {
+    let mut overheard = Overheard::default();
+    let mut endpoints: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
+    Box::new(move |to, datagram| {
+        let said = overheard.listen(datagram);
+        let Some(session_id) = overheard.session_id else { return Vec::new() };
+        let is_liar = (1..=count).any(|number| stranger(number) == to);
+        match said {
+            Said::Probe => (1..=count).map(|number| (stranger(number), discovery_answer(session_id))).collect(),
+            Said::SessionRequest if is_liar && lie >= Lie::Session => vec![(to, session_answer(session_id))],
+            Said::Dtls if is_liar && lie == Lie::Refusal => vec![(to, carried(session_id, &alert(2, 40)))],
+            Said::Dtls if is_liar && lie == Lie::Handshake => {
+                let settings = other_psk_settings(Role::Server { hello_verify: true });
+                let endpoint = endpoints.entry(to).or_insert_with(|| Endpoint::new(&settings).unwrap());
+                let mut plain = datagram.to_vec();
+                transcode::decode(&mut plain).unwrap();
+                endpoint.handle_datagram(&plain[28..], |_| {});
+                std::iter::from_fn(|| endpoint.poll_transmit())
+                    .map(|flight| (to, carried(session_id, &flight)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    })
+}
+
+/// Connects to the camera, streams, and has nothing to do with anybody else from then on.
+fn assert_streams(world: &mut World) {
+    world.connect();
+    assert_eq!(world.connected.as_ref().unwrap().address, address(EPHEMERAL));
+    world.astray.clear();
+    world.stream(SyntheticConfig::default(), 3 * SECOND);
+    world.assert_received_all_but(&BTreeSet::new());
+    assert!(world.astray.is_empty(), "{:?}", world.astray);
+}
+
+#[test]
+fn liars_do_not_keep_the_client_from_the_camera() {
+    for envelope in both_envelopes() {
+        for lie in [Lie::Discovery, Lie::Session, Lie::Handshake, Lie::Refusal] {
+            for count in [1, 7, 11] {
+                let mut world = World::new(searching(), camera_config(envelope), 1);
+                world.stranger = Some(liars(count, lie));
+                let start = world.now;
+                assert_streams(&mut world);
+                let limit = if count < 8 { SECOND / 5 } else { 9 * SECOND };
+                assert!(world.received.len() > 10 && start + limit + 4 * SECOND >= world.now, "{lie:?} {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_liar_alone_is_only_asked_for_a_session() {
+    let mut world = World::new(searching(), camera_config(Envelope::Transcode), 2);
+    world.stranger = Some(liars(1, Lie::Discovery));
+    world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
+    world.run_until(60 * SECOND, |_| false);
+    assert_eq!(world.ended, Some(Error::Full));
+    assert!(!world.astray.is_empty());
+    for (to, datagram) in &world.astray {
+        assert_eq!(*to, stranger(1));
+        let mut plain = datagram.clone();
+        transcode::decode(&mut plain).unwrap();
+        let allowed = match iotc::Packet::parse(&plain).unwrap() {
+            iotc::Packet::DiscoveryRequest(discovery) => discovery.stage == 2 && discovery.auth_key.is_none(),
+            iotc::Packet::SessionRequest(_) => true,
+            _ => false,
+        };
+        assert!(allowed);
+    }
+}
+
+/// All that a camera said in an earlier session, and the ids of that.
+fn recording(envelope: Envelope) -> Vec<Vec<u8>> {
+    let mut world = World::new(client_config(), camera_config(envelope), 33);
+    world.recording = Some(Vec::new());
+    world.connect();
+    world.stream(SyntheticConfig::default(), SECOND);
+    let recording = world.recording.take().unwrap();
+    assert!(recording.len() > 50);
+    recording
+}
+
+#[test]
+fn a_recording_of_an_earlier_session_is_not_followed() {
+    for envelope in both_envelopes() {
+        let recording = recording(envelope);
+        for from in [stranger(1), address(([10, 0, 0, 2], 40_002)), address(EPHEMERAL)] {
+            let played = recording.clone();
+            let mut world = World::new(searching(), camera_config(envelope), 3);
+            world.stranger = Some(Box::new(move |_, _| {
+                // Discovery, session, handshake and login, again and again.
+                played[..12].iter().map(|datagram| (from, datagram.clone())).collect()
+            }));
+            world.connect();
+            assert_eq!(world.connected.as_ref().unwrap().address, address(EPHEMERAL));
+            for datagram in &recording {
+                world.client.handle_datagram(world.now, from, &mut datagram.clone());
+            }
+            world.stream(SyntheticConfig::default(), 2 * SECOND);
+            world.assert_received_all_but(&BTreeSet::new());
+        }
+    }
+}
+
+#[test]
+fn a_record_moves_the_camera_only_while_it_is_the_newest() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 4);
+        world.connect();
+        world.recording = Some(Vec::new());
+        world.stream(SyntheticConfig::default(), SECOND);
+        // A copy of what has come moves nothing.
+        for mut datagram in world.recording.take().unwrap() {
+            world.client.handle_datagram(world.now, stranger(1), &mut datagram);
+        }
+        world.stream(SyntheticConfig::default(), SECOND);
+        assert!(world.astray.is_empty(), "{:?}", world.astray.len());
+        // One that is held back until later ones have come does not either.
+        let held_back = next_from_camera(&mut world);
+        let newer = next_from_camera(&mut world);
+        world.client.handle_datagram(world.now, address(EPHEMERAL), &mut newer.clone());
+        let late = world.client.stats().reordered;
+        world.client.handle_datagram(world.now, stranger(1), &mut held_back.clone());
+        assert_eq!(world.client.stats().reordered, late + 1, "it authenticates");
+        world.run_until(SECOND, |_| false);
+        assert!(world.astray.is_empty());
+        // The newest does, until the camera's own next one.
+        let newest = next_from_camera(&mut world);
+        world.client.handle_datagram(world.now, stranger(1), &mut newest.clone());
+        world.run_until(SECOND / 4, |_| false);
+        assert!(world.astray.iter().all(|(to, _)| *to == stranger(1)) && !world.astray.is_empty());
+        world.stream(SyntheticConfig::default(), SECOND);
+        world.astray.clear();
+        world.run_until(2 * SECOND, |_| false);
+        assert!(world.astray.is_empty() && world.ended.is_none());
+    }
+}
+
+/// A datagram of the camera that has not reached the client.
+fn next_from_camera(world: &mut World) -> Vec<u8> {
+    world.camera.push_packet(Channel::Main, &[9, 0, 0x0C, 0]);
+    let datagram = world.camera.poll_transmit().unwrap().data;
+    assert!(world.camera.poll_transmit().is_none());
+    datagram
+}
+
+#[test]
+fn forged_alerts_do_not_end_a_handshake_and_a_refusal_is_said_soon() {
+    for envelope in both_envelopes() {
+        for (level, number) in [(2, 40), (2, 20), (2, 51), (1, 0)] {
+            let overheard = Rc::new(RefCell::new(Overheard::default()));
+            let mut world = World::new(client_config(), camera_config(envelope), 5);
+            world.stranger = Some(Box::new(move |_, datagram| {
+                let mut overheard = overheard.borrow_mut();
+                let said = overheard.listen(datagram);
+                let forged = overheard.carry(envelope, &alert(level, number)).filter(|_| said == Said::Dtls);
+                forged.into_iter().map(|datagram| (address(EPHEMERAL), datagram)).collect()
+            }));
+            assert_streams(&mut world);
+        }
+        let refusing = |camera: CameraConfig, client: Config| {
+            let mut world = World::new(client, camera, 6);
+            let start = world.now;
+            world.run_until(60 * SECOND, |_| false);
+            assert!(world.now - start < 3 * SECOND, "{:?}", world.now - start);
+            world.ended.unwrap()
+        };
+        let no_suite = CameraConfig { suites: vec![Suite::PskAes128GcmSha256], ..camera_config(envelope) };
+        assert_eq!(refusing(no_suite, client_config()), Error::Handshake(Failure::Alert(40)));
+    }
+}
+
+#[test]
+fn forged_hellos_delay_a_handshake_and_do_not_prevent_it() {
+    for envelope in both_envelopes() {
+        // Another server's answers to the client's own hello, before the camera's: with them the handshake is beyond help.
+        let mut left = 2;
+        let mut overheard = Overheard::default();
+        let mut world = World::new(client_config(), camera_config(envelope), 7);
+        world.stranger = Some(Box::new(move |_, datagram| {
+            if overheard.listen(datagram) != Said::Dtls || left == 0 {
+                return Vec::new();
+            }
+            left -= 1;
+            let mut plain = datagram.to_vec();
+            let hello = match envelope {
+                Envelope::Transcode => {
+                    transcode::decode(&mut plain).unwrap();
+                    plain[28..].to_vec()
+                }
+                Envelope::Cc51 => plain[28..plain.len() - 20].to_vec(),
+            };
+            let mut server = Endpoint::new(&other_psk_settings(Role::Server { hello_verify: left == 1 })).unwrap();
+            server.handle_datagram(&hello, |_| {});
+            std::iter::from_fn(|| server.poll_transmit())
+                .map(|flight| (address(EPHEMERAL), overheard.carry(envelope, &flight).unwrap()))
+                .collect()
+        }));
+        world.run_until(9 * SECOND, |world| world.connected.is_some());
+        assert!(world.connected.is_some(), "{envelope:?} {:?}", world.stages);
+    }
+}
+
+#[test]
+fn keepalives_of_others_are_not_answered_and_a_flood_of_them_is_not_thrown_at_the_camera() {
+    for envelope in both_envelopes() {
+        let overheard = Rc::new(RefCell::new(Overheard::default()));
+        let sent = Rc::new(RefCell::new(0));
+        let mut world = World::new(client_config(), camera_config(envelope), 8);
+        let (listening, counting) = (overheard.clone(), sent.clone());
+        world.stranger = Some(Box::new(move |_, datagram| {
+            listening.borrow_mut().listen(datagram);
+            *counting.borrow_mut() += 1;
+            Vec::new()
+        }));
+        world.connect();
+        world.stream(SyntheticConfig::default(), SECOND);
+        let forged = |number: u32| match overheard.borrow().cc51 {
+            None => scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, u64::from(number).to_le_bytes())),
+            Some((_, session_id)) => cc51::Keepalive { counter: number, session_id }.emit(&signer()),
+        };
+        let before = *sent.borrow();
+        for number in 0..10_000 {
+            world.client.handle_datagram(world.now, address(EPHEMERAL), &mut forged(number));
+            if envelope == Envelope::Transcode {
+                world.client.handle_datagram(world.now, stranger(1), &mut forged(number));
+            }
+        }
+        world.exchange();
+        let answers = *sent.borrow() - before;
+        assert!((1..=40).contains(&answers), "{answers} answers");
+        assert!(world.astray.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_hmac_is_a_hint_only_where_an_answer_can_come_from() {
+    let bad = || {
+        let answer = cc51::Discovery { from_camera: true, step: 1, ticket: 1, session_id: SessionId([1; 8]) };
+        answer.emit(&forged_signer())
+    };
+    let ended = |client: Config, from: SocketAddr| {
+        let mut world = World::new(client, camera_config(Envelope::Cc51), 9);
+        world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
+        world.stranger = Some(Box::new(move |_, _| vec![(from, bad())]));
+        world.run_until(60 * SECOND, |_| false);
+        world.ended.unwrap()
+    };
+    let probed = vec![address(DISCOVERY)];
+    assert_eq!(ended(client_config(), stranger(1)), Error::NoAnswer { probed });
+    assert_eq!(ended(client_config(), address(EPHEMERAL)), Error::WrongAuthKey { from: address(EPHEMERAL) });
+    assert_eq!(ended(searching(), stranger(1)), Error::WrongAuthKey { from: stranger(1) });
+
+    let mut world = World::new(searching(), camera_config(Envelope::Cc51), 9);
+    world.stranger = Some(Box::new(move |_, _| vec![(address(EPHEMERAL), bad()), (stranger(1), bad())]));
+    assert_streams(&mut world);
+}
+
+#[test]
+fn forged_records_that_have_to_wait_cost_no_genuine_one() {
+    for (count, len) in [(400u64, 40), (3000, 40), (400, 16_000)] {
+        let overheard = Rc::new(RefCell::new(Overheard::default()));
+        let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 10);
+        let listening = overheard.clone();
+        world.stranger = Some(Box::new(move |_, datagram| {
+            listening.borrow_mut().listen(datagram);
+            Vec::new()
+        }));
+        world.connect();
+        world.stream(SyntheticConfig::default(), SECOND);
+        let before = world.received.len();
+        // One record is lost, so that those far enough behind it have to wait, and with them as many forged ones.
+        let frame = FAT_KEY_FRAME.with(Clone::clone);
+        world.camera.push_frame(world.now, &frame);
+        let mut genuine: Vec<_> = std::iter::from_fn(|| world.camera.poll_transmit()).map(|t| t.data).collect();
+        assert!(genuine.len() > 140);
+        let first_number = record_number(&genuine[0]);
+        let lost = genuine.remove(5);
+        let first = genuine.split_off(70);
+        for mut datagram in genuine {
+            world.client.handle_datagram(world.now, address(EPHEMERAL), &mut datagram);
+        }
+        let session_id = overheard.borrow().session_id.unwrap();
+        for number in 0..count {
+            let mut forged = carried(session_id, &record(23, 1, first_number + 70 + number, &vec![7; len]));
+            world.client.handle_datagram(world.now, address(EPHEMERAL), &mut forged);
+        }
+        for mut datagram in first {
+            world.client.handle_datagram(world.now, address(EPHEMERAL), &mut datagram);
+        }
+        // Where so much is forged that waiting ends, the lost one comes too late, and else in time.
+        let ended_waiting = count * len as u64 > 1 << 20 || count > 512;
+        world.client.handle_datagram(world.now, address(EPHEMERAL), &mut lost.clone());
+        world.run_until(SECOND, |_| false);
+        let stats = world.client.stats();
+        assert!(stats.lost <= u64::from(ended_waiting), "{count} of {len}: {stats:?}");
+        if !ended_waiting {
+            assert_eq!(world.received.len(), before + 1, "{stats:?}");
+        }
+        // All goes on.
+        let before = world.received.len();
+        world.sent.clear();
+        world.stream(SyntheticConfig::default(), SECOND);
+        assert_eq!(world.received.len() - before, world.sent.len());
+    }
+}
+
+/// Of the record in one of the camera's datagrams.
+fn record_number(datagram: &[u8]) -> u64 {
+    let mut plain = datagram.to_vec();
+    transcode::decode(&mut plain).unwrap();
+    plain[28 + 5..28 + 11].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+thread_local! {
+    static FAT_KEY_FRAME: wyze_camera::MediaFrame = wyze_camera::Synthetic::new(FAT).next_frame().unwrap().1;
+}
+
+/// One datagram of a forger that knows all that goes over the network, from any address.
+fn forge(rng: &mut StdRng, overheard: &Overheard, envelope: Envelope, recorded: &[Vec<u8>]) -> (SocketAddr, Vec<u8>) {
+    let from = match rng.random_range(0..4) {
+        0 => address(EPHEMERAL),
+        1 => address(DISCOVERY),
+        2 => address(([10, 0, 0, 2], rng.random_range(1024..60_000))),
+        _ => stranger(rng.random_range(1..4)),
+    };
+    let session_id = overheard.session_id.unwrap_or(SessionId([9; 8]));
+    let mut body: Vec<u8> = (0..rng.random_range(1..1400)).map(|_| rng.random()).collect();
+    let streams = overheard.newest == Some(Said::Other);
+    let mut datagram = match rng.random_range(0..12) {
+        0 => discovery_answer(session_id),
+        1 => session_answer(session_id),
+        2 => scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, rng.random())),
+        3 => cc51::Discovery { from_camera: true, step: rng.random_range(0..5), ticket: rng.random(), session_id }
+            .emit(&forged_signer()),
+        4 => cc51::Keepalive { counter: rng.random(), session_id }.emit(&forged_signer()),
+        5 => cc51::Data { channel: Channel::Main, ticket: 1, session_id, payload: &body }.emit(&forged_signer()),
+        6 | 7 => {
+            let (kind, epoch) = (if streams { rng.random_range(20..25) } else { 23 }, rng.random_range(0..3));
+            let forged = record(kind, epoch, rng.random_range(0..5000), &body);
+            overheard.carry(envelope, &forged).unwrap_or(forged)
+        }
+        8 => overheard.carry(envelope, &alert(rng.random_range(1..3), rng.random())).unwrap_or_default(),
+        9 | 10 => recorded[rng.random_range(0..recorded.len())].clone(),
+        _ => {
+            body.truncate(rng.random_range(0..40));
+            body
+        }
+    };
+    match rng.random_range(0..6) {
+        0 => datagram.truncate(rng.random_range(0..=datagram.len())),
+        1 => datagram.resize(LONGEST, rng.random()),
+        _ => {}
+    }
+    (from, datagram)
+}
+
+#[test]
+fn a_forger_at_every_stage_costs_no_frame() {
+    for envelope in both_envelopes() {
+        let recorded = recording(envelope);
+        for seed in 0..6 {
+            let recorded = recorded.clone();
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut overheard = Overheard::default();
+            let client = if seed % 2 == 0 { client_config() } else { searching() };
+            let mut world = World::new(client, camera_config(envelope), seed);
+            world.stranger = Some(Box::new(move |_, datagram| {
+                overheard.listen(datagram);
+                let count = rng.random_range(0..12);
+                (0..count).map(|_| forge(&mut rng, &overheard, envelope, &recorded)).collect()
+            }));
+            world.connect();
+            assert_eq!(world.connected.as_ref().unwrap().address, address(EPHEMERAL));
+            world.astray.clear();
+            world.stream(SyntheticConfig::default(), 10 * SECOND);
+            world.assert_received_all_but(&BTreeSet::new());
+            assert!(world.astray.is_empty(), "seed {seed}: {:?}", world.astray.len());
+            assert_eq!(world.stages.last(), Some(&Stage::Streaming));
+            let stats = world.client.stats();
+            assert!(stats.foreign > 200 && stats.undecryptable > 10, "{stats:?}");
+        }
+    }
+}

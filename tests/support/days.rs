@@ -1,0 +1,202 @@
+//! A camera for days of virtual time: a clock that is not to be trusted, a frame rate that changes, and a network with
+//! jitter, loss and stalls. Times are microseconds since the first frame unless named; clocks begin at a Unix time.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use gstwyze::wyzesrc::timeline::Stream;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+pub const MS: i64 = 1_000;
+pub const S: i64 = 1_000 * MS;
+pub const HOUR: i64 = 3_600 * S;
+pub const DAY: i64 = 24 * HOUR;
+
+/// From one key frame to the next.
+const GROUP: i64 = 2 * S;
+const TRANSIT: i64 = 3 * MS;
+const JITTER: i64 = 12 * MS;
+/// A key frame keeps the network busy for so long.
+const KEY_FRAME: i64 = 40 * MS;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    /// So many millionths faster than true time from now on.
+    Drift(i64),
+    /// On or back, as when a time server is heard.
+    Set(i64),
+    /// The clock stands still from now on, or goes on from where it stood.
+    Stands(bool),
+    /// Frames a second.
+    Rate(i64),
+    /// For so long nothing comes through, and then all of it.
+    Stall(i64),
+}
+
+/// What the camera's clock shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Seconds and microseconds.
+    Whole,
+    /// Seconds that never change, and microseconds that wrap at a million.
+    Marker,
+}
+
+/// A frame as it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arrival {
+    pub arrival: i64,
+    /// True time of capture.
+    pub captured: i64,
+    pub is_video: bool,
+    pub is_key: bool,
+    /// The one before it got lost.
+    pub after_gap: bool,
+    /// As the camera's clock has it.
+    pub seconds: u32,
+    pub microseconds: u32,
+}
+
+impl Arrival {
+    pub fn stream(&self) -> Stream {
+        if self.is_video { Stream::Video } else { Stream::Audio }
+    }
+}
+
+/// Frames in the order of their arrival.
+#[derive(Debug)]
+pub struct Days {
+    form: Form,
+    base: i64,
+    /// What sound lasts that one frame holds; it is stamped with its beginning and sent after its end.
+    pub sound: i64,
+    changes: Vec<(i64, Change)>,
+    length: i64,
+    /// True time of the clock's last step, and nanoseconds that it shows beyond `base`.
+    now: i64,
+    clock: i64,
+    ppm: i64,
+    stands: bool,
+    period: i64,
+    next_video: i64,
+    next_audio: i64,
+    next_key: i64,
+    busy_until: i64,
+    stalled_until: i64,
+    /// Of sound and of picture.
+    after_gap: [bool; 2],
+    in_flight: BinaryHeap<Reverse<Arrival>>,
+    random: u64,
+}
+
+impl Days {
+    /// `base` is what the clock shows first, in Unix seconds.
+    pub fn new(form: Form, base: u32, length: i64, mut changes: Vec<(i64, Change)>) -> Self {
+        changes.sort_by_key(|(at, _)| Reverse(*at));
+        Days {
+            form,
+            base: base.into(),
+            sound: 40 * MS,
+            changes,
+            length,
+            now: 0,
+            clock: 0,
+            ppm: 0,
+            stands: false,
+            period: S / 20,
+            next_video: 0,
+            next_audio: 7 * MS,
+            next_key: 0,
+            busy_until: 0,
+            stalled_until: 0,
+            after_gap: [false; 2],
+            in_flight: BinaryHeap::new(),
+            random: 1,
+        }
+    }
+
+    /// Anything from 0 to below `below`.
+    fn random(&mut self, below: i64) -> i64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as i64 % below
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Drift(ppm) => self.ppm = ppm,
+            Change::Set(by) => self.clock += by * 1_000,
+            Change::Stands(stands) => self.stands = stands,
+            Change::Rate(fps) => self.period = S / fps,
+            Change::Stall(length) => self.stalled_until = self.now + length,
+        }
+    }
+
+    /// Lets the clock go on up to this true time, with all that happens before.
+    fn advance(&mut self, to: i64) {
+        while self.now < to {
+            let next = self.changes.last().map_or(to, |(at, _)| *at).clamp(self.now, to);
+            if !self.stands {
+                let passed = next - self.now;
+                self.clock += passed * 1_000 + passed * self.ppm / 1_000;
+            }
+            self.now = next;
+            while let Some((_, change)) = self.changes.pop_if(|(at, _)| *at <= next) {
+                self.apply(change);
+            }
+        }
+    }
+
+    fn capture(&mut self) {
+        let is_video = self.next_video <= self.next_audio;
+        let captured = self.next_video.min(self.next_audio);
+        self.advance(captured);
+        let is_key = is_video && captured >= self.next_key;
+        match is_video {
+            true => self.next_video += self.period,
+            false => self.next_audio += self.sound,
+        }
+        if is_key {
+            self.next_key += GROUP;
+        }
+        let sent = captured + if is_video { 0 } else { self.sound };
+        let way = TRANSIT + self.random(JITTER) + if is_key { KEY_FRAME } else { 0 };
+        // Nothing overtakes within a stream, and whatever follows a key frame waits behind it.
+        let arrival = (sent + way).max(self.busy_until + 200).max(self.stalled_until);
+        if is_key || arrival == self.stalled_until {
+            self.busy_until = arrival;
+        }
+        // A key frame is sent again until it is there.
+        if self.random(100) == 0 && !is_key {
+            self.after_gap[usize::from(is_video)] = true;
+            return;
+        }
+        let after_gap = std::mem::take(&mut self.after_gap[usize::from(is_video)]);
+        let shown = self.base * 1_000_000 + self.clock / 1_000;
+        let seconds = if self.form == Form::Marker { self.base } else { shown.div_euclid(1_000_000) };
+        self.in_flight.push(Reverse(Arrival {
+            arrival,
+            captured,
+            is_video,
+            is_key,
+            after_gap,
+            // 32 bits are all there is.
+            seconds: seconds as u32,
+            microseconds: shown.rem_euclid(1_000_000) as u32,
+        }));
+    }
+}
+
+impl Iterator for Days {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        loop {
+            let captured = self.next_video.min(self.next_audio);
+            let is_next = |Reverse(first): &Reverse<Arrival>| first.arrival <= captured;
+            if captured >= self.length || self.in_flight.peek().is_some_and(is_next) {
+                return self.in_flight.pop().map(|Reverse(first)| first);
+            }
+            self.capture();
+        }
+    }
+}
