@@ -1,4 +1,6 @@
 //! Who of the cameras answers discovery. Has no socket and no clock.
+//!
+//! An answer is believed here: whether it is the camera's own shows when an element connects.
 
 use crate::account::Camera;
 use crate::identity::DEFAULT_PORT;
@@ -8,6 +10,7 @@ use crate::protocol::wire::SessionId;
 use crate::session::Place;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 struct Sought {
     transport: Transport,
@@ -49,10 +52,11 @@ impl Search {
     }
 
     /// Takes a datagram, whoever it is from.
-    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8]) {
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         for sought in self.sought.iter_mut().flatten().filter(|sought| sought.found.is_none()) {
             // Each decodes it in place.
-            if sought.transport.receive(from, &mut datagram.to_vec(), &mut Stats::default()) == Incoming::Found {
+            let mut datagram = datagram.to_vec();
+            if sought.transport.receive(now, from, &mut datagram, &mut Stats::default()) == Incoming::Found {
                 sought.found = Some(from.ip());
                 // The step that follows would open a session.
                 while sought.transport.poll_transmit().is_some() {}

@@ -198,7 +198,7 @@ impl Watch {
         let mut buffer = [0; DATAGRAM];
         while !search.is_done() && !self.stopped() && Instant::now() < until {
             match socket.recv_from(&mut buffer) {
-                Ok((n, from)) => search.receive(from, &buffer[..n]),
+                Ok((n, from)) => search.receive(Instant::now(), from, &buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait(until)?,
                 // A host that was asked has no camera.
                 Err(e) if socket::is_of_network(&e) => {}
