@@ -140,7 +140,9 @@ fn a_monitor_sees_cameras_come_and_go() {
     // There is not even a folder yet.
     assert!(!Store::open_default().folder().exists());
     monitor.0.start().unwrap();
-    assert!(monitor.listed().is_empty() && has_thread("wyze-devices"));
+    assert!(monitor.listed().is_empty());
+    // It names itself, and its entry outlives it by a moment.
+    wait_until("the thread", || has_thread("wyze-devices"));
 
     let camera = TestCamera::new(synthetic());
     keep(entry("Front Door", &camera));
@@ -172,7 +174,7 @@ fn a_monitor_sees_cameras_come_and_go() {
     assert_eq!(monitor.next_described(true), both("Front Door", true));
 
     monitor.0.stop();
-    assert!(!has_thread("wyze-devices"));
+    wait_until("the thread's end", || !has_thread("wyze-devices"));
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn a_provider_that_is_stopped_leaves_nothing() {
     let devices: Vec<_> = (0..10).flat_map(|_| cycle()).collect();
     assert_eq!(open_files(), before);
     assert!(devices.iter().all(|device| device.upgrade().is_none()));
-    assert!(!has_thread("wyze-devices"));
+    wait_until("the thread's end", || !has_thread("wyze-devices"));
 }
 
 #[test]

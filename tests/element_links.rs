@@ -75,6 +75,7 @@ fn loss_costs_only_the_frames_that_lost_a_packet() {
     let link = LinkConfig { loss: 0.02, ..LinkConfig::default() };
     let camera = recorded(link, Envelope::Transcode, Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Both);
+    player.src.set_property_from_str("on-loss", "pass");
     let got = play(&player, 120);
     let (lost, incomplete) = (player.stat("lost"), player.stat("incomplete"));
     assert!(lost > 0 && incomplete > 0, "{lost} packets, {incomplete} frames");

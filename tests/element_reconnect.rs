@@ -1,10 +1,13 @@
 //! A camera that is lost and comes back.
 
+#[path = "support/connection.rs"]
+mod connection;
 #[path = "support/element.rs"]
 mod support;
 #[path = "support/talk.rs"]
 mod talk;
 
+use connection::*;
 use gst::prelude::*;
 use gstwyze::protocol::wire::codec::CodecId;
 use std::fs;
@@ -27,55 +30,6 @@ fn player(camera: &CameraServer) -> Player {
     let player = Player::new(camera, Link::Both);
     player.src.set_property("stall-timeout", 600u32);
     player
-}
-
-/// What a `wyze-connection` message says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Told {
-    state: String,
-    stage: String,
-    attempt: u32,
-    reason: Option<String>,
-}
-
-fn told(message: &gst::Message) -> Option<Told> {
-    let structure = message.structure().filter(|structure| structure.name() == "wyze-connection")?;
-    Some(Told {
-        state: structure.get("state").unwrap(),
-        stage: structure.get("stage").unwrap(),
-        attempt: structure.get("attempt").unwrap(),
-        reason: structure.get("reason").ok(),
-    })
-}
-
-fn told_of(seen: &Seen) -> Option<Told> {
-    match seen {
-        Seen::Message(message) => told(message),
-        _ => None,
-    }
-}
-
-fn await_state(player: &Player, state: &str) -> Told {
-    player.until(state, |seen| told_of(seen).filter(|told| told.state == state))
-}
-
-/// All that is seen up to as many pictures after the next one that is a discontinuity.
-fn until_again(player: &Player, pictures: usize) -> Vec<(String, gst::Buffer)> {
-    let (mut all, mut left) = (Vec::new(), None);
-    player.until("pictures again", |seen| {
-        if let Seen::Buffer(pad, buffer) = seen {
-            if pad == "video" {
-                left = if is_discont(buffer) { Some(pictures) } else { left.map(|left: usize| left - 1) };
-            }
-            all.push((pad.clone(), buffer.clone()));
-        }
-        (left == Some(0)).then_some(())
-    });
-    all
-}
-
-fn is_resync(buffer: &gst::Buffer) -> bool {
-    buffer.flags().contains(gst::BufferFlags::RESYNC)
 }
 
 #[test]

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  build-essential ca-certificates pkg-config libssl-dev
+  build-essential ca-certificates iproute2 pkg-config libssl-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly

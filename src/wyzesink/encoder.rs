@@ -114,6 +114,9 @@ impl Drop for Encoder {
         if let Some(peer) = self.output.peer() {
             let _ = peer.unlink(&self.output);
         }
+        // What is left on the bus refers to the bin and its elements, which hold the bus.
+        self.bus.set_flushing(true);
+        self.bin.set_bus(None::<&gst::Bus>);
     }
 }
 
@@ -154,4 +157,23 @@ fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
     }
     elements.push(filter(&audio.caps())?);
     Ok(elements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::wire::codec::{AudioFlags, CodecId};
+
+    #[test]
+    fn nothing_is_left_of_an_encoder() {
+        gst::init().unwrap();
+        let caps = "audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels=1".parse().unwrap();
+        let (codec, flags) = (CodecId::MULAW, AudioFlags::new(8000, false).unwrap());
+        let audio = CameraAudio { codec, flags, coding: Coding::Mulaw, rate: 8000, channels: 1 };
+        let encoder = Encoder::new(&caps, audio).unwrap();
+        encoder.encode(gst::Buffer::from_slice([0; 9600])).unwrap();
+        let left = (encoder.bin.downgrade(), encoder.bus.downgrade());
+        drop(encoder);
+        assert!(left.0.upgrade().is_none() && left.1.upgrade().is_none());
+    }
 }

@@ -59,10 +59,20 @@ impl TestCamera {
         options: ServerOptions,
         tolerance: Tolerance,
     ) -> Self {
+        Self::start_at(([127, 0, 0, 1], 0).into(), change, media, options, tolerance)
+    }
+
+    /// On this address.
+    pub fn start_at(
+        listen: SocketAddr,
+        change: impl FnOnce(&mut CameraConfig),
+        media: MediaSource,
+        options: ServerOptions,
+        tolerance: Tolerance,
+    ) -> Self {
         init();
         let mut config = CameraConfig::demo().unwrap();
         change(&mut config);
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         TestCamera { server: CameraServer::start_with(config, listen, media, options).unwrap(), tolerance }
     }
 

@@ -155,6 +155,14 @@ impl CameraServer {
         change(self.station().camera.config_mut());
     }
 
+    /// Changes what is made up, for frames from now on: a `start` that is moved is a clock that jumps. Nothing where the media
+    /// are not synthetic.
+    pub fn change_synthetic(&self, change: impl FnOnce(&mut SyntheticConfig)) {
+        if let Some((_, media)) = &mut self.station().synthetic {
+            change(media.config_mut());
+        }
+    }
+
     /// Both links, for datagrams from now on; a loss of 1 cuts them.
     pub fn set_links(&self, outgoing: LinkConfig, incoming: LinkConfig) {
         let mut station = self.station();

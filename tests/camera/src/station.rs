@@ -40,6 +40,8 @@ pub struct SentFrame {
     pub kind: MediaChannel,
     pub len: usize,
     pub sha256: [u8; 32],
+    /// Datagrams of it that the link to the clients lost.
+    pub lost: u64,
 }
 
 /// A datagram on its way from a client.
@@ -103,15 +105,28 @@ impl Station {
     }
 
     pub fn push_frame(&mut self, now: Instant, frame: &MediaFrame) {
-        if self.camera.streaming_clients() > 0 {
-            let count = if frame.is_audio() { &mut self.stats.audio_frames } else { &mut self.stats.video_frames };
-            *count += 1;
-            if self.options.record_frames {
-                let (kind, len, sha256) = (frame.kind, frame.data.len(), sha256(&frame.data));
-                self.sent_frames.push(SentFrame { kind, len, sha256 });
-            }
-        }
+        self.send_on(now);
+        let is_sent = self.camera.streaming_clients() > 0;
+        let lost_before = self.outgoing.stats().lost;
         self.camera.push_frame(now, frame);
+        self.send_on(now);
+        if !is_sent {
+            return;
+        }
+        let count = if frame.is_audio() { &mut self.stats.audio_frames } else { &mut self.stats.video_frames };
+        *count += 1;
+        if self.options.record_frames {
+            let (kind, len, sha256) = (frame.kind, frame.data.len(), sha256(&frame.data));
+            let lost = self.outgoing.stats().lost - lost_before;
+            self.sent_frames.push(SentFrame { kind, len, sha256, lost });
+        }
+    }
+
+    /// Puts what the camera says on the link.
+    fn send_on(&mut self, now: Instant) {
+        while let Some(transmit) = self.camera.poll_transmit() {
+            self.outgoing.send(now, transmit);
+        }
     }
 
     pub fn reboot(&mut self, now: Instant, downtime: Duration) {
@@ -129,9 +144,7 @@ impl Station {
         }
         self.handle_events();
         self.push_synthetic(now);
-        while let Some(transmit) = self.camera.poll_transmit() {
-            self.outgoing.send(now, transmit);
-        }
+        self.send_on(now);
     }
 
     /// The next datagram to send, in bursts.

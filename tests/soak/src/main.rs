@@ -1,0 +1,207 @@
+//! Simulated cameras in changing weather, and elements that watch and talk to them for hours.
+//!
+//! From time to time all elements are ended, and what the process holds then is counted: any thread, descriptor or session more
+//! than the first time, or memory that grows from time to time, is a leak.
+
+mod census;
+mod ledger;
+mod soak_camera;
+mod viewer;
+
+use census::Census;
+use clap::{Parser, ValueEnum};
+use ledger::Ledger;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use soak_camera::SoakCamera;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+type Error = Box<dyn std::error::Error>;
+
+const TICK: Duration = Duration::from_millis(50);
+const STATUS: Duration = Duration::from_secs(60);
+/// In a run that is this long or longer, things take their full time.
+const FULL: f64 = 600.0;
+/// How long the idle threads of pools take to end.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// Runs simulated cameras on this machine for hours, with bad networks, reboots and clocks that jump, and elements that are
+/// restarted at random. Fails on a leak (memory, threads, descriptors, sessions), a stall, an error, or a PTS that does not grow.
+#[derive(Parser)]
+#[command(name = "tests/soak.sh")]
+struct Arguments {
+    /// How many cameras
+    #[arg(short = 'n', long, default_value_t = 4, value_name = "CAMERAS")]
+    cameras: usize,
+    /// How long, in hours; 0.01 is 36 s
+    #[arg(short = 't', long, default_value_t = 1.0, value_name = "HOURS")]
+    hours: f64,
+    /// Which course to take; the default is another one every time
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A camera that is there must send pictures and sound again within as many seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    stall_limit: u64,
+    /// How many seconds elements that are ended may take to be gone
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    rest: u64,
+    /// Do wrong on purpose, to see that it is found
+    #[arg(long, hide = true)]
+    plant: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fault {
+    Memory,
+    Thread,
+    Descriptor,
+    Stall,
+    Pts,
+}
+
+struct Soak {
+    cameras: Vec<SoakCamera>,
+    ledger: Arc<Ledger>,
+    rng: StdRng,
+    censuses: Vec<Census>,
+    stall_limit: Duration,
+    rest: Duration,
+    plant: Option<Fault>,
+    started: Instant,
+}
+
+impl Soak {
+    fn new(arguments: &Arguments, seed: u64) -> Result<Self, Error> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let ledger = Arc::new(Ledger::default());
+        let scale = (arguments.hours * 3600.0 / FULL).clamp(0.1, 1.0);
+        let cameras: Result<_, _> =
+            (0..arguments.cameras).map(|number| SoakCamera::new(number, scale, &ledger, &mut rng)).collect();
+        Ok(Soak {
+            cameras: cameras?,
+            ledger,
+            rng,
+            censuses: Vec::new(),
+            stall_limit: Duration::from_secs(arguments.stall_limit),
+            rest: Duration::from_secs(arguments.rest),
+            plant: arguments.plant,
+            started: Instant::now(),
+        })
+    }
+
+    fn run(&mut self, length: Duration) -> Result<(), Error> {
+        let every = (length / 12).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        self.cameras.iter_mut().for_each(|camera| camera.warm_up(&mut self.rng));
+        self.take_census()?;
+        let (mut next_census, mut next_status) = (Instant::now() + every, self.started + STATUS);
+        while self.started.elapsed() < length {
+            self.advance(false);
+            let now = Instant::now();
+            if now >= next_census {
+                self.take_census()?;
+                next_census = now + every;
+            }
+            if now >= next_status {
+                self.print_status()?;
+                next_status += STATUS;
+            }
+        }
+        self.take_census()?;
+        let mut entries = self.ledger.open();
+        census::leaks(&self.censuses).into_iter().for_each(|leak| entries.fail(leak));
+        Ok(())
+    }
+
+    fn advance(&mut self, calm: bool) {
+        for camera in &mut self.cameras {
+            camera.advance(calm, self.stall_limit, &mut self.rng);
+        }
+        std::thread::sleep(TICK);
+    }
+
+    /// Lets the cameras come back, ends all elements, and counts what is left.
+    fn take_census(&mut self) -> Result<(), Error> {
+        self.do_wrong()?;
+        let patience = Instant::now() + self.stall_limit + self.rest;
+        while !self.cameras.iter().all(SoakCamera::is_settled) && Instant::now() < patience {
+            self.advance(true);
+        }
+        self.cameras.iter_mut().for_each(SoakCamera::rest);
+        let (settled, until) = (Instant::now() + SETTLING, Instant::now() + self.rest);
+        let census = loop {
+            let census = Census::take()?;
+            let clients: usize = self.cameras.iter().map(SoakCamera::clients).sum();
+            let is_at_rest = match self.censuses.first() {
+                Some(first) => census.is_within(first),
+                None => census.sessions == 0 && Instant::now() > settled,
+            };
+            if is_at_rest && clients == 0 {
+                break census;
+            }
+            if Instant::now() > until {
+                let first = self.censuses.first().map_or("none before".to_owned(), Census::to_string);
+                let left = format!("left behind at rest: {census}, {clients} clients; at first {first}");
+                self.ledger.open().fail(left);
+                println!("descriptors: {}", census::descriptors()?.join(" "));
+                break census;
+            }
+            std::thread::sleep(TICK);
+        };
+        self.censuses.push(census);
+        Ok(())
+    }
+
+    fn do_wrong(&mut self) -> Result<(), Error> {
+        match self.plant {
+            Some(Fault::Memory) => drop(Box::leak(vec![1u8; 32 << 20].into_boxed_slice())),
+            Some(Fault::Thread) => drop(std::thread::spawn(std::thread::park)),
+            Some(Fault::Descriptor) => std::mem::forget(std::fs::File::open("/dev/null")?),
+            Some(Fault::Stall) => self.cameras[0].plant_stall(),
+            Some(Fault::Pts) => self.cameras[0].plant_pts(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn print_status(&self) -> Result<(), Error> {
+        let entries = self.ledger.open();
+        println!(
+            "{:4} min: {} frames, {} reboots, {} silences, {} reconnections, {} restarts, resident {} KiB, {} failures",
+            self.started.elapsed().as_secs() / 60,
+            entries.video_frames + entries.audio_frames,
+            entries.reboots,
+            entries.silences,
+            entries.reconnects,
+            entries.restarts,
+            census::resident_memory()?,
+            entries.failures(),
+        );
+        Ok(())
+    }
+
+    fn print_summary(&self) {
+        let took = self.started.elapsed();
+        let cpu = census::cpu_time().as_secs_f64() / took.as_secs_f64();
+        println!("{} cameras for {:.2} h, {cpu:.2} of a processor", self.cameras.len(), took.as_secs_f64() / 3600.0);
+        for (when, census) in [("at first", self.censuses.first()), ("at the end", self.censuses.last())] {
+            println!("at rest {when}: {}", census.map(Census::to_string).unwrap_or_default());
+        }
+        print!("{}", self.ledger.open());
+    }
+}
+
+fn main() -> Result<ExitCode, Error> {
+    let arguments = Arguments::parse();
+    gst::init()?;
+    gstwyze::plugin_register_static()?;
+    let seed = arguments.seed.unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
+    println!("soak: {} cameras, {} h, seed {seed}", arguments.cameras, arguments.hours);
+    let mut soak = Soak::new(&arguments, seed)?;
+    soak.run(Duration::from_secs_f64(arguments.hours * 3600.0))?;
+    soak.print_summary();
+    let failures = soak.ledger.open().failures();
+    println!("{}", if failures == 0 { "passed" } else { "failed" });
+    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
