@@ -6,7 +6,7 @@ use gst::glib;
 
 pub mod account;
 pub mod device_provider;
-mod identity;
+pub mod identity;
 pub mod protocol;
 mod report;
 pub mod session;
