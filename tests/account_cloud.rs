@@ -268,8 +268,7 @@ fn household() -> Value {
     doorbell["product_type"] = "Doorbell".into();
     let mut v4 = device("Attic", "HL_CAM4", "2CAA8E000005", "FOURUID1111111111111", "v4key12345678901", "0.0.0.0");
     v4["device_params"]["dtls"] = 0.into();
-    let mut old =
-        device("Cellar", "WYZE_CAKP2JFUS", "2CAA8E000006", "OLD3UID1111111111111", "v3key12345678901", "10.0.0.6");
+    let mut old = device("Cellar", "WYZEC1", "2CAA8E000006", "OLD3UID1111111111111", "v3key12345678901", "10.0.0.6");
     old["device_params"]["dtls"] = 0.into();
     let gwell = json!({
         "mac": "GW_GC1_80482C", "nickname": " ", "product_model": "GW_GC1", "product_type": "Camera",

@@ -272,6 +272,7 @@ fn what_cannot_be_streamed_from_says_why() {
     };
     assert_eq!(with(&|_| {}), None);
     assert_eq!(with(&|camera| camera.model = String::new()), None);
+    assert_eq!(with(&|camera| camera.dtls = Some(false)), None, "by itself that is not believed");
     assert_eq!(with(&|camera| (camera.model, camera.dtls) = ("WYZEC1".into(), Some(true))), None);
     let says = |word: &str, change: &dyn Fn(&mut Camera)| {
         let why = with(change).unwrap_or_else(|| panic!("{word}"));
@@ -282,7 +283,7 @@ fn what_cannot_be_streamed_from_says_why() {
     says("base station", &|camera| camera.model = "WVOD1".into());
     says("base station", &|camera| camera.base_station = full().base_station);
     says("DTLS", &|camera| camera.model = "WYZEC1".into());
-    says("DTLS", &|camera| camera.dtls = Some(false));
+    says("DTLS", &|camera| (camera.model, camera.dtls) = ("WYZEC1".into(), Some(false)));
     says("not known", &|camera| camera.enr = "".into());
     says("malformed", &|camera| camera.uid = "short".into());
 }

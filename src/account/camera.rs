@@ -80,7 +80,7 @@ pub struct Camera {
     /// The UDP port of discovery, where it is another than all cameras'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Whether its firmware speaks DTLS, where the account says so.
+    /// Whether its firmware speaks DTLS, by what the account says. It has been seen to deny it of cameras that do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtls: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ impl Camera {
             Some("speaks another protocol (WebRTC or the like)")
         } else if BEHIND_BASE_STATION.contains(&model) || self.base_station.is_some() {
             Some("battery camera behind a base station: it has to be woken first, which is not supported")
-        } else if self.dtls == Some(false) || (self.dtls.is_none() && WITHOUT_DTLS.contains(&model)) {
+        } else if self.dtls != Some(true) && WITHOUT_DTLS.contains(&model) {
             Some("its firmware does not speak DTLS: update it")
         } else if self.uid.is_empty() || self.enr.is_empty() || self.mac.is_empty() {
             Some("UID, ENR or MAC is not known")

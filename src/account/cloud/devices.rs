@@ -9,8 +9,6 @@ use std::net::Ipv4Addr;
 /// Product types of what has a picture.
 const CAMERAS: [&str; 2] = ["Camera", "Doorbell"];
 const BASE_STATION: &str = "BaseStation";
-/// The account says of it that it speaks no DTLS, whatever its firmware does.
-const WRONG_DTLS: &str = "HL_CAM4";
 
 impl Cloud {
     /// The account's cameras, those that cannot be streamed from too, in the account's order.
@@ -40,7 +38,6 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         name => name.to_owned(),
     };
     let (base_station, own_host) = base_station(device, all)?;
-    let dtls = parameters.get("dtls").number().map(|dtls| dtls != 0);
     Ok(Camera {
         name,
         uid: value(device, &parameters, "p2p_id")?.into(),
@@ -52,7 +49,7 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
             Some(_) => own_host,
             None => address(value(device, &parameters, "ip")?),
         },
-        dtls: dtls.filter(|dtls| *dtls || model != WRONG_DTLS),
+        dtls: parameters.get("dtls").number().map(|dtls| dtls != 0),
         model,
         base_station,
         origin: Origin::Account,
