@@ -4,7 +4,9 @@
 
 use gst::glib;
 
-mod identity;
+pub mod account;
+pub mod device_provider;
+pub mod identity;
 pub mod protocol;
 mod report;
 pub mod session;
@@ -13,7 +15,8 @@ pub mod wyzesrc;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     wyzesrc::register(plugin)?;
-    wyzesink::register(plugin)
+    wyzesink::register(plugin)?;
+    device_provider::register(plugin)
 }
 
 gst::plugin_define!(

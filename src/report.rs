@@ -1,5 +1,6 @@
 //! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
 
+use crate::identity::IdentityError;
 use crate::protocol::client::Event;
 use crate::protocol::error::{Error, Remedy, Stage};
 use crate::session::{Conflict, JoinError};
@@ -101,6 +102,15 @@ pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
             Remedy::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
         }
     });
+}
+
+/// What is wrong with how the camera is named.
+pub fn identity_error(error: &IdentityError) -> gst::ErrorMessage {
+    match error {
+        IdentityError::Lookup(_) => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
+        IdentityError::Store(_) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        _ => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+    }
 }
 
 /// What keeps an element from starting.

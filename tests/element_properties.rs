@@ -35,6 +35,7 @@ enum Mutable {
 fn table() -> Vec<(&'static str, Kind, Mutable)> {
     use Kind::*;
     vec![
+        ("camera", Text("Front Door"), Mutable::Ready),
         ("uid", Text(DEMO_UID), Mutable::Ready),
         ("enr", Text(DEMO_ENR), Mutable::Ready),
         ("mac", Text(DEMO_MAC), Mutable::Ready),

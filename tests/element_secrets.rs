@@ -10,6 +10,7 @@ use support::*;
 use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID, ServerOptions};
 
 const OTHER_ENR: &str = "anotherKeyThanIt";
+const MAC_WITH_COLONS: &str = "AA:BB:CC:DD:EE:FF";
 
 #[test]
 fn no_log_message_stats_or_info_has_a_secret() {
@@ -19,7 +20,7 @@ fn no_log_message_stats_or_info_has_a_secret() {
         let credentials = Credentials::new(DEMO_UID, enr, DEMO_MAC).unwrap();
         String::from_utf8_lossy(credentials.auth_key().bytes()).into_owned()
     };
-    let secrets = [DEMO_UID, DEMO_ENR, DEMO_MAC, OTHER_ENR].map(str::to_owned).to_vec();
+    let secrets = [DEMO_UID, DEMO_ENR, DEMO_MAC, MAC_WITH_COLONS, OTHER_ENR].map(str::to_owned).to_vec();
     let secrets = [secrets, vec![auth_key(DEMO_ENR), auth_key(OTHER_ENR)]].concat();
     let scan = {
         let secrets = secrets.clone();
@@ -51,6 +52,9 @@ fn no_log_message_stats_or_info_has_a_secret() {
     player.src.set_property("uid", DEMO_UID);
     player.end();
     player.stop();
+    for key in [DEMO_UID, DEMO_MAC, MAC_WITH_COLONS] {
+        player.src.set_property("camera", key);
+    }
     texts.push(player.src.property::<gst::Structure>("camera-info").to_string());
     player.src.set_property("uri", format!("{}&unknown=1", uri(&camera)));
     // Refused, with a secret in what was refused.

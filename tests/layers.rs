@@ -37,6 +37,18 @@ fn the_protocol_has_no_gstreamer_socket_thread_or_clock() {
 }
 
 #[test]
+fn the_camera_store_knows_no_element_or_session() {
+    assert_free_of("account", &["gst::prelude", "crate::identity", "crate::session", "crate::wyzes"]);
+}
+
+#[test]
 fn the_session_has_no_gstreamer() {
     assert_free_of("session", &["gst::", "glib", "crate::wyzesrc", "crate::wyzesink"]);
+}
+
+#[test]
+fn only_the_program_asks_the_cloud() {
+    for folder in ["protocol", "session", "identity", "wyzesrc", "wyzesink", "device_provider"] {
+        assert_free_of(folder, &["cloud::", "Access::", "ureq", "TcpStream"]);
+    }
 }

@@ -1,11 +1,14 @@
 //! Which camera, and where: the properties that all elements of a camera share, and their URI.
 
+mod stored;
 mod uri;
 
+use crate::account::{self, LookupError, StoreError};
 use crate::protocol::credentials::{CredentialError, Credentials};
 use crate::session::Place;
 use gst::glib;
 use gst::prelude::*;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub use uri::{SCHEME, UriError, apply, format, parse_milliseconds, set_uri};
@@ -18,6 +21,8 @@ pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
 /// What is set so far; checked as a whole by [`Identity::credentials`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// The name, MAC or UID of a camera in the store.
+    pub camera: Option<String>,
     pub uid: Option<String>,
     pub enr: Option<String>,
     pub mac: Option<String>,
@@ -25,6 +30,8 @@ pub struct Identity {
     pub port: u16,
     pub interface: Option<String>,
     pub model: Option<String>,
+    /// Where the camera was last, which is asked first. No property: the store tells it.
+    pub known: Option<Ipv4Addr>,
     pub connect_timeout: Duration,
     /// Negative for no limit.
     pub reconnect_attempts: i32,
@@ -33,6 +40,7 @@ pub struct Identity {
 impl Default for Identity {
     fn default() -> Self {
         Identity {
+            camera: None,
             uid: None,
             enr: None,
             mac: None,
@@ -40,6 +48,7 @@ impl Default for Identity {
             port: DEFAULT_PORT,
             interface: None,
             model: None,
+            known: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             reconnect_attempts: DEFAULT_RECONNECT_ATTEMPTS,
         }
@@ -47,12 +56,18 @@ impl Default for Identity {
 }
 
 /// What has to be set before an element can start.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     #[error(
-        "{0} is not set: the camera is known by uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
+        "{0} is not set: name a camera of the store (camera=NAME, wyze-cameras list), or give uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
     )]
     Missing(&'static str),
+    #[error("camera: {0}")]
+    Lookup(#[from] LookupError),
+    #[error("camera: {0}")]
+    Store(#[from] StoreError),
+    #[error("camera: {name:?} cannot be streamed from: {why}")]
+    Obstacle { name: String, why: &'static str },
     #[error(transparent)]
     Malformed(#[from] CredentialError),
 }
@@ -65,7 +80,8 @@ impl Identity {
     }
 
     pub fn place(&self) -> Place {
-        Place { host: self.host.clone(), port: self.port, interface: self.interface.clone() }
+        let (host, interface) = (self.host.clone(), self.interface.clone());
+        Place { host, port: self.port, known: self.known, interface }
     }
 
     /// `None` for no limit.
@@ -79,6 +95,7 @@ impl Identity {
             |name, nick, blurb| glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build();
         let number = |name, nick, blurb| glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).mutable_ready();
         vec![
+            text("camera", "Camera", "The camera's name, MAC or UID in the store, which gives all of the below that is not set"),
             text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
             text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),
             text("mac", "MAC", "The camera's MAC address, 12 hexadecimal digits"),
@@ -109,6 +126,7 @@ impl Identity {
         let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
         let number = || value.get::<u32>().unwrap_or_default();
         match name {
+            "camera" => self.camera = text(),
             "uid" => self.uid = text(),
             "enr" => self.enr = text(),
             "mac" => self.mac = text(),
@@ -127,6 +145,7 @@ impl Identity {
     /// `None` where the property is none of these.
     pub fn property(&self, name: &str) -> Option<glib::Value> {
         Some(match name {
+            "camera" => self.camera.to_value(),
             "uid" => self.uid.to_value(),
             "enr" => self.enr.to_value(),
             "mac" => self.mac.to_value(),
@@ -141,9 +160,10 @@ impl Identity {
     }
 }
 
-/// True for properties whose values stay out of logs.
-pub fn is_secret(property: &str) -> bool {
-    matches!(property, "uid" | "enr" | "mac")
+/// True where the value stays out of logs. A camera may be named by its UID or MAC.
+pub fn is_secret(property: &str, value: &glib::Value) -> bool {
+    let is_key = || value.get::<&str>().is_ok_and(account::looks_secret);
+    matches!(property, "uid" | "enr" | "mac") || property == "camera" && is_key()
 }
 
 pub fn milliseconds(duration: Duration) -> u32 {

@@ -1,4 +1,5 @@
-//! `wyze://HOST[:PORT]?uid=…&enr=…&mac=…&…`, as go2rtc writes it, and with each element's properties as further keys.
+//! `wyze://HOST[:PORT]?uid=…&enr=…&mac=…&…`, as go2rtc writes it, or `wyze:///NAME` for a camera of the store; each with
+//! the element's properties as further keys.
 
 use super::{DEFAULT_PORT, Identity, milliseconds};
 use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
@@ -18,7 +19,9 @@ pub enum UriError {
     Scheme,
     #[error("the host or port is malformed: wyze://HOST:PORT?…, or wyze://?… to search the network")]
     Authority,
-    #[error("a path has no meaning here: wyze://HOST:PORT?uid=…&enr=…&mac=…")]
+    #[error(
+        "a path names a camera of the store, and has no host before it: wyze:///NAME, or wyze://HOST:PORT?uid=…&enr=…&mac=…"
+    )]
     Path,
     #[error("{0} is malformed")]
     Value(&'static str),
@@ -28,7 +31,7 @@ pub enum UriError {
     NoDtls,
 }
 
-/// Puts what a URI says into `identity`; what it leaves out stays, but for host and port. Keys that are not the identity's
+/// Puts what a URI says into `identity`; what it leaves out stays, but for host, port and camera. Keys that are not the identity's
 /// go to `further`, which is false for one that it does not know either; those are returned. Nothing changes on an error,
 /// as long as `further` works on a copy.
 pub fn apply(
@@ -43,10 +46,12 @@ pub fn apply(
     let rest = rest.split('#').next().unwrap_or_default();
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
-    if !path.is_empty() {
+    if !path.is_empty() && !authority.is_empty() {
         return Err(UriError::Path);
     }
     let mut new = identity.clone();
+    let name = percent_decode_str(path).decode_utf8().map_err(|_| UriError::Value("the camera's name"))?;
+    new.camera = Some(name.into_owned()).filter(|name| !name.is_empty());
     (new.host, new.port) = parse_authority(authority)?;
     let mut unknown = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -95,6 +100,7 @@ fn parse_authority(authority: &str) -> Result<(Option<String>, u16), UriError> {
 fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, UriError> {
     let text = || Some(value.to_owned());
     match key {
+        "camera" => identity.camera = text().filter(|name| !name.is_empty()),
         "uid" => {
             Uid::new(value)?;
             identity.uid = text();
@@ -133,7 +139,7 @@ pub fn format(
     identity: &Identity,
     further: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Option<String> {
-    if identity.uid.is_none() && identity.host.is_none() {
+    if identity.uid.is_none() && identity.host.is_none() && identity.camera.is_none() {
         return None;
     }
     let default = Identity::default();
@@ -142,8 +148,16 @@ pub fn format(
         // Writing to a String cannot fail.
         let _ = write!(uri, ":{}", identity.port);
     }
+    let mut camera = identity.camera.clone();
+    if identity.host.is_none()
+        && identity.port == default.port
+        && let Some(name) = camera.take()
+    {
+        let _ = write!(uri, "/{}", utf8_percent_encode(&name, ENCODED));
+    }
     let (timeout, attempts) = (identity.connect_timeout, identity.reconnect_attempts);
     let own = [
+        ("camera", camera),
         ("uid", identity.uid.clone()),
         ("enr", identity.enr.clone()),
         ("mac", identity.mac.clone()),

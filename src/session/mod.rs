@@ -13,7 +13,7 @@ mod backoff;
 mod driver;
 mod members;
 mod registry;
-mod socket;
+pub(crate) mod socket;
 mod targets;
 
 use crate::protocol::client::Config;
@@ -24,7 +24,7 @@ use crate::protocol::talk::TalkAudio;
 use members::{MemberId, Observer};
 use mio::{Poll, Waker};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -32,6 +32,7 @@ use std::time::Duration;
 
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
+pub(crate) use targets::search_addresses;
 
 /// The first re-send of the handshake, for [`Config::dtls_first_resend`].
 pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
@@ -41,6 +42,8 @@ pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 pub struct Place {
     /// An IPv4 address or a name; `None` searches the network by broadcast.
     pub host: Option<String>,
+    /// Where the camera was last, for the search.
+    pub known: Option<Ipv4Addr>,
     pub port: u16,
     /// The name of the only network interface to use; `None` for any.
     pub interface: Option<String>,

@@ -33,7 +33,8 @@ impl Entry {
     /// Takes over what a new member brings to a running session, and tells where it differs from the others'.
     fn adapt(&mut self, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        if self.place != *place {
+        // What the store knew when each was started may differ.
+        if self.place != (Place { known: self.place.known, ..place.clone() }) {
             conflicts.push(Conflict::Place);
         }
         if let Some(wish) = video_wish {

@@ -11,7 +11,7 @@ use std::thread;
 pub fn find(place: &Place, shared: &Arc<Shared>) {
     let port = place.port;
     let Some(host) = place.host.clone() else {
-        shared.request(|requests| requests.resolved = Some(Ok(broadcast_addresses(place))));
+        shared.request(|requests| requests.resolved = Some(Ok(search_addresses(place))));
         return;
     };
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
@@ -39,6 +39,15 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
 }
 
+/// Where to search for a camera: on all networks, and where it was last. One that was on this machine is a simulated one, or
+/// forwarded, and no network knows of it.
+pub fn search_addresses(place: &Place) -> Vec<SocketAddr> {
+    let last = place.known.map(|ip| SocketAddr::new(ip.into(), place.port));
+    let is_here = place.known.is_some_and(|ip| ip.is_loopback());
+    let networks = if is_here { Vec::new() } else { broadcast_addresses(place) };
+    networks.into_iter().chain(last).collect()
+}
+
 /// The broadcast address of every IPv4 interface that is to be used, and the one that means all.
 pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
     let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
@@ -58,13 +67,27 @@ pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
 mod tests {
     use super::*;
 
+    fn place(known: Option<Ipv4Addr>) -> Place {
+        Place { host: None, port: 32761, known, interface: None }
+    }
+
     #[test]
     fn a_search_covers_every_network_and_has_no_address_twice() {
-        let addresses = broadcast_addresses(&Place { host: None, port: 32761, interface: None });
+        let addresses = broadcast_addresses(&place(None));
         assert!(addresses.contains(&SocketAddr::from(([255, 255, 255, 255], 32761))));
         let mut unique = addresses.clone();
         unique.dedup();
         assert_eq!(addresses, unique);
+    }
+
+    #[test]
+    fn a_camera_is_asked_where_it_was_besides_a_search_unless_that_is_this_machine() {
+        let networks = broadcast_addresses(&place(None));
+        let [away, here] = [[192, 168, 1, 20], [127, 0, 0, 1]].map(Ipv4Addr::from);
+        let addresses = search_addresses(&place(Some(away)));
+        assert_eq!(addresses, [networks.clone(), vec![SocketAddr::from((away, 32761))]].concat());
+        assert_eq!(search_addresses(&place(Some(here))), [SocketAddr::from((here, 32761))]);
+        assert_eq!(search_addresses(&place(None)), networks);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl ObjectImpl for WyzeSink {
             properties.extend([
                 glib::ParamSpecString::builder("uri")
                     .nick("URI")
-                    .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…")
+                    .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…, or wyze:///CAMERA")
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
@@ -98,7 +98,7 @@ impl ObjectImpl for WyzeSink {
             return;
         }
         lock(&self.settings).set_property(name, value);
-        match identity::is_secret(name) {
+        match identity::is_secret(name, value) {
             true => gst::info!(CAT, imp = self, "{name} set"),
             false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
         }
@@ -324,7 +324,8 @@ impl WyzeSink {
 
     fn join(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let credentials = settings.credentials().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+        let (settings, mut stored) = settings.filled().map_err(|e| report::identity_error(&e))?;
+        let credentials = settings.credentials().map_err(|e| report::identity_error(&e))?;
         let element = self.obj();
         let talker = Talker::new(&element, settings.connect_timeout);
         let config = Config {
@@ -345,6 +346,9 @@ impl WyzeSink {
         let observe = move |event| {
             if let (Some(talker), Some(element)) = (observer.upgrade(), weak.upgrade()) {
                 connection.follow(&element, &event, matches!(event, Event::Talk(TalkEvent::Ready)));
+                if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
+                    stored.found_at(camera.address.ip(), &element, *CAT);
+                }
                 talker.handle(event);
             }
         };

@@ -4,7 +4,7 @@
  * @short_description: Sound for the speaker of a Wyze camera
  *
  * `wyzesink` plays sound on the speaker of a Wyze camera on the local network (talk-back). The camera is known by its UID,
- * ENR and MAC, by the same properties and URI as `wyzesrc`. Where other elements of the process use the same
+ * ENR and MAC or by its name in the camera store, by the same properties and URI as `wyzesrc`. Where other elements of the process use the same
  * camera, they share one session; alone, the sink has the camera send neither picture nor sound.
  *
  * Raw sound of any format is converted to what the camera speaks, which is what its own microphone sends: for a moment the

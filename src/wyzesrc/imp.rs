@@ -69,7 +69,9 @@ fn properties() -> Vec<glib::ParamSpec> {
     let own = [
         glib::ParamSpecString::builder("uri")
             .nick("URI")
-            .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd")
+            .blurb(
+                "All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd, or wyze:///CAMERA",
+            )
             .mutable_ready()
             .build(),
         switch("video", "Video", "Whether the camera is asked for video"),
@@ -140,7 +142,7 @@ impl ObjectImpl for WyzeSrc {
         }
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
-        match identity::is_secret(name) {
+        match identity::is_secret(name, value) {
             true => gst::info!(CAT, imp = self, "{name} set"),
             false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
         }
@@ -313,7 +315,9 @@ impl WyzeSrc {
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
+        let mut settings = lock(&self.settings).clone();
+        let (identity, mut stored) = settings.identity.filled().map_err(|e| report::identity_error(&e))?;
+        settings.identity = identity;
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let element = self.obj();
         let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
@@ -324,6 +328,9 @@ impl WyzeSrc {
             let Some(element) = weak.upgrade() else { return };
             // Without the lock, as an application may look at properties from within a message.
             connection.follow(&element, &event, matches!(event, Event::Frame(_)));
+            if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
+                stored.found_at(camera.address.ip(), &element, *CAT);
+            }
             if let Event::Stage(stage) = event {
                 gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
                 report::stage(&element, stage);

@@ -5,7 +5,8 @@
  *
  * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and
  * gives its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. The camera is
- * known by its UID, ENR and MAC. Without a host, it is looked for by broadcast.
+ * known by its UID, ENR and MAC, or by the name that it has in the camera store, which gives these. Without a host, it is
+ * looked for by broadcast.
  *
  * Time stamps come from the camera: both pads share its capture clock, mapped once to the pipeline's clock and kept in
  * step with it.
@@ -16,6 +17,9 @@
  *
  * ## Example launch lines
  *
+ * |[
+ * gst-launch-1.0 wyzesrc camera="Front Door" ! decodebin ! autovideosink
+ * ]| Shows the picture of a camera of the store.
  * |[
  * gst-launch-1.0 wyzesrc uid=... enr=... mac=... ! decodebin ! autovideosink
  * ]| Shows the picture.

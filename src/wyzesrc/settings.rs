@@ -89,7 +89,7 @@ impl Default for Settings {
 }
 
 /// What has to be set before the element can start.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_a_camera_of_the_store_and_another_uri_forgets_it() {
+        let mut settings = applied("wyze:///Front%20Door?subtype=sd").unwrap();
+        assert_eq!(settings.identity.camera.as_deref(), Some("Front Door"));
+        assert_eq!(settings.identity.host, None);
+        apply("wyze://cam?uid=HSBJYB5HSETGCDWD111A", &mut settings).unwrap();
+        assert_eq!(settings.identity.camera, None);
+        assert_eq!(applied("wyze://cam?camera=Front%20Door").unwrap().identity.camera.as_deref(), Some("Front Door"));
+    }
+
+    #[test]
     fn a_plus_in_an_enr_need_not_be_encoded() {
         let settings = applied("wyze://cam?enr=a+b/c=dddddddddddd").unwrap();
         assert_eq!(settings.identity.enr.as_deref(), Some("a+b/c=dddddddddddd"));
@@ -126,6 +136,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let identity = Identity {
+            camera: Some("Front Door".into()),
             uid: Some("HSBJYB5HSETGCDWD111A".into()),
             enr: Some("ZN1kiR0gShYL5SN3PkZjLi+4Ufh1ReOS/=".into()),
             mac: Some("AABBCCDDEEFF".into()),
@@ -133,6 +144,7 @@ mod tests {
             interface: Some("wlan0".into()),
             port: 4000,
             model: Some("HL_CAM4".into()),
+            known: None,
             connect_timeout: Duration::from_secs(3),
             reconnect_attempts: 7,
         };
@@ -149,6 +161,10 @@ mod tests {
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
+        let identity = Identity { camera: Some("Büro 1/2?".into()), ..Identity::default() };
+        let settings = Settings { identity, ..Settings::default() };
+        assert_eq!(format(&settings).as_deref(), Some("wyze:///B%C3%BCro%201%2F2%3F"));
+        assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         let identity = Identity { uid: Some("x".into()), ..Identity::default() };
         assert!(format(&Settings { identity, ..Settings::default() }).unwrap().starts_with("wyze://?uid="));
     }
@@ -171,6 +187,7 @@ mod tests {
             ("wyze://cam?on-loss=never", UriError::Value("on-loss")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
+            ("wyze:///%FF", UriError::Value("the camera's name")),
             ("wyze://cam?model=%FF", UriError::Value("a value's encoding")),
         ] {
             let mut settings = Settings::default();

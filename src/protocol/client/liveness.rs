@@ -105,7 +105,11 @@ impl Client {
     /// How far the attempt came counts before who answered, and that before nobody.
     fn not_found(&self) -> Error {
         let wrong_key = || self.transport.wrong_key_from.map(|from| Error::WrongAuthKey { from });
-        let refused = || self.refused_by.map(|from| Error::PortUnreachable { from });
+        // Of a search everywhere, one host that has no camera says little.
+        let refused = || {
+            let from = self.refused_by.filter(|_| self.transport.targets().len() == 1)?;
+            Some(Error::PortUnreachable { from })
+        };
         let nobody = || Error::NoAnswer { probed: self.transport.targets().to_vec() };
         self.setback.clone().or_else(wrong_key).or_else(refused).unwrap_or_else(nobody)
     }

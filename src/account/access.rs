@@ -1,0 +1,155 @@
+//! The account as it is kept between runs: tokens, and when the cloud may be asked again.
+
+use super::camera::{Camera, Cameras, Origin};
+use super::cloud::{Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, new_phone_id};
+use super::store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("nobody is logged in: run wyze-cameras login")]
+    LoggedOut,
+}
+
+/// What is in the tokens' file. It stays after a logout, so that a login that failed before is not forgotten.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Kept {
+    phone_id: String,
+    tokens: Option<Granted>,
+    login: LoginWindow,
+    limits: Limits,
+}
+
+/// The way to an account: a cloud, and a store that remembers what that said.
+pub struct Access<'a> {
+    store: &'a Store,
+    cloud: Cloud,
+    phone_id: String,
+}
+
+impl<'a> Access<'a> {
+    pub fn new(store: &'a Store, hosts: Hosts) -> Result<Self, AccessError> {
+        let kept: Kept = store.tokens()?.unwrap_or_default();
+        let phone_id = if kept.phone_id.is_empty() { new_phone_id() } else { kept.phone_id };
+        let cloud = Cloud::new(hosts, &phone_id, kept.limits)?;
+        Ok(Access { store, cloud, phone_id })
+    }
+
+    /// Logs in, unless a login was tried a moment ago, by any process. `ask` as for [`Cloud::login`].
+    pub fn login(&self, login: &Login, ask: &mut dyn FnMut(CodeSource) -> Option<String>) -> Result<(), AccessError> {
+        self.change(|kept| Ok(kept.login.open(Camera::now())?))?;
+        let result = self.cloud.login(login, ask);
+        self.change(|kept| {
+            match &result {
+                Ok(_) => kept.login.succeeded(),
+                Err(error) => kept.login.failed(error, Camera::now()),
+            }
+            Ok(())
+        })?;
+        self.keep(result?)
+    }
+
+    /// The account's cameras, with the tokens of the last login, or with new ones that are made of these.
+    pub fn cameras(&self) -> Result<Vec<Camera>, AccessError> {
+        let kept: Kept = self.store.tokens()?.unwrap_or_default();
+        let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
+        let result = match self.cloud.cameras(&tokens.access_token) {
+            Err(CloudError::TokenExpired) => self.renew(&tokens).and_then(|access| Ok(self.cloud.cameras(&access)?)),
+            result => result.map_err(AccessError::from),
+        };
+        self.change(|_| Ok(()))?;
+        result
+    }
+
+    /// Makes new tokens; the access token is the result. What the cloud has against the old ones, only a login mends.
+    fn renew(&self, old: &Granted) -> Result<super::Secret, AccessError> {
+        let new = self.cloud.refresh(&old.refresh_token).map_err(|e| match e {
+            CloudError::Refused { .. } => CloudError::TokenExpired,
+            other => other,
+        })?;
+        let access = new.access_token.clone();
+        self.keep(new)?;
+        Ok(access)
+    }
+
+    /// Forgets the tokens; true where there were any.
+    pub fn logout(&self) -> Result<bool, AccessError> {
+        let mut had = false;
+        self.change(|kept| {
+            had = kept.tokens.take().is_some();
+            Ok(())
+        })?;
+        Ok(had)
+    }
+
+    fn keep(&self, tokens: Granted) -> Result<(), AccessError> {
+        self.change(|kept| {
+            kept.tokens = Some(tokens);
+            Ok(())
+        })
+    }
+
+    /// Changes what is kept, and keeps what hosts said of their limits.
+    fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
+        self.store.update_tokens(|kept| {
+            let kept = kept.get_or_insert_with(Kept::default);
+            kept.phone_id.clone_from(&self.phone_id);
+            kept.limits = self.cloud.limits();
+            change(kept)
+        })
+    }
+}
+
+/// Puts an account's cameras in the place of those that came from it before. Cameras added by hand stay, unless the account has
+/// them too; an address that the account does not know stays.
+pub fn replace_account(cameras: &mut Cameras, mut fetched: Vec<Camera>) {
+    for camera in &mut fetched {
+        let is_same = |old: &&Camera| !camera.mac.is_empty() && old.mac == camera.mac;
+        if let Some(old) = cameras.iter().find(is_same) {
+            camera.host = camera.host.take().or_else(|| old.host.clone());
+            camera.port = old.port;
+        }
+    }
+    let is_fetched = |old: &Camera| fetched.iter().any(|new| !new.uid.is_empty() && new.uid == old.uid);
+    cameras.retain(|old| old.origin != Origin::Account && !is_fetched(old));
+    cameras.splice(0..0, fetched);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(name: &str, mac: &str, host: Option<&str>, origin: Origin) -> Camera {
+        let host = host.map(str::to_owned);
+        Camera { name: name.into(), uid: mac.into(), mac: mac.into(), host, origin, ..Camera::default() }
+    }
+
+    #[test]
+    fn the_account_s_cameras_are_replaced_and_others_stay() {
+        let mut cameras = Cameras::from(vec![
+            camera("gone", "1", None, Origin::Account),
+            camera("old name", "2", Some("10.0.0.2"), Origin::Account),
+            camera("by hand", "3", Some("10.0.0.3"), Origin::Added),
+            camera("also by hand", "4", None, Origin::Imported),
+        ]);
+        let fetched = vec![
+            camera("new name", "2", None, Origin::Account),
+            camera("in both", "3", Some("10.0.0.33"), Origin::Account),
+        ];
+        replace_account(&mut cameras, fetched);
+        let seen: Vec<_> = cameras.iter().map(|c| (c.name.as_str(), c.host.as_deref(), c.origin)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("new name", Some("10.0.0.2"), Origin::Account),
+                ("in both", Some("10.0.0.33"), Origin::Account),
+                ("also by hand", None, Origin::Imported),
+            ]
+        );
+    }
+}

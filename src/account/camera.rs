@@ -1,0 +1,225 @@
+//! What is known of a camera: its name, keys, model and last address.
+
+use crate::protocol::credentials::{CredentialError, Credentials, Mac, Uid};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A text that `Debug` prints as `***`.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Secret(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Who put a camera into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The Wyze account it is in.
+    Account,
+    /// Somebody by hand.
+    #[default]
+    Added,
+    /// Another program's configuration.
+    Imported,
+}
+
+/// The keys of the base station that a camera is behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BaseStation {
+    pub uid: Secret,
+    pub enr: Secret,
+    pub mac: Secret,
+}
+
+/// A camera of the store. Keys may be missing or malformed where the account gives no others: [`Camera::obstacle`] tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// The nickname, as its owner wrote it.
+    pub name: String,
+    #[serde(default)]
+    pub uid: Secret,
+    #[serde(default)]
+    pub enr: Secret,
+    #[serde(default)]
+    pub mac: Secret,
+    /// As HL_CAM4; empty where it is not known.
+    #[serde(default)]
+    pub model: String,
+    #[serde(default)]
+    pub firmware: String,
+    /// The last known IPv4 address, or a name that somebody gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The UDP port of discovery, where it is another than all cameras'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Whether its firmware speaks DTLS, where the account says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtls: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_station: Option<BaseStation>,
+    pub origin: Origin,
+    /// When whoever put it here last did so, in seconds of Unix time.
+    pub updated: u64,
+}
+
+/// The first generation; its firmware speaks no DTLS unless the account says otherwise.
+const WITHOUT_DTLS: [&str; 2] = ["WYZEC1", "WYZECP1_JEF"];
+const BEHIND_BASE_STATION: [&str; 2] = ["WVOD1", "HL_WCO2"];
+/// Besides all whose models begin with GW_.
+const OTHER_PROTOCOL: [&str; 4] = ["AN_RDB1", "AN_RSCW", "LD_CFP", "ME_WCO3"];
+
+impl Camera {
+    /// Seconds of Unix time, for [`Camera::updated`].
+    pub fn now() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
+    /// How long ago the entry was put here; zero where that is in the future.
+    pub fn age(&self) -> Duration {
+        Duration::from_secs(Self::now().saturating_sub(self.updated))
+    }
+
+    /// What the camera is asked with: its own keys, or those of its base station.
+    pub fn credentials(&self) -> Result<Credentials, CredentialError> {
+        let (uid, enr, mac) = match &self.base_station {
+            Some(station) => (&station.uid, &station.enr, &station.mac),
+            None => (&self.uid, &self.enr, &self.mac),
+        };
+        Credentials::new(uid.expose(), enr.expose(), mac.expose())
+    }
+
+    /// Why this camera cannot be streamed from, by what is known of it; `None` where it can.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        let model = self.model.as_str();
+        if model.starts_with("GW_") {
+            Some("speaks Gwell (WebRTC), another protocol")
+        } else if OTHER_PROTOCOL.contains(&model) {
+            Some("speaks another protocol (WebRTC or the like)")
+        } else if BEHIND_BASE_STATION.contains(&model) || self.base_station.is_some() {
+            Some("battery camera behind a base station: it has to be woken first, which is not supported")
+        } else if self.dtls == Some(false) || (self.dtls.is_none() && WITHOUT_DTLS.contains(&model)) {
+            Some("its firmware does not speak DTLS: update it")
+        } else if self.uid.is_empty() || self.enr.is_empty() || self.mac.is_empty() {
+            Some("UID, ENR or MAC is not known")
+        } else if self.credentials().is_err() {
+            Some("UID, ENR or MAC is malformed")
+        } else {
+            None
+        }
+    }
+
+    /// [`Camera::host`], where it is an address.
+    pub fn known_address(&self) -> Option<Ipv4Addr> {
+        self.host.as_deref().and_then(|host| host.parse().ok())
+    }
+
+    fn is_called(&self, wanted: &str) -> bool {
+        let bare = |text: &str| text.replace([':', '-'], "").to_lowercase();
+        let key = |secret: &Secret| !secret.is_empty() && bare(secret.expose()) == bare(wanted);
+        self.name.trim().to_lowercase() == wanted.to_lowercase() || key(&self.mac) || key(&self.uid)
+    }
+}
+
+/// True for what looks like a UID, an ENR or a MAC: no such text goes to logs or errors, whatever it was given as.
+pub fn looks_secret(text: &str) -> bool {
+    let looks_random = text.len() >= 16
+        && text.bytes().all(|c| c.is_ascii_graphic())
+        && text.bytes().any(|c| c.is_ascii_digit())
+        && text.bytes().any(|c| c.is_ascii_alphabetic());
+    Uid::new(text).is_ok() || Mac::new(text).is_ok() || looks_random
+}
+
+/// Why a text names no camera. Names are told, keys are not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    #[error("no camera is stored: run wyze-cameras login, or wyze-cameras add")]
+    Empty,
+    #[error("no camera named {wanted} is stored; there are: {there}; run wyze-cameras list")]
+    Unknown { wanted: String, there: String },
+    #[error("several cameras are named {wanted}: {matches}; give the MAC or UID of one instead of its name")]
+    Ambiguous { wanted: String, matches: String },
+}
+
+/// The cameras of the store, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cameras(Vec<Camera>);
+
+impl Cameras {
+    /// The camera with this nickname, MAC (with or without colons) or UID, in upper or lower case.
+    pub fn find(&self, wanted: &str) -> Result<&Camera, LookupError> {
+        let wanted = wanted.trim();
+        let quoted = || if looks_secret(wanted) { "***".to_owned() } else { format!("{wanted:?}") };
+        let matches: Vec<&Camera> = self.iter().filter(|camera| camera.is_called(wanted)).collect();
+        match matches[..] {
+            [camera] => Ok(camera),
+            [] if self.is_empty() => Err(LookupError::Empty),
+            [] => {
+                let names: Vec<_> = self.iter().map(|camera| format!("{:?}", camera.name)).collect();
+                Err(LookupError::Unknown { wanted: quoted(), there: names.join(", ") })
+            }
+            _ => {
+                let known = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+                let describe = |camera: &&Camera| {
+                    let host = camera.host.as_deref().unwrap_or_default();
+                    format!("{:?} (model {}, address {})", camera.name, known(&camera.model), known(host))
+                };
+                let matches: Vec<_> = matches.iter().map(describe).collect();
+                Err(LookupError::Ambiguous { wanted: quoted(), matches: matches.join(", ") })
+            }
+        }
+    }
+
+    /// The camera with this UID.
+    pub fn with_uid(&self, uid: &str) -> Option<&Camera> {
+        self.iter().find(|camera| camera.uid.expose().eq_ignore_ascii_case(uid))
+    }
+}
+
+impl Deref for Cameras {
+    type Target = Vec<Camera>;
+
+    fn deref(&self) -> &Vec<Camera> {
+        &self.0
+    }
+}
+
+impl DerefMut for Cameras {
+    fn deref_mut(&mut self) -> &mut Vec<Camera> {
+        &mut self.0
+    }
+}
+
+impl From<Vec<Camera>> for Cameras {
+    fn from(cameras: Vec<Camera>) -> Self {
+        Cameras(cameras)
+    }
+}

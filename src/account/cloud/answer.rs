@@ -1,0 +1,66 @@
+//! A JSON answer that knows where in itself it is, so that an error can name the field.
+
+use super::CloudError;
+use serde_json::Value;
+
+/// One value of an answer.
+#[derive(Clone)]
+pub struct Answer<'a> {
+    value: &'a Value,
+    path: String,
+}
+
+impl<'a> Answer<'a> {
+    pub fn new(value: &'a Value) -> Self {
+        Answer { value, path: String::new() }
+    }
+
+    /// A member; one that is missing is null.
+    pub fn get(&self, name: &str) -> Answer<'a> {
+        const NULL: &Value = &Value::Null;
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Answer { value: self.value.get(name).unwrap_or(NULL), path: format!("{}{dot}{name}", self.path) }
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.value.is_null()
+    }
+
+    /// Text; empty where there is none.
+    pub fn text(&self) -> Result<&'a str, CloudError> {
+        match self.value {
+            Value::Null => Ok(""),
+            Value::String(text) => Ok(text),
+            _ => Err(self.error("is not a text")),
+        }
+    }
+
+    /// Text that has to be there.
+    pub fn required_text(&self) -> Result<&'a str, CloudError> {
+        match self.text()? {
+            "" => Err(self.error("is missing")),
+            text => Ok(text),
+        }
+    }
+
+    /// A number, which the cloud writes as one or as text; `None` where there is none.
+    pub fn number(&self) -> Option<i64> {
+        self.value.as_i64().or_else(|| self.value.as_str()?.parse().ok())
+    }
+
+    /// The elements of a list that has to be there.
+    pub fn list(&self) -> Result<Vec<Answer<'a>>, CloudError> {
+        let values = match self.value {
+            Value::Array(values) => values,
+            Value::Null => return Err(self.error("is missing")),
+            _ => return Err(self.error("is not a list")),
+        };
+        let element = |(i, value)| Answer { value, path: format!("{}[{i}]", self.path) };
+        Ok(values.iter().enumerate().map(element).collect())
+    }
+
+    pub fn error(&self, problem: &'static str) -> CloudError {
+        let field = if self.path.is_empty() { "the answer".into() } else { self.path.clone() };
+        CloudError::Schema { field, problem }
+    }
+}

@@ -1,0 +1,175 @@
+//! Where cameras and tokens are kept: one JSON file for each, which only their owner can read.
+
+use super::camera::Cameras;
+use gst::glib;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "gst-plugin-wyze";
+const CAMERAS: &str = "cameras.json";
+const TOKENS: &str = "tokens.json";
+const LOCK: &str = ".lock";
+/// Of both files. Another one is for a change that older programs would misread or drop.
+const VERSION: u64 = 1;
+
+/// What is wrong with the store. Contents are not repeated: they may be secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{path} cannot be {verb} ({source})", path = path.display())]
+    Io { path: PathBuf, verb: &'static str, source: io::Error },
+    #[error(
+        "{path} is damaged or another program's (line {line}): it is left as it is; correct it, or move it away and run wyze-cameras login",
+        path = path.display()
+    )]
+    Foreign { path: PathBuf, line: usize },
+    #[error("{path} is of version {version}, and this program knows version {VERSION}: it is left as it is; update gst-plugin-wyze", path = path.display())]
+    Newer { path: PathBuf, version: u64 },
+}
+
+impl StoreError {
+    fn io(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| StoreError::Io { path: path.to_owned(), verb, source }
+    }
+}
+
+/// The folder that the files are in. Holds nothing open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// Told apart first, so that a newer file is not taken for a damaged one.
+#[derive(Deserialize)]
+struct Header {
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CamerasFile {
+    version: u64,
+    cameras: Cameras,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokensFile<T> {
+    version: u64,
+    tokens: T,
+}
+
+impl Store {
+    /// The user's: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. Need not exist yet.
+    pub fn open_default() -> Store {
+        Store::at(glib::user_config_dir().join(FOLDER))
+    }
+
+    /// The one in this folder, which need not exist yet.
+    pub fn at(folder: impl Into<PathBuf>) -> Store {
+        Store { folder: folder.into() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All cameras; none where there is no file.
+    pub fn cameras(&self) -> Result<Cameras, StoreError> {
+        Ok(self.read::<CamerasFile>(CAMERAS)?.map(|file| file.cameras).unwrap_or_default())
+    }
+
+    /// Reads the cameras, has them changed and writes them, with every other writer kept out, so `change` must not write
+    /// here itself. Where it fails or changes nothing, nothing is written.
+    pub fn update<R, E: From<StoreError>>(&self, change: impl FnOnce(&mut Cameras) -> Result<R, E>) -> Result<R, E> {
+        let _locked = self.lock()?;
+        let before = self.cameras()?;
+        let mut cameras = before.clone();
+        let result = change(&mut cameras)?;
+        if cameras != before {
+            self.write(CAMERAS, &CamerasFile { version: VERSION, cameras })?;
+        }
+        Ok(result)
+    }
+
+    /// The account's tokens; `None` where there are none.
+    pub fn tokens<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
+        Ok(self.read::<TokensFile<T>>(TOKENS)?.map(|file| file.tokens))
+    }
+
+    /// Reads the tokens, has them changed and writes them, as [`Store::update`] does; `None` removes the file. Other writers
+    /// wait for as long as `change` takes.
+    pub fn update_tokens<T, R, E>(&self, change: impl FnOnce(&mut Option<T>) -> Result<R, E>) -> Result<R, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<StoreError>,
+    {
+        let _locked = self.lock()?;
+        let mut tokens = self.tokens()?;
+        let result = change(&mut tokens)?;
+        match tokens {
+            Some(tokens) => self.write(TOKENS, &TokensFile { version: VERSION, tokens })?,
+            None => remove(&self.folder.join(TOKENS))?,
+        }
+        Ok(result)
+    }
+
+    /// Held while a file is read, changed and written; other processes and threads wait.
+    fn lock(&self) -> Result<File, StoreError> {
+        let (folder, path) = (&self.folder, self.folder.join(LOCK));
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(StoreError::io(folder, "created"))?;
+        let options = OpenOptions::new().write(true).create(true).mode(0o600).clone();
+        let file = options.open(&path).map_err(StoreError::io(&path, "opened"))?;
+        file.lock().map_err(StoreError::io(&path, "locked"))?;
+        Ok(file)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let path = self.folder.join(name);
+        let text = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.map_err(StoreError::io(&path, "read"))?,
+        };
+        tighten(&path);
+        let foreign = |e: serde_json::Error| StoreError::Foreign { path: path.clone(), line: e.line() };
+        let Header { version } = serde_json::from_slice(&text).map_err(foreign)?;
+        if version > VERSION {
+            return Err(StoreError::Newer { path, version });
+        }
+        serde_json::from_slice(&text).map(Some).map_err(foreign)
+    }
+
+    /// Replaces a file as a whole: whoever reads has the old one or the new one, whenever the machine stops. Only with the lock.
+    fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<(), StoreError> {
+        let (path, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
+        // What a writer that was stopped left behind may have other permissions.
+        remove(&new)?;
+        let failed = StoreError::io(&new, "written");
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+            serde_json::to_writer_pretty(&mut file, content)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(failed)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(path, "removed")(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes from others what a copy or a backup gave them. Where that fails, the file is somebody else's to keep.
+fn tighten(path: &Path) {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
+    }
+}

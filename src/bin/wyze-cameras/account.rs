@@ -1,0 +1,149 @@
+//! `login`, `refresh` and `logout`.
+
+use super::Failure;
+use super::list::{ListArguments, list};
+use clap::Args;
+use gstwyze::account::cloud::{ApiKey, CloudError, CodeSource, Hosts, Login};
+use gstwyze::account::{Access, AccessError, Camera, Origin, Secret, Store, replace_account};
+use std::io::{self, IsTerminal, Write};
+
+/// Log in to a Wyze account, and keep its cameras.
+///
+/// What is not in the environment is asked for; nothing typed is shown but the e-mail address and the key id. The password is
+/// not kept. A key id and API key come from developer-api-console.wyze.com; without them, the app's old way is tried.
+/// Wyze locks accounts after a few failed logins, so after one that failed the next has to wait.
+#[derive(Args, Debug)]
+#[command(after_help = "Environment:
+  WYZE_EMAIL, WYZE_PASSWORD   the account; a password may be its hash, md5:HASH (MD5 three times)
+  WYZE_KEY_ID, WYZE_API_KEY   a key of the account
+  WYZE_TOTP_SECRET            the secret of the authenticator app, for accounts with a second factor")]
+pub struct LoginArguments {}
+
+/// Fetch the cameras of the account anew, with the login that is kept.
+///
+/// Where the cloud takes that login no longer, it logs in again only if the account is in the environment (see login --help).
+#[derive(Args, Debug)]
+pub struct RefreshArguments {}
+
+/// Forget the login.
+#[derive(Args, Debug)]
+pub struct LogoutArguments {
+    /// Remove the account's cameras too; those added by hand or imported stay
+    #[arg(long)]
+    cameras: bool,
+}
+
+pub fn login(store: &Store, _: &LoginArguments) -> Result<(), Failure> {
+    let login = match login_from_environment() {
+        Some(login) => login,
+        None => ask_login()?,
+    };
+    let access = Access::new(store, Hosts::from_environment())?;
+    log_in(&access, &login)?;
+    fetch(store, &access, None)
+}
+
+pub fn refresh(store: &Store) -> Result<(), Failure> {
+    let access = Access::new(store, Hosts::from_environment())?;
+    fetch(store, &access, login_from_environment().as_ref())
+}
+
+pub fn logout(store: &Store, arguments: &LogoutArguments) -> Result<(), Failure> {
+    let was_in = Access::new(store, Hosts::from_environment())?.logout()?;
+    println!("{}", if was_in { "Logged out." } else { "Nobody was logged in." });
+    if arguments.cameras {
+        let removed = store.update(|cameras| {
+            let before = cameras.len();
+            cameras.retain(|camera| camera.origin != Origin::Account);
+            Ok::<_, Failure>(before - cameras.len())
+        })?;
+        println!("Cameras removed: {removed}.");
+    }
+    Ok(())
+}
+
+fn log_in(access: &Access, login: &Login) -> Result<(), Failure> {
+    eprintln!("Logging in…");
+    Ok(access.login(login, &mut ask_code)?)
+}
+
+/// Fetches the list and keeps it. Where the login that is kept is void, `login` serves for another.
+fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Failure> {
+    eprintln!("Fetching the list of cameras…");
+    let is_void = |e: &AccessError| matches!(e, AccessError::LoggedOut | AccessError::Cloud(CloudError::TokenExpired));
+    let fetched: Vec<Camera> = match (access.cameras(), login) {
+        (Err(error), Some(login)) if is_void(&error) => {
+            log_in(access, login)?;
+            access.cameras()?
+        }
+        (Err(AccessError::Cloud(CloudError::TokenExpired)), None) => {
+            return Err(Failure::Other("the login has expired: run wyze-cameras login".into()));
+        }
+        (result, _) => result?,
+    };
+    store.update(|cameras| {
+        replace_account(cameras, fetched);
+        Ok::<_, Failure>(())
+    })?;
+    list(store, &ListArguments::default())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A login that needs nobody, where the environment has at least the account.
+fn login_from_environment() -> Option<Login> {
+    let api_key = variable("WYZE_KEY_ID").zip(variable("WYZE_API_KEY"));
+    Some(Login {
+        email: variable("WYZE_EMAIL")?.into(),
+        password: variable("WYZE_PASSWORD")?.into(),
+        api_key: api_key.map(|(id, key)| ApiKey { id: id.into(), key: key.into() }),
+        totp_secret: variable("WYZE_TOTP_SECRET").map(Secret::from),
+    })
+}
+
+fn ask_login() -> Result<Login, Failure> {
+    let ask = |name: &str, question: &str, is_secret| match variable(name) {
+        Some(value) => Ok(value),
+        None => prompt(question, is_secret),
+    };
+    let email = ask("WYZE_EMAIL", "E-mail: ", false)?;
+    let password = ask("WYZE_PASSWORD", "Password: ", true)?;
+    if email.is_empty() || password.is_empty() {
+        return Err(Failure::Other("an e-mail address and a password are needed".into()));
+    }
+    let id = ask("WYZE_KEY_ID", "Key id (empty for none): ", false)?;
+    let api_key = match id.as_str() {
+        "" => None,
+        _ => Some(ApiKey { key: ask("WYZE_API_KEY", "API key: ", true)?.into(), id: id.into() }),
+    };
+    let totp_secret = variable("WYZE_TOTP_SECRET").map(Secret::from);
+    Ok(Login { email: email.into(), password: password.into(), api_key, totp_secret })
+}
+
+fn ask_code(source: CodeSource) -> Option<String> {
+    let question = match source {
+        CodeSource::App => "Code of your authenticator app: ",
+        CodeSource::Sms => "Code that Wyze has sent by SMS: ",
+        CodeSource::Email => "Code that Wyze has sent by e-mail: ",
+    };
+    prompt(question, false).ok().filter(|code| !code.is_empty())
+}
+
+/// Asks in the terminal, or takes the next line of what is piped in. Empty at its end.
+pub fn prompt(question: &str, is_secret: bool) -> Result<String, Failure> {
+    let failed = |e: io::Error| Failure::Other(format!("nobody answers {question:?} ({e})"));
+    eprint!("{question}");
+    io::stderr().flush().map_err(failed)?;
+    let mut line = String::new();
+    if is_secret && io::stdin().is_terminal() {
+        line = rpassword::read_password().map_err(failed)?;
+    } else {
+        io::stdin().read_line(&mut line).map_err(failed)?;
+        if !io::stdin().is_terminal() {
+            eprintln!();
+        }
+    }
+    Ok(line.trim().to_owned())
+}

@@ -1,0 +1,184 @@
+//! `list` and `show`.
+
+use super::{Failure, printable};
+use clap::Args;
+use gstwyze::account::{Camera, Store};
+use gstwyze::identity::{self, Identity};
+use serde_json::{Value, json};
+
+/// List the cameras, and whether they can be streamed from.
+#[derive(Args, Debug, Default)]
+pub struct ListArguments {
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+    /// With UID, ENR and MAC, which open the camera to everybody who sees them; with --json only
+    #[arg(long, requires = "json")]
+    secrets: bool,
+}
+
+/// Show how to stream from a camera.
+///
+/// The lines name the camera and have no keys in them: they work wherever this user's store is.
+#[derive(Args, Debug)]
+pub struct ShowArguments {
+    /// The camera's name, MAC or UID
+    name: String,
+    /// Lines with UID, ENR and MAC instead of the name, for other users and machines
+    #[arg(long)]
+    secrets: bool,
+}
+
+pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
+    let cameras = store.cameras()?;
+    if arguments.json {
+        let list: Vec<Value> = cameras.iter().map(|camera| describe(camera, arguments.secrets)).collect();
+        println!("{:#}", Value::from(list));
+        return Ok(());
+    }
+    if cameras.is_empty() {
+        eprintln!("No camera is stored: run wyze-cameras login, wyze-cameras add, or wyze-cameras import.");
+        return Ok(());
+    }
+    let known = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
+    let mut rows = vec![["NAME", "MODEL", "FIRMWARE", "ADDRESS", "AGE", "STREAMS"].map(str::to_owned)];
+    rows.extend(cameras.iter().map(|camera| {
+        [
+            printable(&camera.name),
+            known(&camera.model),
+            known(&camera.firmware),
+            known(&address(camera)),
+            age(camera.age().as_secs()),
+            camera.obstacle().map_or("yes".into(), |why| format!("no: {why}")),
+        ]
+    }));
+    print_table(&rows);
+    Ok(())
+}
+
+pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
+    let cameras = store.cameras()?;
+    let camera = cameras.find(&arguments.name)?;
+    println!("{}", printable(&camera.name));
+    for (what, value) in [("model", &camera.model), ("firmware", &camera.firmware), ("address", &address(camera))] {
+        if !value.is_empty() {
+            println!("  {what}: {}", printable(value));
+        }
+    }
+    if let Some(why) = camera.obstacle() {
+        println!("  cannot be streamed from: {why}");
+    }
+    let (settings, uri) = if arguments.secrets {
+        let uri = identity::format(&identity_of(camera), []).unwrap_or_default();
+        (format!("uri={}", quote(&uri)), uri)
+    } else {
+        let by_name = Identity { camera: Some(camera.name.clone()), ..Identity::default() };
+        let uri = identity::format(&by_name, []).unwrap_or_default();
+        // Shells and terminals have their own ideas of control characters.
+        let is_plain = !camera.name.contains(char::is_control);
+        (if is_plain { format!("camera={}", quote(&camera.name)) } else { format!("uri={uri}") }, uri)
+    };
+    println!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink");
+    println!("{uri}");
+    Ok(())
+}
+
+/// All of a camera's keys and its place, as element properties.
+fn identity_of(camera: &Camera) -> Identity {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let keys = match &camera.base_station {
+        Some(station) => (&station.uid, &station.enr, &station.mac),
+        None => (&camera.uid, &camera.enr, &camera.mac),
+    };
+    let default = Identity::default();
+    Identity {
+        uid: text(keys.0.expose()),
+        enr: text(keys.1.expose()),
+        mac: text(keys.2.expose()),
+        host: camera.host.clone(),
+        port: camera.port.unwrap_or(default.port),
+        model: text(&camera.model),
+        ..default
+    }
+}
+
+fn describe(camera: &Camera, with_secrets: bool) -> Value {
+    let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let mut json = json!({
+        "name": camera.name,
+        "model": known(&camera.model),
+        "firmware": known(&camera.firmware),
+        "host": camera.host,
+        "port": camera.port,
+        "streams": camera.obstacle().is_none(),
+        "why_not": camera.obstacle(),
+        "origin": camera.origin,
+        "updated": camera.updated,
+    });
+    if with_secrets {
+        for (name, secret) in [("uid", &camera.uid), ("enr", &camera.enr), ("mac", &camera.mac)] {
+            json[name] = known(secret.expose()).into();
+        }
+    }
+    json
+}
+
+fn address(camera: &Camera) -> String {
+    let host = camera.host.clone().unwrap_or_default();
+    camera.port.map_or(host.clone(), |port| format!("{host}:{port}"))
+}
+
+/// How old an entry is, roughly.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => "new".into(),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86400),
+    }
+}
+
+fn print_table<const N: usize>(rows: &[[String; N]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..N).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// A value as a shell takes it.
+fn quote(value: &str) -> String {
+    if value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/%".contains(c)) {
+        value.to_owned()
+    } else if value.chars().any(|c| "\"$`\\!".contains(c)) {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    } else {
+        format!("\"{value}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_takes_apart_is_quoted() {
+        for (value, expected) in [
+            ("Garden", "Garden"),
+            ("Front Door", "\"Front Door\""),
+            ("it's", "\"it's\""),
+            ("5$ a&b", "'5$ a&b'"),
+            ("Ben's \"room\"", r#"'Ben'\''s "room"'"#),
+            ("wyze://?uid=A&enr=B", "\"wyze://?uid=A&enr=B\""),
+        ] {
+            assert_eq!(quote(value), expected);
+        }
+    }
+
+    #[test]
+    fn ages_are_rough() {
+        let seen = [0, 59, 60, 3599, 7200, 86400 * 3].map(age);
+        assert_eq!(seen, ["new", "new", "1 min", "59 min", "2 h", "3 d"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! `wyze-cameras`: fetches cameras from a Wyze account, keeps them by name, and finds out why one does not answer.
+
+mod account;
+mod edit;
+mod import;
+mod list;
+mod probe;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use gstwyze::account::{AccessError, LookupError, Store, StoreError};
+use std::io;
+use std::process::ExitCode;
+
+/// Finds Wyze cameras by name.
+///
+/// The command login fetches the cameras of a Wyze account once and keeps them on this machine; from then on everything is
+/// local. Cameras can also be added by hand, or imported from go2rtc.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+From nothing to a picture:
+  wyze-cameras login
+  wyze-cameras list
+  gst-launch-1.0 wyzesrc camera=\"Front Door\" ! decodebin ! autovideosink
+
+Files, readable by their owner only, in $XDG_CONFIG_HOME/gst-plugin-wyze (~/.config/gst-plugin-wyze):
+  cameras.json  names, keys and addresses
+  tokens.json   the login, without the password
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no camera of that name or several.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Login(account::LoginArguments),
+    Refresh(account::RefreshArguments),
+    Logout(account::LogoutArguments),
+    List(list::ListArguments),
+    Show(list::ShowArguments),
+    Probe(probe::ProbeArguments),
+    Add(edit::AddArguments),
+    Remove(edit::RemoveArguments),
+    Import(import::ImportArguments),
+    /// Print a script that completes commands in a shell
+    Completions {
+        shell: Shell,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    #[error("{0} stored cameras fit: give the name of one")]
+    Several(usize),
+    #[error("{0}")]
+    Other(String),
+    /// Has been told already.
+    #[error("")]
+    Told,
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Lookup(_) | Failure::Several(_) => 3,
+            _ => 1,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // SAFETY: Nothing else runs yet, and the default is no handler of ours. Without it, a reader such as head that has seen
+    // enough would make printing panic.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let result = run(Arguments::parse().command);
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    if !matches!(failure, Failure::Told) {
+        eprintln!("wyze-cameras: {failure}");
+    }
+    failure.exit_code().into()
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let store = Store::open_default();
+    match command {
+        Command::Login(arguments) => account::login(&store, &arguments),
+        Command::Refresh(_) => account::refresh(&store),
+        Command::Logout(arguments) => account::logout(&store, &arguments),
+        Command::List(arguments) => list::list(&store, &arguments),
+        Command::Show(arguments) => list::show(&store, &arguments),
+        Command::Probe(arguments) => probe::probe(&store, &arguments),
+        Command::Add(arguments) => edit::add(&store, arguments),
+        Command::Remove(arguments) => edit::remove(&store, &arguments),
+        Command::Import(arguments) => import::import(&store, &arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "wyze-cameras", &mut io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// A name from outside, fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

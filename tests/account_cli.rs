@@ -1,0 +1,569 @@
+//! `wyze-cameras` as a user runs it, against a cloud on 127.0.0.1 and the simulated camera.
+
+#[path = "support/cloud.rs"]
+mod cloud;
+
+use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, TOTP_SECRET, device};
+use gstwyze::account::{Secret, Store};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+use wyze_camera::{
+    CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LiveMediaConfig, MediaSource, SyntheticConfig,
+};
+
+/// Far beyond what any command here takes, in seconds.
+const DEADLINE: &str = "60";
+const ACCOUNT: [(&str, &str); 4] =
+    [("WYZE_EMAIL", EMAIL), ("WYZE_PASSWORD", PASSWORD), ("WYZE_KEY_ID", KEY_ID), ("WYZE_API_KEY", API_KEY)];
+const LIST: &str = "/app/v2/home_page/get_object_list";
+
+/// A user with an empty home, and a cloud where its account is.
+struct User {
+    home: TempDir,
+    cloud: MockCloud,
+}
+
+/// What a command did.
+#[derive(Debug)]
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.stdout
+    }
+
+    /// Fails with this exit code, and says all of this.
+    #[track_caller]
+    fn fails(self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+        }
+    }
+}
+
+impl User {
+    fn new() -> Self {
+        Self::with(MockCloud::start())
+    }
+
+    fn with(cloud: MockCloud) -> Self {
+        let front = device("Front Door", "WYZE_CAKP2JFUS", DEMO_MAC, DEMO_UID, DEMO_ENR, "127.0.0.1");
+        let gwell = json!({
+            "mac": "GW_GC1_7C78B2", "nickname": "Porch", "product_model": "GW_GC1", "product_type": "Camera",
+            "firmware_ver": "1.0.85", "device_params": {},
+        });
+        cloud.state().devices = json!([front, gwell]);
+        User { home: tempfile::tempdir().unwrap(), cloud }
+    }
+
+    fn command(&self, program: impl Into<PathBuf>) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg("--kill-after=5").arg(DEADLINE).arg(program.into());
+        command.env_clear().env("PATH", std::env::var("PATH").unwrap());
+        command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path());
+        command.env("WYZE_AUTH_URL", self.cloud.auth_url()).env("WYZE_API_URL", self.cloud.api_url());
+        command
+    }
+
+    fn tool(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_wyze-cameras"));
+        command.args(arguments);
+        command
+    }
+
+    /// Runs with this typed in, and with no secret printed.
+    fn run(&self, arguments: &[&str], input: &str) -> Outcome {
+        finish(self.tool(arguments), input, false)
+    }
+
+    /// Runs with the account in the environment.
+    fn run_with_account(&self, arguments: &[&str]) -> Outcome {
+        let mut command = self.tool(arguments);
+        command.envs(ACCOUNT);
+        finish(command, "", false)
+    }
+
+    fn store(&self) -> Store {
+        Store::at(self.home.path().join("gst-plugin-wyze"))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.store().cameras().unwrap().iter().map(|camera| camera.name.clone()).collect()
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The simulated camera's keys, and where it is.
+    fn add(&self, name: &str, port: u16) {
+        let input = format!("{DEMO_UID}\n{DEMO_ENR}\n{DEMO_MAC}\n");
+        self.run(&["add", name, "--host", "127.0.0.1", "--port", &port.to_string()], &input).ok();
+    }
+}
+
+fn finish(mut command: Command, input: &str, shows_secrets: bool) -> Outcome {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("coreutils' timeout");
+    // A command that asks nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let outcome =
+        Outcome { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
+    let secrets = [PASSWORD, API_KEY, TOTP_SECRET, DEMO_UID, DEMO_ENR, DEMO_MAC, "access-token", "refresh-token"];
+    for secret in secrets.iter().filter(|_| !shows_secrets) {
+        assert!(!outcome.stdout.contains(secret) && !outcome.stderr.contains(secret), "{outcome:?}");
+    }
+    outcome
+}
+
+fn camera(change: impl FnOnce(&mut CameraConfig)) -> CameraServer {
+    let mut config = CameraConfig::demo().unwrap();
+    change(&mut config);
+    let media = MediaSource::Synthetic(SyntheticConfig::default());
+    CameraServer::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), media).unwrap()
+}
+
+#[test]
+fn a_login_from_the_environment_keeps_the_account_s_cameras() {
+    let user = User::new();
+    let outcome = user.run_with_account(&["login"]);
+    assert!(outcome.stderr.contains("Logging in") && outcome.stderr.contains("Fetching"), "{outcome:?}");
+    let listed = outcome.ok();
+    assert_eq!(user.run(&["list"], "").ok(), listed);
+    let rows: Vec<&str> = listed.lines().collect();
+    assert!(rows[0].starts_with("NAME        MODEL           FIRMWARE      ADDRESS    AGE  STREAMS"), "{listed}");
+    assert!(rows[1].starts_with("Front Door  WYZE_CAKP2JFUS  4.36.13.0416  127.0.0.1  new  yes"), "{listed}");
+    assert!(rows[2].contains("GW_GC1") && rows[2].contains("no: speaks Gwell"), "{listed}");
+    assert_eq!(rows.len(), 3);
+    assert_eq!(user.cloud.logins(), 1);
+}
+
+#[test]
+fn a_login_asks_for_what_the_environment_has_not() {
+    let user = User::new();
+    user.cloud.state().factors = vec!["Email"];
+    let outcome = user.run(&["login"], &format!("{EMAIL}\n{PASSWORD}\n{KEY_ID}\n{API_KEY}\n{MAILED_CODE}\n"));
+    for question in ["E-mail:", "Password:", "Key id", "API key:", "by e-mail:"] {
+        assert!(outcome.stderr.contains(question), "{outcome:?}");
+    }
+    outcome.ok();
+    assert_eq!(user.names(), ["Front Door", "Porch"]);
+}
+
+/// A terminal, as the program's side and the user's.
+fn terminal() -> (OwnedFd, File) {
+    let (mut user, mut program) = (-1, -1);
+    let null = std::ptr::null_mut();
+    // SAFETY: The two integers outlive the call, which takes null for all else.
+    let result = unsafe { libc::openpty(&mut user, &mut program, null, null.cast(), null.cast()) };
+    assert_eq!(result, 0, "a pseudo terminal");
+    // SAFETY: Both were opened above, and nobody else has them.
+    unsafe { (OwnedFd::from_raw_fd(program), File::from_raw_fd(user)) }
+}
+
+fn echoes(terminal: &File) -> bool {
+    // SAFETY: All zeros is a valid value of this plain structure, which the call fills.
+    unsafe {
+        let mut settings: libc::termios = std::mem::zeroed();
+        assert_eq!(libc::tcgetattr(terminal.as_raw_fd(), &mut settings), 0);
+        settings.c_lflag & libc::ECHO != 0
+    }
+}
+
+#[test]
+fn what_is_secret_is_typed_in_a_terminal_without_echo() {
+    let user = User::new();
+    let (program, mut typist) = terminal();
+    let mut command = user.command("setsid");
+    command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_wyze-cameras"), "login"]);
+    command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
+    let mut child = command.spawn().expect("util-linux' setsid");
+    // What it holds of the terminal would keep it open.
+    drop(command);
+    let mut shown = String::new();
+    for (question, answer, is_secret) in [
+        ("E-mail:", EMAIL, false),
+        ("Password:", PASSWORD, true),
+        ("Key id", KEY_ID, false),
+        ("API key:", API_KEY, true),
+    ] {
+        let mut bytes = [0; 256];
+        while !shown.contains(question) {
+            let n = typist.read(&mut bytes).unwrap();
+            shown.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
+        }
+        while echoes(&typist) == is_secret {
+            std::thread::yield_now();
+        }
+        typist.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+    // Ends with an error when the program closes its side.
+    let mut rest = Vec::new();
+    let _ = typist.read_to_end(&mut rest);
+    shown += &String::from_utf8(rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains(EMAIL) && shown.contains("Front Door"), "{shown}");
+    assert!(!shown.contains(PASSWORD) && !shown.contains(API_KEY), "{shown}");
+}
+
+#[test]
+fn a_login_without_a_key_is_the_app_s() {
+    let user = User::new();
+    user.run(&["login"], &format!("{EMAIL}\n{PASSWORD}\n\n")).ok();
+    assert_eq!(user.cloud.asked("/user/login").len(), 1);
+}
+
+#[test]
+fn a_totp_secret_in_the_environment_answers_for_the_owner() {
+    let user = User::new();
+    user.cloud.state().factors = vec!["TotpVerificationCode", "PrimaryPhone"];
+    let mut command = user.tool(&["login"]);
+    command.envs(ACCOUNT).env("WYZE_TOTP_SECRET", TOTP_SECRET);
+    finish(command, "", false).ok();
+}
+
+#[test]
+fn a_login_that_fails_says_why_and_is_not_tried_again_at_once() {
+    let user = User::new();
+    user.run(&["login"], "").fails(1, &["an e-mail address and a password are needed"]);
+    user.run(&["login"], &format!("{EMAIL}\nwrong\n{KEY_ID}\n{API_KEY}\n")).fails(1, &["check e-mail, password"]);
+    user.run_with_account(&["login"]).fails(1, &["tried a moment ago"]);
+    assert_eq!(user.cloud.logins(), 1);
+    let user = User::new();
+    user.cloud.state().factors = vec!["PrimaryPhone"];
+    user.run_with_account(&["login"]).fails(1, &["by SMS:", "second factor"]);
+    assert!(user.names().is_empty());
+    let user = User::new();
+    user.cloud.next("/api/user/login", Answer::refused("Too many failed attempts"));
+    user.run_with_account(&["login"]).fails(1, &["locked", "15 min"]);
+    user.run_with_account(&["refresh"]).fails(1, &["tried a moment ago"]);
+    assert_eq!(user.cloud.logins(), 1);
+}
+
+#[test]
+fn a_cloud_is_trusted_by_its_certificate_only() {
+    let user = User::with(MockCloud::start_tls());
+    let authority = user.file("authority.pem", user.cloud.authority.as_ref().unwrap());
+    let stranger = user.file("stranger.pem", &MockCloud::start_tls().authority.unwrap());
+    let login = |authority: &str| {
+        let mut command = user.tool(&["login"]);
+        command.envs(ACCOUNT).env("SSL_CERT_FILE", authority);
+        finish(command, "", false)
+    };
+    login(&stranger).fails(1, &["localhost", "does not prove who it is", "ca-certificates"]);
+    assert!(user.cloud.state().requests.is_empty(), "nothing was said to it");
+    login(&authority).ok();
+    assert_eq!(user.names(), ["Front Door", "Porch"]);
+}
+
+#[test]
+fn refresh_fetches_the_list_anew_and_never_logs_in_unasked() {
+    let user = User::new();
+    user.run(&["refresh"], "").fails(1, &["run wyze-cameras login"]);
+    user.run_with_account(&["login"]).ok();
+    user.cloud.state().devices[0]["nickname"] = "Back Door".into();
+    assert!(user.run(&["refresh"], "").ok().contains("Back Door"));
+    assert_eq!(user.names(), ["Back Door", "Porch"]);
+    user.cloud.state().access = Some("another".into());
+    user.run(&["refresh"], "").ok();
+    user.cloud.state().access = Some("another".into());
+    user.cloud.state().refresh = Some("another".into());
+    user.run(&["refresh"], "").fails(1, &["run wyze-cameras login"]);
+    assert_eq!(user.cloud.logins(), 1);
+    user.cloud.next(LIST, Answer::json(200, json!({ "code": "1", "data": { "devices": [] } })));
+    user.cloud.state().refresh = Some("another".into());
+    user.run(&["refresh"], "").fails(1, &["data.device_list is missing"]);
+    assert_eq!(user.names(), ["Back Door", "Porch"], "what is kept stays");
+}
+
+#[test]
+fn refresh_logs_in_again_where_the_environment_has_the_account() {
+    let user = User::new();
+    assert!(user.run_with_account(&["refresh"]).ok().contains("Front Door"));
+    assert_eq!(user.cloud.logins(), 1);
+    user.cloud.state().access = None;
+    user.cloud.state().refresh = None;
+    user.run_with_account(&["refresh"]).fails(1, &["tried a moment ago"]);
+    assert_eq!(user.cloud.logins(), 1);
+}
+
+#[test]
+fn logout_forgets_the_login_and_the_cameras_where_asked() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    let tokens = user.home.path().join("gst-plugin-wyze/tokens.json");
+    assert!(std::fs::read_to_string(&tokens).unwrap().contains("access-token-1"));
+    assert!(!std::fs::read_to_string(&tokens).unwrap().contains(PASSWORD));
+    assert_eq!(user.run(&["logout"], "").ok(), "Logged out.\n");
+    assert!(!std::fs::read_to_string(&tokens).unwrap().contains("token-1"));
+    assert_eq!(user.names(), ["Front Door", "Porch"]);
+    user.run(&["refresh"], "").fails(1, &["run wyze-cameras login"]);
+    user.run(&["remove", "front door"], "").ok();
+    user.add("By Hand", 1);
+    assert_eq!(user.run(&["logout", "--cameras"], "").ok(), "Nobody was logged in.\nCameras removed: 1.\n");
+    assert_eq!(user.names(), ["By Hand"]);
+}
+
+#[test]
+fn the_list_is_json_for_programs_without_secrets_unless_asked() {
+    let user = User::new();
+    assert_eq!(user.run(&["list", "--json"], "").ok().trim(), "[]");
+    let nothing = user.run(&["list"], "");
+    assert!(nothing.stderr.contains("wyze-cameras login"), "{nothing:?}");
+    user.run_with_account(&["login"]).ok();
+    let list: Value = serde_json::from_str(&user.run(&["list", "--json"], "").ok()).unwrap();
+    assert_eq!(list[0]["name"], "Front Door");
+    assert_eq!(list[0]["model"], "WYZE_CAKP2JFUS");
+    assert_eq!((&list[0]["host"], &list[0]["port"]), (&json!("127.0.0.1"), &Value::Null));
+    assert_eq!((&list[0]["streams"], &list[0]["why_not"]), (&json!(true), &Value::Null));
+    assert_eq!((&list[0]["origin"], &list[1]["streams"]), (&json!("account"), &json!(false)));
+    assert!(list[1]["why_not"].as_str().unwrap().contains("Gwell"));
+    let list = finish(user.tool(&["list", "--json", "--secrets"]), "", true).ok();
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(
+        (&list[0]["uid"], &list[0]["enr"], &list[0]["mac"]),
+        (&json!(DEMO_UID), &json!(DEMO_ENR), &json!(DEMO_MAC))
+    );
+    user.run(&["list", "--secrets"], "").fails(2, &["--json"]);
+}
+
+#[test]
+fn show_has_the_lines_by_name_and_with_secrets_only_where_asked() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    for name in ["Front Door", "front door", &DEMO_MAC.to_lowercase(), "AA:BB:CC:DD:EE:FF", DEMO_UID] {
+        let shown = user.run(&["show", name], "").ok();
+        assert!(
+            shown.contains("gst-launch-1.0 wyzesrc camera=\"Front Door\" ! decodebin ! autovideosink\n"),
+            "{shown}"
+        );
+        assert!(shown.contains("wyze:///Front%20Door\n"), "{shown}");
+    }
+    assert!(user.run(&["show", "porch"], "").ok().contains("cannot be streamed from: speaks Gwell"));
+    let shown = finish(user.tool(&["show", "Front Door", "--secrets"]), "", true).ok();
+    let uri = format!("wyze://127.0.0.1?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}&model=WYZE%5FCAKP2JFUS");
+    let uri = uri.replace("%5F", "_");
+    assert!(shown.contains(&format!("uri=\"{uri}\"")) && shown.ends_with(&format!("\n{uri}\n")), "{shown}");
+    user.run(&["show", "Nowhere"], "").fails(3, &["no camera named \"Nowhere\"", "Front Door"]);
+    user.cloud.state().devices[1]["nickname"] = "FRONT DOOR".into();
+    user.run(&["refresh"], "").ok();
+    user.run(&["show", "Front Door"], "").fails(3, &["several cameras", "GW_GC1", "WYZE_CAKP2JFUS"]);
+}
+
+#[test]
+fn cameras_are_added_and_removed_by_hand() {
+    let user = User::new();
+    let mut command = user.tool(&["add", "Attic", "--model", "HL_CAM4", "--host", "10.0.0.7"]);
+    command.envs([("WYZE_UID", DEMO_UID), ("WYZE_ENR", DEMO_ENR), ("WYZE_MAC", DEMO_MAC)]);
+    assert_eq!(finish(command, "", false).ok(), "Added Attic.\n");
+    let attic = user.store().cameras().unwrap()[0].clone();
+    assert_eq!((attic.uid, attic.enr), (Secret::from(DEMO_UID), Secret::from(DEMO_ENR)));
+    assert_eq!((attic.model.as_str(), attic.host.as_deref(), attic.port), ("HL_CAM4", Some("10.0.0.7"), None));
+    let keys = format!("{DEMO_UID}\n{DEMO_ENR}\n{DEMO_MAC}\n");
+    user.run(&["add", "Cellar"], &keys).fails(1, &["Attic has this UID already", "remove"]);
+    user.run(&["add", "attic"], &keys.replace("111A", "222B")).fails(1, &["Attic has this name already"]);
+    user.run(&["add", "Cellar"], "short\n").fails(1, &["uid has 5 characters"]);
+    user.run(&["add", " "], &keys).fails(1, &["needs a name"]);
+    user.run(&["add"], "").fails(2, &["Usage"]);
+    user.run(&["remove", "cellar"], "").fails(3, &["no camera named"]);
+    assert_eq!(user.run(&["remove", "ATTIC"], "").ok(), "Removed Attic.\n");
+    assert!(user.names().is_empty());
+}
+
+#[test]
+fn cameras_are_imported_from_go2rtc() {
+    let user = User::new();
+    let url = |uid: &str| {
+        format!("wyze://10.0.0.1:32762?uid={uid}&enr={DEMO_ENR}&mac={DEMO_MAC}&model=HL_CAM4&subtype=hd&dtls=true")
+    };
+    let yaml = format!(
+        "streams:\n  door: {}\n  garden:\n    - {}\n    - ffmpeg:garden#audio=opus\n  other: rtsp://10.0.0.9/live\n",
+        url(DEMO_UID),
+        url("HSBJYB5HSETGCDWD222B"),
+    );
+    let path = user.file("go2rtc.yaml", &yaml);
+    assert_eq!(user.run(&["import", &path], "").ok(), "Imported door.\nImported garden.\n");
+    let door = user.store().cameras().unwrap()[0].clone();
+    assert_eq!((door.host.as_deref(), door.port, door.model.as_str()), (Some("10.0.0.1"), Some(32762), "HL_CAM4"));
+    assert_eq!((door.enr, door.mac), (Secret::from(DEMO_ENR), Secret::from(DEMO_MAC)));
+    user.run(&["import", &path], "").fails(1, &["door has this name already", "0 imported, 2 not"]);
+    let third = url("HSBJYB5HSETGCDWD333C");
+    user.run(&["import", "-", "--name", "Roof"], &third).ok();
+    assert_eq!(user.names(), ["door", "garden", "Roof"]);
+    let (broken, old) = (third.replace("uid=HSB", "uid="), third.replace("333C", "444D").replace("true", "false"));
+    user.run(&["import", "-"], &format!("{broken}\n{old}\n"))
+        .fails(1, &["camera 1: uid has 17 characters", "camera 2: dtls=false is not supported", "0 imported, 2 not"]);
+    user.run(&["import", "-"], "streams: {a: 'rtsp://bridge/a'}").fails(1, &["no wyze:// stream", "rtsp://"]);
+    user.run(&["import", "-"], "streams: [").fails(1, &["no YAML, at line 2"]);
+    user.run(&["import", "-"], "").fails(1, &["no streams"]);
+    user.run(&["import", "/no/such/file"], "").fails(1, &["/no/such/file", "No such file"]);
+    let binary = user.home.path().join("binary");
+    std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
+    user.run(&["import", binary.to_str().unwrap()], "").fails(1, &["no text"]);
+}
+
+#[test]
+fn a_probe_tells_each_stage_and_what_was_found() {
+    for (envelope, word) in [(Envelope::Transcode, "transcode"), (Envelope::Cc51, "cc51")] {
+        let user = User::new();
+        let camera = camera(|config| config.envelope = envelope);
+        user.add("Front Door", camera.addr().port());
+        let told = user.run(&["probe", "front door"], "").ok();
+        let mut at = 0;
+        for word in
+            ["discovery", "session", "dtls", "login", "auth", "connected", "address:", "envelope: ", word, "suite:"]
+        {
+            at += told[at..].find(word).unwrap_or_else(|| panic!("{word} is not there, or not in its place: {told}"));
+        }
+        assert!(told.contains("model:    WYZE_CAKP2JFUS\nfirmware: 4.36.13.0416\ntalk:     yes\n"), "{told}");
+        // The only one stored, the one at an address, and by URL.
+        user.run(&["probe"], "").ok();
+        user.run(&["probe", "--host", "127.0.0.1"], "").ok();
+        let port = camera.addr().port();
+        user.run(&["probe", &format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}")], "").ok();
+        user.run(&["probe", "wyze:///Front%20Door"], "").ok();
+        let log = camera.stop();
+        assert!(log.is_empty(), "{log}");
+    }
+}
+
+#[test]
+fn a_probe_that_fails_names_the_stage_and_the_remedy() {
+    type Change = fn(&mut CameraConfig);
+    let cases: [(Change, &str, &str); 4] = [
+        (|config| config.challenge = 5, "auth", "switched off in the Wyze app"),
+        (|config| config.challenge = 2, "auth", "updating its firmware"),
+        (|config| config.refuse_answer = true, "auth", "its enr has changed"),
+        (|config| config.max_clients = 0, "session", "too many viewers"),
+    ];
+    for (change, stage, why) in cases {
+        let user = User::new();
+        let camera = camera(change);
+        user.add("Front Door", camera.addr().port());
+        let outcome = user.run(&["probe", "Front Door", "--timeout", "2"], "");
+        assert!(outcome.stdout.contains(&format!("  {stage:<10} failed after")), "{outcome:?}");
+        outcome.fails(1, &[why]);
+    }
+    let user = User::new();
+    let camera = camera(|config| {
+        config.strict_auth_key = false;
+        config.alert_wrong_key = true;
+    });
+    let port = camera.addr().port().to_string();
+    let keys = format!("{DEMO_UID}\nanotherkey123456\n{DEMO_MAC}\n");
+    user.run(&["add", "Front Door", "--host", "127.0.0.1", "--port", &port], &keys).ok();
+    user.run(&["probe"], "").fails(1, &["dtls: the camera could not decrypt", "check enr"]);
+    let deaf = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let port = deaf.local_addr().unwrap().port().to_string();
+    let outcome = user.run(&["probe", "--port", &port, "--timeout", "1"], "");
+    assert!(outcome.stdout.contains("  discovery  failed after 1."), "{outcome:?}");
+    outcome.fails(1, &["no camera with this UID answered at 127.0.0.1", "firewall"]);
+    user.run(&["probe", "--interface", "nosuch0"], "").fails(1, &["nosuch0"]);
+    user.run(&["probe", "Back Door"], "").fails(3, &["no camera named"]);
+    user.run(&["probe", "--host", "127.0.0.2"], "").fails(3, &["0 stored cameras fit"]);
+    user.run(&["probe", "wyze://127.0.0.1?uid=x"], "").fails(1, &["uid has 1 characters"]);
+    User::new().run(&["probe"], "").fails(3, &["no camera is stored"]);
+}
+
+#[test]
+fn help_versions_completions_and_wrong_usage() {
+    let user = User::new();
+    let help = user.run(&["--help"], "").ok();
+    for word in ["login", "import", "completions", "Exit codes: 0", "tokens.json", "camera=\"Front Door\""] {
+        assert!(help.contains(word), "{word} is not in: {help}");
+    }
+    assert!(user.run(&["login", "--help"], "").ok().contains("WYZE_TOTP_SECRET"));
+    assert!(user.run(&["--version"], "").ok().contains(env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = user.run(&["completions", shell], "").ok();
+        assert!(script.contains("wyze-cameras") && script.contains("probe"), "{shell}");
+    }
+    user.run(&[], "").fails(2, &["Usage"]);
+    user.run(&["fly"], "").fails(2, &["fly"]);
+    user.run(&["probe", "--port", "0"], "").fails(2, &["port"]);
+    user.run(&["completions", "cmd"], "").fails(2, &["cmd"]);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let user = User::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = user.tool(&["completions", "bash"]).stdout(writer).output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_store_that_is_damaged_is_told_of_and_left_alone() {
+    let user = User::new();
+    let folder = user.home.path().join("gst-plugin-wyze");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["cameras.json", "tokens.json"] {
+        std::fs::write(folder.join(name), "not ours").unwrap();
+    }
+    user.run(&["list"], "").fails(1, &["cameras.json", "damaged"]);
+    user.run_with_account(&["login"]).fails(1, &["tokens.json", "damaged"]);
+    assert_eq!(user.cloud.logins(), 0, "what cannot be kept is not fetched");
+    for name in ["cameras.json", "tokens.json"] {
+        assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), "not ours");
+    }
+}
+
+#[test]
+fn names_from_the_cloud_cannot_steer_the_terminal() {
+    let user = User::new();
+    user.cloud.state().devices[0]["nickname"] = "a\u{1b}[2Jb\nc".into();
+    let listed = user.run_with_account(&["login"]).ok();
+    assert!(listed.contains("a\u{fffd}[2Jb\u{fffd}c"), "{listed:?}");
+    let shown = user.run(&["show", DEMO_MAC], "").ok();
+    assert!(!shown.contains('\u{1b}') && shown.contains("wyzesrc uri=wyze:///a%1B%5B2Jb%0Ac !"), "{shown}");
+}
+
+/// The bar: login, list, and the launch line that `show` prints.
+#[test]
+fn from_nothing_to_a_picture_in_three_commands() {
+    // A camera's port is known, so it is the address that has to be a test's own.
+    let [_, _, b, c] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, 77, b, c.clamp(1, 254));
+    let media = LiveMediaConfig { width: 320, height: 180, ..LiveMediaConfig::default() };
+    let listen = SocketAddr::from((address, gstwyze::identity::DEFAULT_PORT));
+    let camera = CameraServer::start(CameraConfig::demo().unwrap(), listen, MediaSource::Live(media)).unwrap();
+    let user = User::new();
+    user.cloud.state().devices[0]["device_params"]["ip"] = address.to_string().into();
+
+    user.run_with_account(&["login"]).ok();
+    assert!(user.run(&["list"], "").ok().contains("Front Door"));
+    let shown = user.run(&["show", "front door"], "").ok();
+    let line = shown.lines().find(|line| line.starts_with("gst-launch-1.0")).unwrap();
+    // A sink for machines without a screen, which ends after some pictures.
+    let line =
+        line.replace("autovideosink", "fakevideosink num-buffers=10").replace("gst-launch-1.0", "gst-launch-1.0 -e");
+
+    let asked = user.cloud.state().requests.len();
+    let test = std::env::current_exe().unwrap();
+    let mut command = user.command("sh");
+    command.args(["-c", &line]).env("GST_PLUGIN_PATH", test.ancestors().nth(2).unwrap());
+    let outcome = finish(command, "", false);
+    assert!(outcome.stdout.contains("Got EOS from element"), "{outcome:?}");
+    outcome.ok();
+    assert_eq!(user.cloud.state().requests.len(), asked, "streaming asks the cloud nothing");
+    let log = camera.stop();
+    assert!(log.is_empty(), "{log}");
+}

@@ -1,0 +1,287 @@
+//! The camera store: who can read it, what survives a crash, and who may write at once.
+
+#[path = "support/store.rs"]
+mod support;
+
+use gstwyze::account::{BaseStation, Camera, Cameras, LookupError, Origin, Store, StoreError};
+use rand::RngExt;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use support::{again, demo, role};
+use tempfile::TempDir;
+use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID};
+
+fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn put(store: &Store, camera: Camera) -> Result<(), StoreError> {
+    store.update(|cameras| {
+        cameras.push(camera);
+        Ok(())
+    })
+}
+
+/// Every field set.
+fn full() -> Camera {
+    Camera {
+        host: Some("192.168.1.20".into()),
+        port: Some(4000),
+        dtls: Some(true),
+        base_station: Some(BaseStation { uid: DEMO_UID.into(), enr: DEMO_ENR.into(), mac: DEMO_MAC.into() }),
+        origin: Origin::Account,
+        ..demo("Front Door")
+    }
+}
+
+#[test]
+fn what_is_kept_reads_back_and_only_its_owner_can_read_it() {
+    if let Some(folder) = role() {
+        let store = Store::at(folder);
+        assert_eq!(store.cameras().unwrap(), Cameras::default(), "no file is no cameras");
+        put(&store, full()).unwrap();
+        put(&store, Camera { name: "Garage".into(), ..Camera::default() }).unwrap();
+        store.update_tokens(|tokens| Ok::<_, StoreError>(tokens.replace("secret".to_owned()))).unwrap();
+        return;
+    }
+    for umask in ["000", "022", "077"] {
+        let parent = TempDir::new().unwrap();
+        let folder = parent.path().join("config/gst-plugin-wyze");
+        let shell = ["sh", "-c", &format!("umask {umask}; exec \"$0\" \"$@\"")];
+        let name = "what_is_kept_reads_back_and_only_its_owner_can_read_it";
+        assert!(again(&shell, name, folder.to_str().unwrap()).stdout(Stdio::null()).status().unwrap().success());
+        let store = Store::at(&folder);
+        let cameras = store.cameras().unwrap();
+        assert_eq!(cameras[0], full());
+        assert_eq!((cameras.len(), cameras[1].name.as_str()), (2, "Garage"));
+        assert_eq!(store.tokens::<String>().unwrap().as_deref(), Some("secret"));
+        assert_eq!(mode(&folder), 0o700, "umask {umask}");
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{} with umask {umask}", path.display());
+        }
+        let text = fs::read_to_string(folder.join("cameras.json")).unwrap();
+        assert!(text.contains("\"version\": 1") && !text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_others_may_read_is_taken_from_them() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path());
+    put(&store, full()).unwrap();
+    let file = folder.path().join("cameras.json");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(store.cameras().unwrap().len(), 1);
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
+fn tokens_come_and_go_apart_from_cameras() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path());
+    let set = |value: Option<u32>| {
+        store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(std::mem::replace(tokens, value))).unwrap()
+    };
+    assert_eq!((set(Some(1)), set(Some(2)), set(None), set(None)), (None, Some(1), Some(2), None));
+    assert!(!folder.path().join("tokens.json").exists() && !folder.path().join("cameras.json").exists());
+}
+
+#[test]
+fn a_change_that_fails_or_changes_nothing_writes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path());
+    put(&store, full()).unwrap();
+    let written = || fs::metadata(folder.path().join("cameras.json")).unwrap().modified().unwrap();
+    let before = written();
+    let failed = store.update(|cameras| {
+        cameras.clear();
+        Err::<(), _>(StoreError::Newer { path: "here".into(), version: 9 })
+    });
+    assert!(matches!(failed, Err(StoreError::Newer { version: 9, .. })));
+    let known = store.update(|cameras| Ok::<_, StoreError>(cameras[0].clone())).unwrap();
+    assert_eq!(known, full());
+    assert_eq!(written(), before);
+}
+
+/// Two states of the store that a torn file would mix.
+fn halves() -> [Cameras; 2] {
+    ["old", "new"].map(|name| {
+        Cameras::from((0..200).map(|i| Camera { updated: i, ..demo(&format!("{name} {i}")) }).collect::<Vec<_>>())
+    })
+}
+
+#[test]
+fn a_writer_killed_at_any_moment_leaves_the_old_or_the_new() {
+    let halves = halves();
+    if let Some(folder) = role() {
+        let store = Store::at(folder);
+        for turn in (0..2).cycle() {
+            store.update(|cameras| Ok::<_, StoreError>(std::mem::replace(cameras, halves[turn].clone()))).unwrap();
+            println!("written {turn}");
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path());
+    let name = "a_writer_killed_at_any_moment_leaves_the_old_or_the_new";
+    for _ in 0..30 {
+        let mut child = again(&[], name, folder.path().to_str().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.contains("written")), "the writer writes");
+        thread::sleep(Duration::from_micros(rand::rng().random_range(0..20_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(halves.contains(&store.cameras().unwrap()));
+    }
+    // What was left half written is in nobody's way.
+    put(&store, full()).unwrap();
+    assert_eq!(store.cameras().unwrap().last(), Some(&full()));
+}
+
+#[test]
+fn writers_at_once_lose_nothing() {
+    const EACH: usize = 20;
+    let add = |store: &Store, who: &str| (0..EACH).for_each(|i| put(store, demo(&format!("{who} {i}"))).unwrap());
+    let folder = TempDir::new().unwrap();
+    if let Some(role) = role() {
+        let (who, folder) = role.split_once(' ').unwrap();
+        return add(&Store::at(folder), who);
+    }
+    let path = folder.path().to_str().unwrap();
+    let start =
+        |who| again(&[], "writers_at_once_lose_nothing", &format!("{who} {path}")).stdout(Stdio::null()).spawn();
+    let mut children = ["a", "b", "c"].map(|who| start(who).unwrap());
+    let store = Store::at(folder.path());
+    thread::scope(|scope| {
+        for who in ["d", "e"] {
+            scope.spawn(move || add(&Store::at(path), who));
+        }
+        // Readers need no lock.
+        while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+            store.cameras().unwrap();
+        }
+    });
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let mut names: Vec<_> = store.cameras().unwrap().iter().map(|camera| camera.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 5 * EACH);
+}
+
+#[test]
+fn a_file_that_cannot_be_understood_is_told_and_stays_as_it_is() {
+    let secret =
+        format!(r#"{{"version":1,"cameras":[{{"name":"x","uid":["{DEMO_UID}"],"origin":"added","updated":1}}]}}"#);
+    for text in [
+        "",
+        "{",
+        "no store",
+        "[]",
+        "null",
+        r#"{"version":1}"#,
+        r#"{"cameras":[]}"#,
+        r#"{"version":"1","cameras":[]}"#,
+        r#"{"version":1,"cameras":[],"more":1}"#,
+        r#"{"version":1,"cameras":[{"name":"x","origin":"added","updated":1,"colour":"red"}]}"#,
+        r#"{"version":1,"cameras":[]} trailing"#,
+        &secret,
+        r#"{"version":2,"rooms":[]}"#,
+    ] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("cameras.json");
+        fs::write(&path, text).unwrap();
+        let store = Store::at(folder.path());
+        let put = put(&store, full()).unwrap_err();
+        assert_eq!(matches!(put, StoreError::Newer { version: 2, .. }), text.contains("rooms"), "{put}");
+        for error in [put, store.cameras().unwrap_err()] {
+            let told = error.to_string();
+            assert!(told.contains(path.to_str().unwrap()) && told.contains("left as it is"), "{told}");
+            assert!(!format!("{told} {error:?}").contains(DEMO_UID), "{told}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("cameras.json")).unwrap();
+    assert!(matches!(Store::at(folder.path()).cameras(), Err(StoreError::Io { .. })));
+}
+
+fn three() -> Cameras {
+    let other = |name: &str, uid: &str, mac: &str| Camera { uid: uid.into(), mac: mac.into(), ..demo(name) };
+    let garage = other("Garage", "GARAGE7890123456789A", "AA:BB:CC:00:00:02");
+    let second = Camera { host: Some("192.168.1.7".into()), model: "HL_CAM4".into(), ..garage.clone() };
+    vec![full(), garage, Camera { uid: "SECOND7890123456789A".into(), mac: "aabbcc000003".into(), ..second }].into()
+}
+
+#[test]
+fn a_camera_is_found_by_name_mac_or_uid_however_it_is_written() {
+    let cameras = three();
+    for wanted in
+        ["Front Door", "front door", " FRONT DOOR ", DEMO_UID, &DEMO_UID.to_lowercase(), DEMO_MAC, "aa:bb:cc:dd:ee:ff"]
+    {
+        assert_eq!(cameras.find(wanted), Ok(&cameras[0]), "{wanted}");
+    }
+    assert_eq!(cameras.find("aabbcc000002"), Ok(&cameras[1]));
+    assert_eq!(cameras.find("AA-BB-CC-00-00-03"), Ok(&cameras[2]));
+    assert_eq!(cameras.with_uid("second7890123456789a"), Some(&cameras[2]));
+}
+
+#[test]
+fn what_names_no_camera_or_several_is_told_without_secrets() {
+    let cameras = three();
+    let told = cameras.find("Back Door").unwrap_err().to_string();
+    for part in ["\"Back Door\"", "\"Front Door\", \"Garage\", \"Garage\"", "wyze-cameras list"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let told = cameras.find("garage").unwrap_err().to_string();
+    for part in ["\"garage\"", "HL_CAM4", "192.168.1.7", "address unknown", "MAC or UID"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!told.contains("GARAGE7") && !told.contains("aabbcc"), "{told}");
+    for key in ["GARAGE7890123456789B", "AABBCC000009", "aa:bb:cc:00:00:09", "roTRg3tiuL3TjXhm"] {
+        let told = cameras.find(key).unwrap_err().to_string();
+        assert!(told.contains("***") && !told.contains(key), "{told}");
+    }
+    assert_eq!(Cameras::default().find("x"), Err(LookupError::Empty));
+    // A camera without keys is not found by an empty text.
+    assert!(Cameras::from(vec![Camera { name: "x".into(), ..Camera::default() }]).find("").is_err());
+}
+
+#[test]
+fn debug_output_has_no_keys() {
+    let text = format!("{:?}", full());
+    assert!(text.contains("Front Door") && text.contains("***"), "{text}");
+    for secret in [DEMO_UID, DEMO_ENR, DEMO_MAC] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_streamed_from_says_why() {
+    let with = |change: &dyn Fn(&mut Camera)| {
+        let mut camera = demo("x");
+        change(&mut camera);
+        camera.obstacle()
+    };
+    assert_eq!(with(&|_| {}), None);
+    assert_eq!(with(&|camera| camera.model = String::new()), None);
+    assert_eq!(with(&|camera| (camera.model, camera.dtls) = ("WYZEC1".into(), Some(true))), None);
+    let says = |word: &str, change: &dyn Fn(&mut Camera)| {
+        let why = with(change).unwrap_or_else(|| panic!("{word}"));
+        assert!(why.contains(word), "{why}");
+    };
+    says("Gwell", &|camera| camera.model = "GW_GC1".into());
+    says("another protocol", &|camera| camera.model = "LD_CFP".into());
+    says("base station", &|camera| camera.model = "WVOD1".into());
+    says("base station", &|camera| camera.base_station = full().base_station);
+    says("DTLS", &|camera| camera.model = "WYZEC1".into());
+    says("DTLS", &|camera| camera.dtls = Some(false));
+    says("not known", &|camera| camera.enr = "".into());
+    says("malformed", &|camera| camera.uid = "short".into());
+}

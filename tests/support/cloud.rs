@@ -1,0 +1,400 @@
+//! A Wyze cloud on 127.0.0.1: a real HTTP server, with TLS where asked, that has one account and counts what it is asked.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use openssl::hash::{MessageDigest, hash};
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub const EMAIL: &str = "owner@example.com";
+pub const PASSWORD: &str = "correct horse battery";
+pub const KEY_ID: &str = "11111111-2222-3333-4444-555555555555";
+pub const API_KEY: &str = "kPq7Zr2mWx9vB4nT8sLd";
+pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+pub const MAILED_CODE: &str = "314159";
+/// What the app of old shows itself by.
+const APP_KEY: &str = "WMXHYf79Nr5gIlt3r0r7p9Tcw5bvs6BB4U8O8nGJ";
+const TOTP_APP: &str = "totp-app-1";
+const USER_ID: &str = "user-1";
+
+/// What to answer.
+#[derive(Clone)]
+pub enum Answer {
+    Json(u16, Vec<(&'static str, String)>, Value),
+    /// Bytes that are no JSON.
+    Raw(u16, Vec<u8>),
+    /// Closes the connection without a word.
+    HangUp,
+    /// Keeps the connection open until the client goes.
+    Silence,
+}
+
+impl Answer {
+    pub fn json(status: u16, body: Value) -> Self {
+        Answer::Json(status, Vec::new(), body)
+    }
+
+    pub fn refused(description: &str) -> Self {
+        Answer::json(400, json!({ "errorCode": 1000, "description": description, "requestId": "r" }))
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
+/// The account and its history.
+pub struct State {
+    /// Second factors, in the words of `mfa_options`.
+    pub factors: Vec<&'static str>,
+    pub primary: &'static str,
+    pub devices: Value,
+    /// Headers of every answer.
+    pub headers: Vec<(&'static str, String)>,
+    /// What is answered next on a path, whatever is asked.
+    pub next: Vec<(&'static str, Answer)>,
+    pub requests: Vec<Request>,
+    /// What is valid of tokens; none before a login.
+    pub access: Option<String>,
+    pub refresh: Option<String>,
+    phone: Option<String>,
+    issued: u32,
+}
+
+pub struct MockCloud {
+    pub address: SocketAddr,
+    scheme: &'static str,
+    host: &'static str,
+    /// The certificate authority, as PEM, where this has TLS.
+    pub authority: Option<String>,
+    state: Arc<Mutex<State>>,
+}
+
+impl MockCloud {
+    pub fn start() -> Self {
+        Self::listen(None)
+    }
+
+    /// With a certificate for `localhost` of an authority of its own.
+    pub fn start_tls() -> Self {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority_key = rcgen::KeyPair::generate().unwrap();
+        let authority = parameters.self_signed(&authority_key).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()])
+            .unwrap()
+            .signed_by(&key, &authority, &authority_key)
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
+            .unwrap();
+        Self::listen(Some((Arc::new(config), authority.pem())))
+    }
+
+    fn listen(tls: Option<(Arc<ServerConfig>, String)>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State {
+            factors: Vec::new(),
+            primary: "Unknown",
+            devices: json!([]),
+            headers: Vec::new(),
+            next: Vec::new(),
+            requests: Vec::new(),
+            access: None,
+            refresh: None,
+            phone: None,
+            issued: 0,
+        }));
+        let (config, authority) = tls.unzip();
+        thread::spawn({
+            let (state, config) = (state.clone(), config.clone());
+            move || {
+                for stream in listener.incoming().map_while(Result::ok) {
+                    let (state, config) = (state.clone(), config.clone());
+                    thread::spawn(move || serve(stream, config, &state));
+                }
+            }
+        });
+        let (scheme, host) = if config.is_some() { ("https", "localhost") } else { ("http", "127.0.0.1") };
+        MockCloud { address, scheme, host, authority, state }
+    }
+
+    pub fn auth_url(&self) -> String {
+        format!("{}://{}:{}", self.scheme, self.host, self.address.port())
+    }
+
+    pub fn api_url(&self) -> String {
+        format!("{}/app", self.auth_url())
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Answers the next request on this path so, whatever it asks.
+    pub fn next(&self, path: &'static str, answer: Answer) {
+        self.state().next.push((path, answer));
+    }
+
+    /// The requests on this path.
+    pub fn asked(&self, path: &str) -> Vec<Request> {
+        self.state().requests.iter().filter(|request| request.path.starts_with(path)).cloned().collect()
+    }
+
+    /// How many logins were tried.
+    pub fn logins(&self) -> usize {
+        self.asked("/api/user/login").len() + self.asked("/user/login?").len()
+    }
+}
+
+fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) {
+    match tls {
+        Some(config) => converse(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), state),
+        None => converse(stream, state),
+    }
+}
+
+/// Answers request after request; a client may go whenever it likes.
+fn converse(stream: impl Read + Write, state: &Mutex<State>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read_request(&mut stream) {
+        let answer = state.lock().unwrap().answer(request);
+        let (status, headers, body) = match answer {
+            Answer::HangUp => return,
+            Answer::Silence => {
+                let _ = stream.read(&mut [0]);
+                return;
+            }
+            Answer::Json(status, headers, body) => (status, headers, body.to_string().into_bytes()),
+            Answer::Raw(status, body) => (status, Vec::new(), body),
+        };
+        let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "\r\n";
+        let stream = stream.get_mut();
+        if stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.write_all(&body))
+            .and_then(|()| stream.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn read_request(stream: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    assert!(line.starts_with("POST "), "{line}");
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    stream.read_exact(&mut body).ok()?;
+    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap() })
+}
+
+impl State {
+    fn answer(&mut self, request: Request) -> Answer {
+        self.requests.push(request.clone());
+        let path = request.path.split('?').next().unwrap();
+        if let Some(at) = self.next.iter().position(|(next, _)| *next == path) {
+            return self.next.remove(at).1;
+        }
+        let mut answer = match path {
+            "/api/user/login" => self.login_with_key(&request),
+            "/user/login" => self.login_as_app(&request),
+            "/user/login/sendSmsCode" => self.send_code(&request, "sms-session", "sms-verification"),
+            "/v2/user/login/sendEmailCode" => self.send_code(&request, "email-session", "email-verification"),
+            "/app/user/refresh_token" => self.refresh(&request),
+            "/app/v2/home_page/get_object_list" => self.list(&request),
+            _ => Answer::json(404, json!({ "msg": "no such path" })),
+        };
+        if let Answer::Json(_, headers, _) = &mut answer {
+            headers.extend(self.headers.clone());
+        }
+        answer
+    }
+
+    fn login_with_key(&mut self, request: &Request) -> Answer {
+        let header = |name: &str| request.headers.get(name).map_or("", String::as_str);
+        if header("user-agent").is_empty() {
+            return Answer::json(403, json!({}));
+        }
+        if (header("keyid"), header("apikey")) != (KEY_ID, API_KEY) {
+            return Answer::refused("Invalid credentials, please check username, password, keyid or apikey");
+        }
+        self.login(request)
+    }
+
+    fn login_as_app(&mut self, request: &Request) -> Answer {
+        if request.headers.get("x-api-key").map(String::as_str) != Some(APP_KEY) {
+            return Answer::json(403, json!({}));
+        }
+        self.login(request)
+    }
+
+    fn login(&mut self, request: &Request) -> Answer {
+        let body = &request.body;
+        let hashed =
+            (0..3).fold(PASSWORD.to_owned(), |text, _| hex(&hash(MessageDigest::md5(), text.as_bytes()).unwrap()));
+        if body["email"] != EMAIL || body["password"] != hashed {
+            return Answer::refused("Invalid credentials, please check username, password, keyid or apikey");
+        }
+        let phone = request.headers.get("phone-id").cloned();
+        assert!(phone.as_ref().is_some_and(|phone| phone.len() == 36), "{phone:?}");
+        if self.factors.is_empty() {
+            return self.grant();
+        }
+        let Some(kind) = body["mfa_type"].as_str() else {
+            self.phone = phone;
+            return Answer::json(
+                200,
+                json!({
+                    "access_token": null, "refresh_token": null, "user_id": USER_ID,
+                    "mfa_options": self.factors,
+                    "mfa_details": {
+                        "primary_option": self.primary,
+                        "totp_apps": [{ "app_id": TOTP_APP }],
+                        "phone_numbers": { "primary_phone": { "country_code": "1", "number": "***99" } },
+                    },
+                    "sms_session_id": "sms-session", "email_session_id": "email-session",
+                }),
+            );
+        };
+        assert!(self.factors.contains(&kind), "{kind}");
+        let (id, code) = match kind {
+            "TotpVerificationCode" => (TOTP_APP, totp(unix_time())),
+            "PrimaryPhone" | "BackupPhone" => ("sms-verification", MAILED_CODE.to_owned()),
+            _ => ("email-verification", MAILED_CODE.to_owned()),
+        };
+        // The step before may just have ended.
+        let is_right = body["verification_code"] == code
+            || kind == "TotpVerificationCode" && body["verification_code"] == totp(unix_time() - 30);
+        if body["verification_id"] != id || !is_right {
+            return Answer::refused("Invalid Verification Code.");
+        }
+        self.grant()
+    }
+
+    fn send_code(&self, request: &Request, session: &str, verification: &str) -> Answer {
+        let query: BTreeMap<_, _> = request
+            .path
+            .split('?')
+            .nth(1)
+            .unwrap_or_default()
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        let header = |name: &str| request.headers.get(name).cloned();
+        assert_eq!(header("x-api-key").as_deref(), Some(APP_KEY));
+        assert_eq!(header("phone-id"), self.phone, "the phone that began the login");
+        let decode = |name: &str| query.get(name).map(|value| value.replace("%2D", "-"));
+        assert_eq!(decode("userId").as_deref(), Some(USER_ID));
+        assert_eq!(decode("sessionId").as_deref(), Some(session));
+        Answer::json(200, json!({ "session_id": verification }))
+    }
+
+    fn grant(&mut self) -> Answer {
+        self.issue();
+        Answer::json(
+            200,
+            json!({ "access_token": self.access, "refresh_token": self.refresh, "user_id": USER_ID, "mfa_options": null }),
+        )
+    }
+
+    fn issue(&mut self) {
+        self.issued += 1;
+        self.access = Some(format!("access-token-{}", self.issued));
+        self.refresh = Some(format!("refresh-token-{}", self.issued));
+    }
+
+    fn refresh(&mut self, request: &Request) -> Answer {
+        assert_standard(&request.body);
+        if self.refresh.is_none() || request.body["refresh_token"].as_str() != self.refresh.as_deref() {
+            return Answer::json(200, json!({ "code": "2002", "msg": "refresh token is error", "data": null }));
+        }
+        self.issue();
+        let data = json!({ "access_token": self.access, "refresh_token": self.refresh });
+        Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": data }))
+    }
+
+    fn list(&self, request: &Request) -> Answer {
+        assert_standard(&request.body);
+        if self.access.is_none() || request.body["access_token"].as_str() != self.access.as_deref() {
+            return Answer::json(200, json!({ "code": "2001", "msg": "access token is error", "data": {} }));
+        }
+        let data = json!({ "device_list": self.devices, "device_group_list": [] });
+        Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": data, "ts": 1_700_000_000_000_u64 }))
+    }
+}
+
+fn assert_standard(body: &Value) {
+    for name in ["sc", "sv", "app_ver", "app_version", "app_name", "phone_id"] {
+        assert!(body[name].as_str().is_some_and(|text| !text.is_empty()), "{name} is missing");
+    }
+    assert_eq!(body["phone_system_type"], 1);
+    assert!(body["ts"].as_u64().unwrap().abs_diff(unix_time() * 1000) < 600_000);
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// The code of the authenticator app with [`TOTP_SECRET`].
+pub fn totp(time: u64) -> String {
+    let bits: String = TOTP_SECRET
+        .bytes()
+        .map(|c| format!("{:05b}", if c.is_ascii_digit() { c - b'2' + 26 } else { c - b'A' }))
+        .collect();
+    let key: Vec<u8> = (0..bits.len() / 8).map(|i| u8::from_str_radix(&bits[i * 8..][..8], 2).unwrap()).collect();
+    let key = PKey::hmac(&key).unwrap();
+    let mut signer = Signer::new(MessageDigest::sha1(), &key).unwrap();
+    let mac = signer.sign_oneshot_to_vec(&(time / 30).to_be_bytes()).unwrap();
+    let at = usize::from(mac[19] % 16);
+    let number = u32::from_be_bytes(mac[at..at + 4].try_into().unwrap()) % (1 << 31);
+    format!("{:06}", number % 1_000_000)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An entry of the list as the cloud writes it.
+pub fn device(name: &str, model: &str, mac: &str, uid: &str, enr: &str, ip: &str) -> Value {
+    json!({
+        "mac": mac, "enr": enr, "nickname": name, "product_model": model, "product_type": "Camera",
+        "firmware_ver": "4.36.13.0416", "hardware_ver": "0.0.0.0", "timezone_name": "Europe/Berlin", "conn_state": 1,
+        "user_role": 1, "parent_device_mac": "", "parent_device_enr": "",
+        "device_params": { "p2p_id": uid, "p2p_type": 3, "ip": ip, "ssid": "home", "dtls": 1, "main_device_dtls": 0 },
+    })
+}
+
+/// Waits no longer than that for the cloud's answer.
+pub const IMPATIENCE: Duration = Duration::from_millis(300);
