@@ -96,7 +96,8 @@ fn tokens_come_and_go_apart_from_cameras() {
 fn a_change_that_fails_or_changes_nothing_writes_nothing() {
     let folder = TempDir::new().unwrap();
     let store = Store::at(folder.path());
-    put(&store, full()).unwrap();
+    let camera = full();
+    put(&store, camera.clone()).unwrap();
     let written = || fs::metadata(folder.path().join("cameras.json")).unwrap().modified().unwrap();
     let before = written();
     let failed = store.update(|cameras| {
@@ -105,7 +106,7 @@ fn a_change_that_fails_or_changes_nothing_writes_nothing() {
     });
     assert!(matches!(failed, Err(StoreError::Newer { version: 9, .. })));
     let known = store.update(|cameras| Ok::<_, StoreError>(cameras[0].clone())).unwrap();
-    assert_eq!(known, full());
+    assert_eq!(known, camera);
     assert_eq!(written(), before);
 }
 

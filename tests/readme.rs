@@ -103,7 +103,12 @@ fn the_errors_of_the_troubleshooting_table_exist() {
     let source = source.split("\\\n").map(str::trim_start).collect::<String>();
     for row in table(&file("README.md"), "Error begins with") {
         for text in row[0].split('`').skip(1).step_by(2) {
-            for part in text.trim_start_matches("auth: ").trim_start_matches("enr is ").split('…') {
+            for part in text
+                .trim_start_matches("auth: ")
+                .trim_start_matches("camera: ")
+                .trim_start_matches("enr is ")
+                .split('…')
+            {
                 let part = part.replace('"', "\\\"");
                 assert!(source.contains(part.trim()), "no error says {part:?}");
             }
