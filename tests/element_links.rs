@@ -96,6 +96,7 @@ fn corruption_costs_only_what_it_hits() {
     let link = LinkConfig { corrupt: 0.02, ..LinkConfig::default() };
     let camera = recorded(link, Envelope::Cc51, Tolerance::Anything);
     let player = Player::new(&camera, Link::Both);
+    player.src.set_property_from_str("on-loss", "pass");
     let got = play(&player, 120);
     let damaged = player.stat("undecryptable") + player.stat("bad-hmac") + player.stat("foreign");
     assert!(damaged > 0);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How much memory may grow from the first census to the last, by the line through all but the first quarter of them; KiB.
 const RESIDENT_LIMIT: f64 = 16.0 * 1024.0;
-const HEAP_LIMIT: f64 = 4.0 * 1024.0;
+const HEAP_LIMIT: f64 = 2.0 * 1024.0;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Census {

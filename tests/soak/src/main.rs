@@ -1,6 +1,6 @@
 //! Simulated cameras in changing weather, and elements that watch and talk to them for hours.
 //!
-//! From time to time all elements are ended, and what the process holds then is counted: any thread, descriptor or session more
+//! From time to time all elements and cameras are ended, and what the process holds then is counted: any thread, descriptor or session more
 //! than the first time, or memory that grows from time to time, is a leak.
 
 mod census;
@@ -63,6 +63,9 @@ enum Fault {
 
 struct Soak {
     cameras: Vec<SoakCamera>,
+    count: usize,
+    /// Of the cameras' times, in a short run.
+    scale: f64,
     ledger: Arc<Ledger>,
     rng: StdRng,
     censuses: Vec<Census>,
@@ -74,25 +77,31 @@ struct Soak {
 
 impl Soak {
     fn new(arguments: &Arguments, seed: u64) -> Result<Self, Error> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let ledger = Arc::new(Ledger::default());
-        let scale = (arguments.hours * 3600.0 / FULL).clamp(0.1, 1.0);
-        let cameras: Result<_, _> =
-            (0..arguments.cameras).map(|number| SoakCamera::new(number, scale, &ledger, &mut rng)).collect();
-        Ok(Soak {
-            cameras: cameras?,
-            ledger,
-            rng,
+        let mut soak = Soak {
+            cameras: Vec::new(),
+            count: arguments.cameras,
+            scale: (arguments.hours * 3600.0 / FULL).clamp(0.1, 1.0),
+            ledger: Arc::default(),
+            rng: StdRng::seed_from_u64(seed),
             censuses: Vec::new(),
             stall_limit: Duration::from_secs(arguments.stall_limit),
             rest: Duration::from_secs(arguments.rest),
             plant: arguments.plant,
             started: Instant::now(),
-        })
+        };
+        soak.install_cameras()?;
+        Ok(soak)
+    }
+
+    fn install_cameras(&mut self) -> Result<(), Error> {
+        for number in 0..self.count {
+            self.cameras.push(SoakCamera::new(number, self.scale, &self.ledger, &mut self.rng)?);
+        }
+        Ok(())
     }
 
     fn run(&mut self, length: Duration) -> Result<(), Error> {
-        let every = (length / 12).clamp(Duration::from_secs(2), Duration::from_secs(300));
+        let every = (length / 12).clamp(Duration::from_secs(30), Duration::from_secs(300));
         self.cameras.iter_mut().for_each(|camera| camera.warm_up(&mut self.rng));
         self.take_census()?;
         let (mut next_census, mut next_status) = (Instant::now() + every, self.started + STATUS);
@@ -121,7 +130,7 @@ impl Soak {
         std::thread::sleep(TICK);
     }
 
-    /// Lets the cameras come back, ends all elements, and counts what is left.
+    /// Lets the cameras come back, ends all elements, counts what is left without cameras, and puts up new ones.
     fn take_census(&mut self) -> Result<(), Error> {
         self.do_wrong()?;
         let patience = Instant::now() + self.stall_limit + self.rest;
@@ -129,28 +138,46 @@ impl Soak {
             self.advance(true);
         }
         self.cameras.iter_mut().for_each(SoakCamera::rest);
+        let until = Instant::now() + self.rest;
+        while self.clients() > 0 && Instant::now() < until {
+            std::thread::sleep(TICK);
+        }
+        let left = self.clients();
+        if left > 0 {
+            self.ledger.open().fail(format!("left behind at rest: {left} clients of the cameras"));
+        }
+        // Their books grow, which is no leak of the elements.
+        self.cameras.clear();
+        let census = self.count_at_rest()?;
+        println!("at rest after {:.1} min: {census}", self.started.elapsed().as_secs_f64() / 60.0);
+        self.censuses.push(census);
+        self.install_cameras()
+    }
+
+    fn clients(&self) -> usize {
+        self.cameras.iter().map(SoakCamera::clients).sum()
+    }
+
+    /// As soon as there is no more than at first; what takes too long is a failure.
+    fn count_at_rest(&self) -> Result<Census, Error> {
         let (settled, until) = (Instant::now() + SETTLING, Instant::now() + self.rest);
-        let census = loop {
+        loop {
             let census = Census::take()?;
-            let clients: usize = self.cameras.iter().map(SoakCamera::clients).sum();
             let is_at_rest = match self.censuses.first() {
                 Some(first) => census.is_within(first),
                 None => census.sessions == 0 && Instant::now() > settled,
             };
-            if is_at_rest && clients == 0 {
-                break census;
+            if is_at_rest {
+                return Ok(census);
             }
             if Instant::now() > until {
-                let first = self.censuses.first().map_or("none before".to_owned(), Census::to_string);
-                let left = format!("left behind at rest: {census}, {clients} clients; at first {first}");
-                self.ledger.open().fail(left);
+                let first = self.censuses.first().map_or("none".to_owned(), Census::to_string);
+                self.ledger.open().fail(format!("left behind at rest: {census}; the first time {first}"));
                 println!("descriptors: {}", census::descriptors()?.join(" "));
-                break census;
+                return Ok(census);
             }
             std::thread::sleep(TICK);
-        };
-        self.censuses.push(census);
-        Ok(())
+        }
     }
 
     fn do_wrong(&mut self) -> Result<(), Error> {

@@ -148,11 +148,8 @@ impl SoakCamera {
 
     /// Ends all elements, over a good network.
     pub fn rest(&mut self) {
-        self.link = LinkConfig::default();
-        self.server.set_links(self.link, self.link);
-        self.viewers = [None, None];
-        let now = Instant::now();
-        (self.plan.restarts, self.plan.weather) = ([now; 2], now);
+        self.server.set_links(LinkConfig::default(), LinkConfig::default());
+        (self.viewers, self.talk) = ([None, None], None);
     }
 
     pub fn clients(&self) -> usize {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// A frame may be so far from the running time at which it comes.
 const LATENESS: Duration = Duration::from_secs(10);
 
+/// At first, sound waits for the first picture.
+const START: gst::ClockTime = gst::ClockTime::from_seconds(4);
+
 /// One pad in one run of the element.
 struct Watched {
     name: &'static str,
@@ -184,7 +187,9 @@ fn handle(watched: &mut Watched, pts: Option<gst::ClockTime>, running: Option<gs
         entries.pts_violations += 1;
         entries.fail(format!("{} PTS {pts:?} after {:?}", watched.name, watched.last_pts));
     }
-    if let (Some(pts), Some(running)) = (pts, running) {
+    if let (Some(pts), Some(running)) = (pts, running)
+        && running > START
+    {
         entries.oldest = entries.oldest.max(running.saturating_sub(pts).into());
         if Duration::from(pts.absdiff(running)) > LATENESS {
             entries.fail(format!("{} PTS {pts} comes at {running}", watched.name));
