@@ -60,6 +60,18 @@ fn impatient(player: &Player) {
     player.src.set_property("connect-timeout", 1000u32);
 }
 
+/// A player of the demonstration camera, at an address where something else is.
+fn misled(address: SocketAddr) -> Player {
+    let player = Player::bare(Link::Both);
+    impatient(&player);
+    for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
+        player.src.set_property(name, value);
+    }
+    player.src.set_property("port", u32::from(address.port()));
+    player.play();
+    player
+}
+
 #[test]
 fn settings_that_are_missing_or_malformed_fail_at_once() {
     let good = [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC)];
@@ -107,14 +119,8 @@ fn with_both_media_off_there_is_nothing_to_start() {
 fn where_no_camera_answers_the_error_says_what_was_probed() {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = deaf.local_addr().unwrap();
-    let player = Player::bare(Link::Both);
-    impatient(&player);
-    for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
-        player.src.set_property(name, value);
-    }
-    player.src.set_property("port", u32::from(address.port()));
-    player.play();
-    expect(&player, gst::ResourceError::NotFound, "no-answer", &["discovery", &address.to_string(), "check"]);
+    let words = ["discovery", &address.to_string(), "check"];
+    expect(&misled(address), gst::ResourceError::NotFound, "no-answer", &words);
 }
 
 #[test]
@@ -136,18 +142,6 @@ fn a_name_that_nobody_knows_is_named() {
     }
     player.play();
     expect(&player, gst::ResourceError::NotFound, "unknown-host", &["discovery", "camera.invalid", "host"]);
-}
-
-/// A player of the demonstration camera, at an address where something else is.
-fn misled(address: SocketAddr) -> Player {
-    let player = Player::bare(Link::Both);
-    impatient(&player);
-    for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
-        player.src.set_property(name, value);
-    }
-    player.src.set_property("port", u32::from(address.port()));
-    player.play();
-    player
 }
 
 #[test]
