@@ -8,12 +8,14 @@ camera_usage() {
   cat <<'TEXT'
 
 The camera is taken from the environment:
+  WYZE_CAMERA                   its name in the store (see wyze-cameras) or, in its place,
   WYZE_URI                      wyze://HOST[:PORT]?uid=...&enr=...&mac=... or, in its place,
   WYZE_UID, WYZE_ENR, WYZE_MAC  what the camera is known by
   WYZE_HOST, WYZE_PORT          its address; without, it is looked for in the local network
   WYZE_MODEL                    its model; without, what the camera says
 
-The values are in the arguments of gst-launch-1.0 while it runs, where other users of this machine can see them.
+The values are in the arguments of gst-launch-1.0 while it runs, where other users of this machine can see them; by its
+name in the store, the camera's keys are not.
 TEXT
 }
 
@@ -46,6 +48,10 @@ find_camera() {
 
 # Sets `identity` to the properties that name the camera.
 identify() {
+  if [ -n "${WYZE_CAMERA:-}" ]; then
+    identity=("camera=$(quoted "$WYZE_CAMERA")")
+    return
+  fi
   if [ -n "${WYZE_URI:-}" ]; then
     identity=("uri=$(quoted "$WYZE_URI")")
     return
@@ -59,7 +65,7 @@ identify() {
       missing+=("$variable")
     fi
   done
-  [ ${#missing[@]} -eq 0 ] || wrong_usage "no camera is named: set WYZE_URI, or WYZE_UID, WYZE_ENR and WYZE_MAC (missing: ${missing[*]})"
+  [ ${#missing[@]} -eq 0 ] || wrong_usage "no camera is named: set WYZE_CAMERA, WYZE_URI, or WYZE_UID, WYZE_ENR and WYZE_MAC (missing: ${missing[*]})"
   [ -z "${WYZE_HOST:-}" ] || identity+=("host=$(quoted "$WYZE_HOST")")
   [ -z "${WYZE_PORT:-}" ] || identity+=("port=$(quoted "$WYZE_PORT")")
   [ -z "${WYZE_MODEL:-}" ] || identity+=("model=$(quoted "$WYZE_MODEL")")

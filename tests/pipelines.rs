@@ -3,6 +3,7 @@
 #[path = "support/mp4.rs"]
 mod mp4;
 
+use gstwyze::account::{Camera, Cameras, Store, StoreError};
 use gstwyze::protocol::credentials::Credentials;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use wyze_camera::{
 const SCRIPTS: [&str; 6] = ["view.sh", "listen.sh", "record.sh", "snapshot.sh", "talk.sh", "intercom.sh"];
 /// Far beyond what any script here takes.
 const DEADLINE: &str = "100";
-const VARIABLES: [&str; 7] = ["WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC", "WYZE_HOST", "WYZE_PORT", "WYZE_MODEL"];
+const VARIABLES: [&str; 8] =
+    ["WYZE_CAMERA", "WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC", "WYZE_HOST", "WYZE_PORT", "WYZE_MODEL"];
 
 /// `target/debug` or `target/release`, whichever this test is in.
 fn build_folder() -> PathBuf {
@@ -340,6 +342,26 @@ fn the_camera_may_be_given_by_single_variables() {
 }
 
 #[test]
+fn the_camera_may_be_given_by_its_name_in_the_store() {
+    let scene = Scene::new(LiveAudio::None);
+    let (uid, enr, mac) = (DEMO_UID.into(), DEMO_ENR.into(), DEMO_MAC.into());
+    let (host, port) = (Some("127.0.0.1".into()), Some(scene.camera.addr().port()));
+    let camera = Camera { name: "Front \"Door\"".into(), uid, enr, mac, host, port, ..Camera::default() };
+    let store = Store::at(scene.path("gst-plugin-wyze"));
+    let add = |cameras: &mut Cameras| {
+        cameras.push(camera);
+        Ok::<_, StoreError>(())
+    };
+    store.update(add).unwrap();
+    let file = scene.path("picture.png");
+    let mut command = script("snapshot.sh");
+    command.arg(&file).env("XDG_CONFIG_HOME", scene.folder.path()).env("WYZE_CAMERA", "front \"door\"");
+    run_well(&mut command);
+    assert!(discover(&file).0.contains("PNG"));
+    scene.assert_good_manners();
+}
+
+#[test]
 fn without_a_camera_the_scripts_say_what_to_set() {
     for name in SCRIPTS {
         let argument = match name {
@@ -349,7 +371,10 @@ fn without_a_camera_the_scripts_say_what_to_set() {
         };
         let (code, text) = run(script(name).args(argument));
         assert_eq!(code, Some(2), "{name}: {text}");
-        assert!(["WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC"].iter().all(|v| text.contains(v)), "{name}: {text}");
+        assert!(
+            ["WYZE_CAMERA", "WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC"].iter().all(|v| text.contains(v)),
+            "{name}: {text}"
+        );
 
         let (code, text) = run(script(name).args(argument).env("WYZE_UID", DEMO_UID).env("WYZE_ENR", DEMO_ENR));
         assert_eq!(code, Some(2), "{name}: {text}");
