@@ -255,6 +255,15 @@ fn what_names_no_camera_or_several_is_told_without_secrets() {
 }
 
 #[test]
+fn a_name_that_could_harm_a_terminal_comes_without_what_does() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path());
+    put(&store, Camera { host: Some("10.0.0.1\u{0}".into()), ..demo("Front\u{0} \u{1b}[31mDoor") }).unwrap();
+    let cameras = store.cameras().unwrap();
+    assert_eq!((cameras[0].name.as_str(), cameras[0].host.as_deref()), ("Front [31mDoor", Some("10.0.0.1")));
+}
+
+#[test]
 fn debug_output_has_no_keys() {
     let text = format!("{:?}", full());
     assert!(text.contains("Front Door") && text.contains("***"), "{text}");

@@ -141,6 +141,13 @@ impl Camera {
         self.host.as_deref().and_then(|host| host.parse().ok())
     }
 
+    /// Leaves out what could harm a terminal or end a text early, whoever wrote it.
+    pub(super) fn tidy(&mut self) {
+        for text in [&mut self.name, &mut self.model, &mut self.firmware].into_iter().chain(&mut self.host) {
+            text.retain(|c| !c.is_control());
+        }
+    }
+
     fn is_called(&self, wanted: &str) -> bool {
         let bare = |text: &str| text.replace([':', '-'], "").to_lowercase();
         let key = |secret: &Secret| !secret.is_empty() && bare(secret.expose()) == bare(wanted);

@@ -1,6 +1,6 @@
 //! Where cameras and tokens are kept: one JSON file for each, which only their owner can read.
 
-use super::camera::Cameras;
+use super::camera::{Camera, Cameras};
 use gst::glib;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,9 @@ impl Store {
 
     /// All cameras; none where there is no file.
     pub fn cameras(&self) -> Result<Cameras, StoreError> {
-        Ok(self.read::<CamerasFile>(CAMERAS)?.map(|file| file.cameras).unwrap_or_default())
+        let mut cameras = self.read::<CamerasFile>(CAMERAS)?.map(|file| file.cameras).unwrap_or_default();
+        cameras.iter_mut().for_each(Camera::tidy);
+        Ok(cameras)
     }
 
     /// Reads the cameras, has them changed and writes them, with every other writer kept out, so `change` must not write

@@ -50,15 +50,15 @@ pub fn apply(
         return Err(UriError::Path);
     }
     let mut new = identity.clone();
-    let name = percent_decode_str(path).decode_utf8().map_err(|_| UriError::Value("the camera's name"))?;
-    new.camera = Some(name.into_owned()).filter(|name| !name.is_empty());
+    let name = decode(path).ok_or(UriError::Value("the camera's name"))?;
+    new.camera = Some(name).filter(|name| !name.is_empty());
     (new.host, new.port) = parse_authority(authority)?;
     let mut unknown = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A plus stays one: no value has spaces, and an ENR may have it.
         let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
-        let value = percent_decode_str(value).decode_utf8().map_err(|_| UriError::Value("a value's encoding"))?;
+        let value = decode(value).ok_or(UriError::Value("a value's encoding"))?;
         if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
             unknown.push(key);
         }
@@ -82,6 +82,12 @@ pub fn set_uri(
         };
         glib::Error::new(kind, &e.to_string())
     })
+}
+
+/// `None` for what is no text. GLib's texts end at a NUL, so none of it has one.
+fn decode(encoded: &str) -> Option<String> {
+    let text = percent_decode_str(encoded).decode_utf8().ok()?;
+    (!text.contains('\0')).then(|| text.into_owned())
 }
 
 fn parse_authority(authority: &str) -> Result<(Option<String>, u16), UriError> {

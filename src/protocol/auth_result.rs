@@ -36,10 +36,13 @@ impl AuthResult {
     }
 }
 
-/// Cameras write numbers as texts, mostly.
+/// Far longer than any model or version that was seen.
+const MAX_TEXT: usize = 64;
+
+/// Fit to be shown. Cameras write numbers as texts, mostly.
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect(),
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
@@ -65,6 +68,15 @@ mod tests {
         let result = AuthResult::parse(json).unwrap();
         assert!(result.is_accepted());
         assert_eq!((result.video, result.audio), (false, true));
+    }
+
+    #[test]
+    fn what_could_harm_a_terminal_or_end_a_text_is_left_out() {
+        let json = br#"{"connectionRes":"1\u0000","cameraInfo":{"basicInfo":{"model":"HL\u001b[31m_\u0000CAM4","firmware":"FW"}}}"#;
+        let long = String::from_utf8_lossy(json).replace("FW", &"9".repeat(5000));
+        let result = AuthResult::parse(long.as_bytes()).unwrap();
+        assert!(result.is_accepted());
+        assert_eq!((result.model.as_str(), result.firmware.len()), ("HL[31m_CAM4", MAX_TEXT));
     }
 
     #[test]

@@ -188,6 +188,9 @@ mod tests {
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),
+            ("wyze:///Front%00Door", UriError::Value("the camera's name")),
+            ("wyze://cam?subtype=%00", UriError::Value("a value's encoding")),
+            ("wyze://cam?model=HL%00", UriError::Value("a value's encoding")),
             ("wyze://cam?model=%FF", UriError::Value("a value's encoding")),
         ] {
             let mut settings = Settings::default();

@@ -38,7 +38,7 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         name => name.to_owned(),
     };
     let (base_station, own_host) = base_station(device, all)?;
-    Ok(Camera {
+    let mut camera = Camera {
         name,
         uid: value(device, &parameters, "p2p_id")?.into(),
         enr: value(device, &parameters, "enr")?.into(),
@@ -55,7 +55,9 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         origin: Origin::Account,
         updated: Camera::now(),
         ..Camera::default()
-    })
+    };
+    camera.tidy();
+    Ok(camera)
 }
 
 /// A text that some answers have in the device and others in its parameters.
