@@ -26,16 +26,12 @@ fn build_folder() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// A script with this build's plugin and none of the variables of whoever runs the tests. Ended after the deadline.
+/// A script with this build's plugin and none of the variables of whoever runs the tests. Ended after the deadline, and with the
+/// script's own exit code.
 fn script(name: &str) -> Command {
-    script_until(name, DEADLINE)
-}
-
-/// The same, asked to end after so many seconds, and with the script's own exit code then.
-fn script_until(name: &str, seconds: &str) -> Command {
     let mut command = Command::new("timeout");
     command
-        .args(["--preserve-status", "--kill-after=20", seconds])
+        .args(["--preserve-status", "--kill-after=20", DEADLINE])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(name));
     command.env("GST_PLUGIN_PATH", build_folder()).stdin(Stdio::null());
     for variable in VARIABLES.iter().chain(&["DISPLAY", "WAYLAND_DISPLAY", "WYZE_VIDEO_SINK", "WYZE_AUDIO_SINK"]) {
@@ -92,11 +88,7 @@ impl Scene {
     }
 
     fn script(&self, name: &str) -> Command {
-        self.script_until(name, DEADLINE)
-    }
-
-    fn script_until(&self, name: &str, seconds: &str) -> Command {
-        let mut command = script_until(name, seconds);
+        let mut command = script(name);
         let port = self.camera.addr().port();
         command.env("WYZE_URI", format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}"));
         command
@@ -237,11 +229,14 @@ fn record_says_so_when_nothing_came() {
 fn record_finishes_its_file_when_terminated() {
     let scene = Scene::new(LiveAudio::Mulaw);
     let folder = scene.path("films");
-    // SIGTERM after 4 s, as from a service manager; then it ends in its own time.
-    let mut command = scene.script_until("record.sh", "4");
-    run_well(command.arg(&folder));
-    let film = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-    assert_between(discover(&film).1, 2.0, 4.5);
+    let started = Instant::now();
+    let mut recording = scene.script("record.sh").arg(&folder).spawn().unwrap();
+    scene.await_pictures(60);
+    // SIGTERM, as from a service manager; then it ends in its own time.
+    assert!(Command::new("kill").arg(recording.id().to_string()).status().unwrap().success());
+    let most = started.elapsed().as_secs_f64();
+    assert_eq!(recording.wait().unwrap().code(), Some(0));
+    assert_between(discover(&files(&folder)[0]).1, 1.5, most);
     scene.assert_good_manners();
 }
 
