@@ -75,7 +75,7 @@ pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
     };
     if let Some(other) = cameras.iter().find(is_taken) {
         let what = if other.name.eq_ignore_ascii_case(&camera.name) { "name" } else { "UID" };
-        let other = printable(&other.name);
+        let other = &other.name;
         return Err(Failure::Other(format!("{other} has this {what} already: run wyze-cameras remove for it first")));
     }
     cameras.push(camera);
@@ -89,7 +89,7 @@ pub fn remove(store: &Store, arguments: &RemoveArguments) -> Result<(), Failure>
         let camera = cameras.remove(at);
         Ok::<_, Failure>((camera.name, camera.origin))
     })?;
-    println!("Removed {}.", printable(&name));
+    println!("Removed {name}.");
     if origin == Origin::Account {
         eprintln!("It is of the account: wyze-cameras login and refresh bring it back.");
     }

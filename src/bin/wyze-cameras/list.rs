@@ -1,6 +1,6 @@
 //! `list` and `show`.
 
-use super::{Failure, printable};
+use super::Failure;
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
@@ -40,11 +40,11 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
         eprintln!("No camera is stored: run wyze-cameras login, wyze-cameras add, or wyze-cameras import.");
         return Ok(());
     }
-    let known = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
+    let known = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let mut rows = vec![["NAME", "MODEL", "FIRMWARE", "ADDRESS", "AGE", "STREAMS"].map(str::to_owned)];
     rows.extend(cameras.iter().map(|camera| {
         [
-            printable(&camera.name),
+            camera.name.clone(),
             known(&camera.model),
             known(&camera.firmware),
             known(&address(camera)),
@@ -59,10 +59,10 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
 pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
     let cameras = store.cameras()?;
     let camera = cameras.find(&arguments.name)?;
-    println!("{}", printable(&camera.name));
+    println!("{}", camera.name);
     for (what, value) in [("model", &camera.model), ("firmware", &camera.firmware), ("address", &address(camera))] {
         if !value.is_empty() {
-            println!("  {what}: {}", printable(value));
+            println!("  {what}: {value}");
         }
     }
     if let Some(why) = camera.obstacle() {
@@ -74,9 +74,7 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
     } else {
         let by_name = Identity { camera: Some(camera.name.clone()), ..Identity::default() };
         let uri = identity::format(&by_name, []).unwrap_or_default();
-        // Shells and terminals have their own ideas of control characters.
-        let is_plain = !camera.name.contains(char::is_control);
-        (if is_plain { format!("camera={}", quote(&camera.name)) } else { format!("uri={uri}") }, uri)
+        (format!("camera={}", quote(&camera.name)), uri)
     };
     println!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink");
     println!("{uri}");

@@ -110,7 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// A name from outside, fit for a terminal.
+/// A name that the store has not tidied yet, fit for a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

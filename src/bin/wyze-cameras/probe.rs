@@ -1,6 +1,6 @@
 //! `probe`: connects to a camera as an element would, and tells how far that goes and how long it takes.
 
-use super::{Failure, printable};
+use super::Failure;
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
@@ -45,8 +45,8 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
         (None, Some(known)) => format!("by search, and at {known}"),
         (None, None) => "by search".into(),
     };
-    let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", printable(&camera.model)) };
-    println!("{}{model} {at}, port {}", printable(&camera.name), place.port);
+    let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", camera.model) };
+    println!("{}{model} {at}, port {}", camera.name, place.port);
     let config = Config {
         credentials,
         targets: Vec::new(),
@@ -150,7 +150,7 @@ fn connect(config: Config, place: Place) -> Result<CameraInfo, Failure> {
 
 fn report(info: &CameraInfo, total: Duration) {
     println!("  connected  {:8.1} ms", total.as_secs_f64() * 1000.0);
-    let known = |text: &str| if text.is_empty() { "not told".to_owned() } else { printable(text) };
+    let known = |text: &str| if text.is_empty() { "not told".to_owned() } else { text.to_owned() };
     println!("address:  {}", info.address);
     println!("envelope: {}", info.envelope.name());
     println!("suite:    {}", info.suite.name());
