@@ -88,8 +88,12 @@ impl Judge {
 }
 
 fn run(form: Form, base: u32, length: i64, changes: Vec<(i64, Change)>) -> Judge {
+    follow(Days::new(form, base, length, changes))
+}
+
+fn follow(days: Days) -> Judge {
     let (mut timeline, mut judge) = (Timeline::new(), Judge::default());
-    for frame in Days::new(form, base, length, changes) {
+    for frame in days {
         let arrival = Duration::from_micros((START + frame.arrival) as u64);
         if frame.after_gap {
             timeline.lost(frame.stream());
@@ -180,6 +184,19 @@ fn a_clock_that_stands_still_is_replaced_by_the_rhythm() {
             // After a frame that was lost with the clock, or just before a key frame, nobody can know better at once.
             assert!(judge.strayed.0 * 20_000 < judge.strayed.1, "{:?}, {:?}", judge.strayed, judge.worst);
             assert!(judge.worst.disconts <= 8, "{:?}", judge.worst);
+        }
+    }
+}
+
+#[test]
+fn where_nothing_is_lost_a_clock_that_stands_still_keeps_sound_and_picture_together() {
+    for form in FORMS {
+        for length in [500 * MS, 3 * S, 40 * S, 1200 * S] {
+            let mut days = Days::new(form, NOON, LENGTH, stand(20 * MINUTE + 213_579 * MS, length).into());
+            days.loss = 0;
+            let judge = follow(days);
+            assert_good("stands", &judge, STRAY);
+            assert_together("stands", &judge);
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Days {
     base: i64,
     /// What sound lasts that one frame holds; it is stamped with its beginning and sent after its end.
     pub sound: i64,
+    /// Of a hundred frames, key frames aside, how many get lost.
+    pub loss: i64,
     changes: Vec<(i64, Change)>,
     length: i64,
     /// True time of the clock's last step, and nanoseconds that it shows beyond `base`.
@@ -97,6 +99,7 @@ impl Days {
             form,
             base: base.into(),
             sound: 40 * MS,
+            loss: 1,
             changes,
             length,
             now: 0,
@@ -166,7 +169,7 @@ impl Days {
             self.busy_until = arrival;
         }
         // A key frame is sent again until it is there.
-        if self.random(100) == 0 && !is_key {
+        if self.random(100) < self.loss && !is_key {
             self.after_gap[usize::from(is_video)] = true;
             return;
         }
