@@ -32,6 +32,15 @@ fn player(camera: &CameraServer) -> Player {
     player
 }
 
+/// A camera, and a player that shows its pictures already.
+fn watched() -> (TestCamera, Player) {
+    let camera = camera(synthetic());
+    let player = player(&camera);
+    player.play();
+    player.buffers("video", 5);
+    (camera, player)
+}
+
 #[test]
 fn a_camera_that_reboots_streams_on_by_itself() {
     let camera = camera(synthetic());
@@ -158,10 +167,7 @@ fn a_wrong_address_is_an_error_at_the_first_connection_whatever_the_attempts() {
 
 #[test]
 fn what_another_attempt_cannot_mend_ends_at_once() {
-    let camera = camera(synthetic());
-    let player = player(&camera);
-    player.play();
-    player.buffers("video", 5);
+    let (camera, player) = watched();
     camera.configure(|config| config.refuse_answer = true);
     camera.reboot(Duration::ZERO);
     let (error, _) = player.error();
@@ -170,10 +176,7 @@ fn what_another_attempt_cannot_mend_ends_at_once() {
 
 #[test]
 fn a_link_that_is_cut_stalls_and_recovers() {
-    let camera = camera(synthetic());
-    let player = player(&camera);
-    player.play();
-    player.buffers("video", 5);
+    let (camera, player) = watched();
     cut(&camera, true);
     let stalled = await_state(&player, "stalled");
     assert_eq!((stalled.stage.as_str(), stalled.attempt), ("streaming", 0));

@@ -21,6 +21,14 @@ const PORT: u16 = 32761;
 const CAMERA: &str = "10.77.0.1";
 const CABLE_OUT: Duration = Duration::from_secs(10);
 
+/// The camera's host and the client's, in one network.
+fn neighbours(switch: &Switch) -> (Host, Host) {
+    let (there, here) = (Host::new(), Host::new());
+    there.plug(switch, "eth0", "10.77.0.1/24");
+    here.plug(switch, "eth0", "10.77.0.2/24");
+    (there, here)
+}
+
 /// A camera on every address of its host, as a real one.
 fn camera_on(host: &Host, envelope: Envelope) -> TestCamera {
     camera_with(host, |config| config.envelope = envelope, synthetic(), ServerOptions::default())
@@ -96,9 +104,7 @@ fn assert_reconnects(player: &Player, event: impl FnOnce()) -> Duration {
 fn a_camera_is_found_by_broadcast() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         let Some(switch) = Switch::new() else { return };
-        let (there, here) = (Host::new(), Host::new());
-        there.plug(&switch, "eth0", "10.77.0.1/24");
-        here.plug(&switch, "eth0", "10.77.0.2/24");
+        let (there, here) = neighbours(&switch);
         let camera = camera_on(&there, envelope);
         let player = player_for(None);
         play_on(&here, &player);
@@ -152,9 +158,7 @@ fn an_interface_that_is_set_is_the_only_one_used() {
 fn a_camera_at_a_new_address_is_found_again() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         let Some(switch) = Switch::new() else { return };
-        let (there, here) = (Host::new(), Host::new());
-        there.plug(&switch, "eth0", "10.77.0.1/24");
-        here.plug(&switch, "eth0", "10.77.0.2/24");
+        let (there, here) = neighbours(&switch);
         let camera = camera_on(&there, envelope);
         let player = quick_player_for(Some(CAMERA));
         play_on(&here, &player);
@@ -227,9 +231,7 @@ fn the_client_may_change_from_one_interface_to_another() {
 fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         let Some(switch) = Switch::new() else { return };
-        let (there, here) = (Host::new(), Host::new());
-        there.plug(&switch, "eth0", "10.77.0.1/24");
-        here.plug(&switch, "eth0", "10.77.0.2/24");
+        let (there, here) = neighbours(&switch);
         let netem = [&there, &here].map(|host| host.tc("qdisc add dev eth0 root netem delay 50ms 20ms limit 10000"));
         let link = match netem {
             [true, true] => LinkConfig { loss: 0.03, ..LinkConfig::default() },

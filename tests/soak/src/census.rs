@@ -3,7 +3,8 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use wyze_bench::resident_memory;
 
 /// How much memory may grow from the first census to the last, by the line through all but the first quarter of them; KiB.
 const RESIDENT_LIMIT: f64 = 16.0 * 1024.0;
@@ -100,23 +101,4 @@ fn thread_names() -> io::Result<Vec<String>> {
         fs::read_to_string(task.path().join("comm")).ok()
     });
     Ok(names.map(|name| name.trim().to_owned()).collect())
-}
-
-/// KiB.
-pub fn resident_memory() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)
-}
-
-/// User and system time of this process.
-pub fn cpu_time() -> Duration {
-    // SAFETY: getrusage fills the structure, for which zeros are valid.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    time(usage.ru_utime) + time(usage.ru_stime)
 }

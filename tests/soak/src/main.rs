@@ -202,7 +202,7 @@ impl Soak {
             entries.silences,
             entries.reconnects,
             entries.restarts,
-            census::resident_memory()?,
+            wyze_bench::resident_memory()?,
             entries.failures(),
         );
         Ok(())
@@ -210,7 +210,7 @@ impl Soak {
 
     fn print_summary(&self) {
         let took = self.started.elapsed();
-        let cpu = census::cpu_time().as_secs_f64() / took.as_secs_f64();
+        let cpu = wyze_bench::cpu_time().as_secs_f64() / took.as_secs_f64();
         println!("{} cameras for {:.2} h, {cpu:.2} of a processor", self.cameras.len(), took.as_secs_f64() / 3600.0);
         for (when, census) in [("at first", self.censuses.first()), ("at the end", self.censuses.last())] {
             println!("at rest {when}: {}", census.map(Census::to_string).unwrap_or_default());

@@ -45,12 +45,10 @@ struct Footprint {
 
 impl Footprint {
     fn now() -> Result<Self, Error> {
-        let status = fs::read_to_string("/proc/self/status")?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(Footprint {
             threads: fs::read_dir("/proc/self/task")?.count(),
             files: fs::read_dir("/proc/self/fd")?.count(),
-            resident: resident.trim().trim_end_matches(" kB").parse()?,
+            resident: wyze_bench::resident_memory()?,
         })
     }
 
