@@ -41,6 +41,7 @@ impl Media {
 enum Step {
     Add(Media, gst::Caps),
     NoMorePads,
+    Open,
 }
 
 #[derive(Default)]
@@ -104,13 +105,23 @@ impl Outputs {
         self.step(Step::NoMorePads);
     }
 
+    /// Lets the pads added so far push what is queued for them.
+    pub fn open(self: &Arc<Self>) {
+        self.step(Step::Open);
+    }
+
     /// Pushes EOS on every pad, after what is queued. False where no pad is there, or coming, to tell the pipeline by.
-    pub fn push_eos(&self) -> bool {
+    pub fn push_eos(self: &Arc<Self>) -> bool {
         for output in &self.outputs {
             output.queue.push(Item::Eos);
         }
         let state = self.lock();
-        state.stepping || state.pads.iter().any(Option::is_some)
+        let told = state.stepping || state.pads.iter().any(Option::is_some);
+        drop(state);
+        if told {
+            self.open();
+        }
+        told
     }
 
     /// Has the tasks idle and no more pads added, for good; returns when the helper thread is done.
@@ -180,6 +191,13 @@ impl Outputs {
                     }
                 }
                 Step::NoMorePads => element.no_more_pads(),
+                Step::Open => {
+                    let added = self.lock().pads.each_ref().map(Option::is_some);
+                    Media::ALL
+                        .into_iter()
+                        .filter(|media| added[*media as usize])
+                        .for_each(|media| self.queue(media).open());
+                }
             }
         }
     }
@@ -225,9 +243,7 @@ impl Outputs {
             // Fails only on a flushing pad, which the application will not use.
             let _ = pad.store_sticky_event(&event);
         }
-        element.add_pad(&pad)?;
-        self.queue(media).open();
-        Ok(())
+        element.add_pad(&pad)
     }
 
     fn activate(self: &Arc<Self>, pad: &gst::Pad, media: Media, active: bool) -> Result<(), gst::LoggableError> {
