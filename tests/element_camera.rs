@@ -8,7 +8,7 @@ mod with_store;
 use gst::prelude::*;
 use gstwyze::account::{Camera, Store};
 use std::fs;
-use std::process::{Child, Command};
+use std::process::Command;
 use support::*;
 use with_store::*;
 use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
@@ -193,31 +193,16 @@ fn while_streaming_there_is_no_network_but_the_camera() {
     }
     let camera = TestCamera::new(synthetic());
     keep(entry("Front Door", &camera));
-    let plugin = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-    let launch = Command::new("gst-launch-1.0")
-        .args(["-q", "wyzesrc", "camera=Front Door", "name=c", "c.video", "!", "fakesink", "c.audio", "!", "fakesink"])
-        .env("GST_PLUGIN_PATH", plugin)
-        .spawn()
-        .unwrap();
-    let mut launch = Running(launch);
+    let line = ["wyzesrc", "camera=Front Door", "name=c", "c.video", "!", "fakesink", "c.audio", "!", "fakesink"];
+    let mut launch = Launch::new(&line);
     let mut seen = Vec::new();
     wait_until("a hundred frames", || {
-        seen.push(sockets(launch.0.id()));
+        seen.push(sockets(launch.child.id()));
         camera.stats().video_frames >= 100
     });
-    assert!(launch.0.try_wait().unwrap().is_none(), "gst-launch-1.0 ended");
+    assert!(launch.child.try_wait().unwrap().is_none(), "gst-launch-1.0 ended");
     // Before it has opened any.
     seen.retain(|sockets| !sockets.is_empty());
     assert!(seen.len() > 10, "it was looked at {} times", seen.len());
     assert!(seen.iter().all(|sockets| sockets == &["udp"]), "{seen:?}");
-}
-
-/// A program that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

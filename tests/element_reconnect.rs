@@ -11,10 +11,13 @@ use connection::*;
 use gst::prelude::*;
 use gstwyze::protocol::wire::codec::CodecId;
 use std::fs;
+use std::io::Read;
 use std::time::{Duration, Instant};
 use support::*;
 use talk::*;
-use wyze_camera::{CameraServer, LinkConfig, MediaSource, ServerOptions, SyntheticConfig};
+use wyze_camera::{
+    CameraConfig, CameraEvent, CameraServer, GoneReason, LinkConfig, MediaSource, ServerOptions, SyntheticConfig,
+};
 
 fn cut(camera: &CameraServer, is_cut: bool) {
     let link = LinkConfig { loss: f64::from(u8::from(is_cut)), ..LinkConfig::default() };
@@ -111,9 +114,32 @@ fn a_camera_that_says_goodbye_is_awaited_on_the_same_port() {
     drop(first);
     let told = await_state(&player, "reconnecting");
     assert_eq!((told.attempt, told.reason.as_deref()), (1, Some("closed")));
-    let config = wyze_camera::CameraConfig::demo().unwrap();
+    let config = CameraConfig::demo().unwrap();
     let _second = CameraServer::start(config, address, synthetic()).unwrap();
     assert!(is_key(&until_again(&player, 5).iter().find(|(pad, _)| pad == "video").unwrap().1));
+}
+
+/// The nearest to suspend and resume that a test can have: the client stands still until the camera has given it up.
+#[test]
+fn a_client_that_was_asleep_streams_again() {
+    let impatient = |config: &mut CameraConfig| config.idle_timeout = Duration::from_secs(1);
+    let media = MediaSource::Synthetic(SyntheticConfig { frame_len: 10_000, ..small() });
+    let camera = TestCamera::start(impatient, media, ServerOptions::default(), Tolerance::Behaviour);
+    let settings = settings(&camera);
+    let mut line = vec!["wyzesrc", "audio=false", "stall-timeout=600"];
+    line.extend(settings.split(' '));
+    line.extend(["!", "fdsink", "fd=1"]);
+    let mut launch = Launch::new(&line);
+    let mut pictures = vec![0; 50_000];
+    let mut output = launch.child.stdout.take().unwrap();
+    output.read_exact(&mut pictures).unwrap();
+    launch.signal("STOP");
+    camera.await_event(|event| matches!(event, CameraEvent::ClientGone { reason: GoneReason::Idle, .. }).then_some(()));
+    launch.signal("CONT");
+    camera.await_event(|event| matches!(event, CameraEvent::Streaming { video: true, .. }).then_some(()));
+    // More than what was sent to it in its sleep.
+    pictures.resize(600_000, 0);
+    output.read_exact(&mut pictures).unwrap();
 }
 
 #[test]
@@ -309,7 +335,7 @@ fn goodbye_and_return(camera: TestCamera, meanwhile: impl FnOnce()) -> CameraSer
     let address = camera.addr();
     drop(camera);
     meanwhile();
-    let mut config = wyze_camera::CameraConfig::demo().unwrap();
+    let mut config = CameraConfig::demo().unwrap();
     config.talk_delay = Duration::from_millis(5);
     CameraServer::start(config, address, speaking(CodecId::MULAW, 8000)).unwrap()
 }

@@ -8,6 +8,7 @@ use gst::prelude::*;
 use gstwyze::protocol::wire::media::MediaChannel;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
@@ -391,6 +392,38 @@ pub fn settings(camera: &CameraServer) -> String {
 
 pub fn uri(camera: &CameraServer) -> String {
     format!("wyze://127.0.0.1:{}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}", camera.addr().port())
+}
+
+/// `gst-launch-1.0` with this build's plugin and this line; ended with the test.
+pub struct Launch {
+    pub child: Child,
+}
+
+impl Launch {
+    pub fn new(line: &[&str]) -> Self {
+        let plugin = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let child = Command::new("gst-launch-1.0")
+            .arg("-q")
+            .args(line)
+            .env("GST_PLUGIN_PATH", plugin)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Launch { child }
+    }
+
+    /// STOP or CONT.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success(), "kill -{name}");
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Puts a sink behind a pad of a running pipeline.
