@@ -192,11 +192,10 @@ impl Outputs {
                 }
                 Step::NoMorePads => element.no_more_pads(),
                 Step::Open => {
-                    let added = self.lock().pads.each_ref().map(Option::is_some);
-                    Media::ALL
-                        .into_iter()
-                        .filter(|media| added[*media as usize])
-                        .for_each(|media| self.queue(media).open());
+                    let pads = self.lock().pads.clone();
+                    for (output, _added) in self.outputs.iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
+                        output.queue.open();
+                    }
                 }
             }
         }
