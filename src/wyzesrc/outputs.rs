@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long after no-more-pads an application may take to link one.
 const LINK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a pad's data wait for no-more-pads. Who exposes the pads only then, under stream ids of its own, as fallbacksrc
+/// does with `source`, must not have ours come in between.
+const PADS_TOGETHER: Duration = Duration::from_millis(100);
 
 /// A pad to be, and what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,6 @@ impl Media {
 enum Step {
     Add(Media, gst::Caps),
     NoMorePads,
-    Open,
 }
 
 #[derive(Default)]
@@ -105,23 +107,13 @@ impl Outputs {
         self.step(Step::NoMorePads);
     }
 
-    /// Lets the pads added so far push what is queued for them.
-    pub fn open(self: &Arc<Self>) {
-        self.step(Step::Open);
-    }
-
     /// Pushes EOS on every pad, after what is queued. False where no pad is there, or coming, to tell the pipeline by.
-    pub fn push_eos(self: &Arc<Self>) -> bool {
+    pub fn push_eos(&self) -> bool {
         for output in &self.outputs {
             output.queue.push(Item::Eos);
         }
         let state = self.lock();
-        let told = state.stepping || state.pads.iter().any(Option::is_some);
-        drop(state);
-        if told {
-            self.open();
-        }
-        told
+        state.stepping || state.pads.iter().any(Option::is_some)
     }
 
     /// Has the tasks idle and no more pads added, for good; returns when the helper thread is done.
@@ -190,11 +182,11 @@ impl Outputs {
                         gst::element_error!(element, gst::CoreError::Pad, ("The {} pad failed", media.name()), ["{e}"]);
                     }
                 }
-                Step::NoMorePads => element.no_more_pads(),
-                Step::Open => {
+                Step::NoMorePads => {
+                    element.no_more_pads();
                     let pads = self.lock().pads.clone();
                     for (output, _added) in self.outputs.iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
-                        output.queue.open();
+                        output.queue.open(Duration::ZERO);
                     }
                 }
             }
@@ -242,7 +234,10 @@ impl Outputs {
             // Fails only on a flushing pad, which the application will not use.
             let _ = pad.store_sticky_event(&event);
         }
-        element.add_pad(&pad)
+        element.add_pad(&pad)?;
+        let complete = self.lock().no_more_pads.is_some();
+        self.queue(media).open(if complete { Duration::ZERO } else { PADS_TOGETHER });
+        Ok(())
     }
 
     fn activate(self: &Arc<Self>, pad: &gst::Pad, media: Media, active: bool) -> Result<(), gst::LoggableError> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much a pipeline that does not take its buffers may fall behind before the oldest are dropped.
 pub const MAX_TIME: Duration = Duration::from_secs(2);
@@ -41,8 +41,8 @@ impl Item {
 struct State {
     items: VecDeque<Item>,
     bytes: usize,
-    /// The pad is there for the application to link; nothing leaves before.
-    open: bool,
+    /// From when on the pad is there for the application to link; nothing leaves before.
+    opens: Option<Instant>,
     flushing: bool,
     /// After dropping: buffers are dropped on up to the next key frame, which is marked as a discontinuity.
     await_key: bool,
@@ -75,18 +75,23 @@ impl PadQueue {
             if state.flushing {
                 return None;
             }
-            if state.open
+            let closed = state.opens.map(|opens| opens.saturating_duration_since(Instant::now()));
+            if closed == Some(Duration::ZERO)
                 && let Some(item) = state.items.pop_front()
             {
                 state.bytes -= item.bytes();
                 return Some(item);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match closed.filter(|closed| !closed.is_zero()) {
+                Some(closed) => self.changed.wait_timeout(state, closed).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
-    pub fn open(&self) {
-        self.lock().open = true;
+    /// Lets items leave after `delay`.
+    pub fn open(&self, delay: Duration) {
+        self.lock().opens = Some(Instant::now() + delay);
         self.changed.notify_one();
     }
 
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn a_pipeline_that_stands_still_loses_whole_groups_from_the_front_and_no_caps() {
         let queue = PadQueue::default();
-        queue.open();
+        queue.open(Duration::ZERO);
         queue.push(with_caps(buffer(0, true), "a/b"));
         for ms in (100..=2000).step_by(100) {
             queue.push(buffer(ms, ms == 1000));
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn without_a_key_frame_in_the_queue_the_next_one_is_awaited() {
         let queue = PadQueue::default();
-        queue.open();
+        queue.open(Duration::ZERO);
         for ms in [0, 1000, 2001] {
             queue.push(buffer(ms, ms == 0));
         }
@@ -252,7 +257,7 @@ mod tests {
         queue.push(buffer(1, true));
         assert!(queue.pop().is_none());
         queue.set_flushing(false);
-        queue.open();
+        queue.open(Duration::ZERO);
         queue.push(buffer(2, false));
         queue.push(buffer(3, true));
         queue.push(Item::Eos);

@@ -19,9 +19,6 @@ use std::time::{Duration, Instant};
 /// How long pads are awaited: audio after video, and video after the camera's consent.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a picture waits for the sound's pad, so that as a rule data begin after no-more-pads: who exposes pads only then,
-/// under stream ids of its own, as fallbacksrc does with `source`, must not have ours come in between.
-const PADS_TOGETHER: Duration = Duration::from_millis(100);
 
 static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
 
@@ -52,8 +49,6 @@ pub struct Stream {
     connected_at: Option<Instant>,
     video_at: Option<Instant>,
     no_more_pads: bool,
-    /// All pads that were asked for may push.
-    open: bool,
     camera: Option<CameraInfo>,
     on_loss: OnLoss,
     /// A picture is missing since the last key frame, so that those after it are broken.
@@ -76,7 +71,6 @@ impl Stream {
             connected_at: None,
             video_at: None,
             no_more_pads: false,
-            open: true,
             camera: None,
             on_loss: settings.on_loss,
             broken: false,
@@ -234,29 +228,23 @@ impl Stream {
         self.outputs.queue(media).push(Item::Buffer { buffer, caps });
     }
 
-    /// Has pads added whose turn it is, video, then audio, then no more, and lets them push.
+    /// Has pads added whose turn it is: video, then audio, then no more.
     fn show_pads(&mut self) {
         let waited = |since: Option<Instant>, patience| since.is_some_and(|since| since.elapsed() >= patience);
         if let Some(caps) = self.video.caps.take() {
             self.video.added = true;
             self.video_at = Some(Instant::now());
-            self.open = false;
             self.outputs.add_pad(Media::Video, caps);
         }
         let video_done = self.video.added || !self.video.expected || waited(self.connected_at, VIDEO_PATIENCE);
         if video_done && let Some(caps) = self.audio.caps.take() {
             self.audio.added = true;
-            self.open = false;
             self.outputs.add_pad(Media::Audio, caps);
         }
         let audio_done = self.audio.added || !self.audio.expected || waited(self.video_at, AUDIO_PATIENCE);
         if video_done && audio_done && !self.no_more_pads {
             self.no_more_pads = true;
             self.outputs.no_more_pads();
-        }
-        if !self.open && (self.no_more_pads || waited(self.video_at, PADS_TOGETHER)) {
-            self.open = true;
-            self.outputs.open();
         }
     }
 
