@@ -112,6 +112,8 @@ run_pipeline() {
     wait -n "$pipeline" "$timer" || true
   done
   ask_to_finish
+  # It may come more than once, and must not end the next timer before its time.
+  trap '' TERM HUP
   stop_timer || true
 
   start_timer "$finishing"
@@ -141,6 +143,8 @@ stop_timer() {
 }
 
 ask_to_finish() {
-  [ -n "$asked" ] || kill -INT "$pipeline" 2>/dev/null || true
-  asked=yes
+  local before
+  # In one command, as a second SIGTERM's trap may run between two.
+  before=$asked asked=yes
+  [ -n "$before" ] || kill -INT "$pipeline" 2>/dev/null || true
 }
