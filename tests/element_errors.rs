@@ -64,10 +64,7 @@ fn impatient(player: &Player) {
 fn misled(address: SocketAddr) -> Player {
     let player = Player::bare(Link::Both);
     impatient(&player);
-    for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
-        player.src.set_property(name, value);
-    }
-    player.src.set_property("port", u32::from(address.port()));
+    aim_at(&player.src, address);
     player.play();
     player
 }

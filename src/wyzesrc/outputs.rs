@@ -185,8 +185,8 @@ impl Outputs {
                 Step::NoMorePads => {
                     element.no_more_pads();
                     let pads = self.lock().pads.clone();
-                    for (output, _added) in self.outputs.iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
-                        output.queue.open(Duration::ZERO);
+                    for (media, _pad) in Media::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
+                        self.queue(media).open(Duration::ZERO);
                     }
                 }
             }

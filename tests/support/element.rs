@@ -379,10 +379,15 @@ impl Drop for Player {
 
 /// Sets what a `wyzesrc` needs to find this camera.
 pub fn aim(src: &gst::Element, camera: &CameraServer) {
+    aim_at(src, camera.addr());
+}
+
+/// The same for whatever is at this port of 127.0.0.1.
+pub fn aim_at(src: &gst::Element, address: SocketAddr) {
     for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
         src.set_property(name, value);
     }
-    src.set_property("port", u32::from(camera.addr().port()));
+    src.set_property("port", u32::from(address.port()));
 }
 
 /// The properties of [`aim`] for a launch line.

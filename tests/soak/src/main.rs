@@ -1,7 +1,7 @@
 //! Simulated cameras in changing weather, and elements that watch and talk to them for hours.
 //!
-//! From time to time all elements and cameras are ended, and what the process holds then is counted: any thread, descriptor or session more
-//! than the first time, or memory that grows from time to time, is a leak.
+//! From time to time all elements and cameras are ended, and what the process holds then is counted: any thread, descriptor
+//! or session more than the first time, or memory that grows from time to time, is a leak.
 
 mod census;
 mod ledger;
