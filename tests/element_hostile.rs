@@ -16,6 +16,7 @@ use wyze_camera::{DEMO_ENR, DEMO_UID, Envelope, MediaSource, ServerOptions, Synt
 const FLOOD: Duration = Duration::from_secs(3);
 /// Datagrams a second that are aimed at.
 const RATE: u64 = 100_000;
+const GIGABIT: u64 = 1_000_000_000;
 const BURST: u64 = 100;
 const MIB: u64 = 1 << 20;
 
@@ -63,12 +64,13 @@ impl Neighbour {
         neighbour
     }
 
-    /// Sends copies of `datagrams` in turn, and returns how many.
+    /// Sends copies of `datagrams`, all as long, in turn: as many as a gigabit network carries, up to the rate. Returns how many.
     fn flood(&self, datagrams: &[Vec<u8>], from_camera: bool) -> JoinHandle<u64> {
         let other = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
         let socket = if from_camera { self.socket.clone() } else { other };
         let client = self.client.lock().unwrap().unwrap();
         let datagrams = datagrams.to_vec();
+        let rate = RATE.min(GIGABIT / 8 / datagrams[0].len() as u64) as u32;
         std::thread::spawn(move || {
             let (start, sent) = (Instant::now(), AtomicU64::new(0));
             while start.elapsed() < FLOOD {
@@ -76,7 +78,7 @@ impl Neighbour {
                     let number = sent.fetch_add(1, Ordering::Relaxed) as usize;
                     let _ = socket.send_to(&datagrams[number % datagrams.len()], client);
                 }
-                let due = Duration::from_secs(sent.load(Ordering::Relaxed)) / RATE as u32;
+                let due = Duration::from_secs(sent.load(Ordering::Relaxed)) / rate;
                 std::thread::sleep(due.saturating_sub(start.elapsed()));
             }
             sent.into_inner()
