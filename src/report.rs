@@ -1,9 +1,8 @@
 //! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
 
 use crate::identity::IdentityError;
-use crate::protocol::client::Event;
 use crate::protocol::error::{Error, Remedy, Stage};
-use crate::session::{Conflict, JoinError};
+use crate::session::{Conflict, Event, JoinError};
 use gst::prelude::*;
 use std::time::Duration;
 

@@ -50,10 +50,10 @@ fn record(frames: &[Arrival], file: &Path) {
     let mut timeline = Timeline::new();
     for frame in frames {
         if frame.after_gap {
-            timeline.lost(frame.stream());
+            timeline.lost(frame.medium());
         }
         let arrival = Duration::from_micros(3_000_000 + frame.arrival as u64);
-        let stamp = timeline.stamp(frame.stream(), frame.seconds, frame.microseconds, arrival);
+        let stamp = timeline.stamp(frame.medium(), frame.seconds, frame.microseconds, arrival);
         let sample = match (frame.is_video, frame.is_key) {
             (false, _) => &sound,
             (true, true) => &key,

@@ -7,8 +7,8 @@ use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::model::{Resolution, VideoWish};
-use gstwyze::protocol::reassembly::Kind;
 use gstwyze::protocol::transport;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ fn connecting_names_what_was_found_and_waits_for_nothing() {
         assert_eq!(info.address, SocketAddr::from(EPHEMERAL));
         assert_eq!(info.model, world.camera.config().model);
         assert_eq!(info.firmware, world.camera.config().firmware);
-        assert!(info.video && info.audio && info.two_way_audio);
+        assert!(info.media.video && info.media.audio && info.two_way_audio);
         assert_eq!(world.stages, Stage::ALL);
         assert!(matches!(
             (info.envelope, envelope),
@@ -116,7 +116,7 @@ fn loss_loses_only_the_frames_that_lost_a_packet() {
 }
 
 #[test]
-fn a_lost_frame_of_one_kind_is_no_gap_in_the_other() {
+fn a_lost_frame_of_one_medium_is_no_gap_in_the_other() {
     // One packet a frame, so that nothing but numbers and times tells what is missing.
     let media = SyntheticConfig { key_frame_len: 900, frame_len: 500, ..SyntheticConfig::default() };
     for seed in 0..5 {
@@ -125,13 +125,14 @@ fn a_lost_frame_of_one_kind_is_no_gap_in_the_other() {
         world.media_loss = 0.02;
         world.stream(media.clone(), Duration::from_secs(60));
         let mut wrong = 0;
-        for kind in [Kind::Video, Kind::Audio] {
-            let sent: Vec<_> = world.sent.iter().filter(|frame| frame.is_audio() == (kind == Kind::Audio)).collect();
+        for medium in [Medium::Video, Medium::Audio] {
+            let sent: Vec<_> =
+                world.sent.iter().filter(|frame| frame.is_audio() == (medium == Medium::Audio)).collect();
             let position = |data: &[u8]| sent.iter().position(|frame| frame.data == data).unwrap();
-            let received: Vec<_> = world.received.iter().filter(|frame| frame.kind == kind).collect();
+            let received: Vec<_> = world.received.iter().filter(|frame| frame.medium == medium).collect();
             for pair in received.windows(2) {
                 let is_gap = position(&pair[1].data) != position(&pair[0].data) + 1;
-                assert!(pair[1].after_gap || !is_gap, "{kind:?}: a gap that is not told of");
+                assert!(pair[1].after_gap || !is_gap, "{medium:?}: a gap that is not told of");
                 wrong += usize::from(pair[1].after_gap && !is_gap);
             }
         }
@@ -210,11 +211,15 @@ fn the_wrong_resolution_command_is_never_used_and_wishes_arrive() {
 #[test]
 fn a_medium_that_is_off_is_off_at_the_camera() {
     for (video, audio) in [(true, false), (false, true)] {
-        let mut world = World::new(Config { video, audio, ..client_config() }, camera_config(Envelope::Cc51), 6);
+        let mut world = World::new(
+            Config { media: MediaSet { video, audio }, ..client_config() },
+            camera_config(Envelope::Cc51),
+            6,
+        );
         world.connect();
         world.stream(SyntheticConfig::default(), Duration::from_secs(2));
         assert!(!world.received.is_empty());
-        assert!(world.received.iter().all(|frame| (frame.kind == Kind::Video) == video));
+        assert!(world.received.iter().all(|frame| (frame.medium == Medium::Video) == video));
         let streams = |event: &CameraEvent| matches!(event, CameraEvent::Streaming { video: v, audio: a, .. } if (*v, *a) == (video, audio));
         assert!(world.camera_events.iter().any(streams), "{:?}", world.camera_events);
         world.assert_no_deviation();
@@ -366,7 +371,7 @@ fn a_key_frame_is_asked_for_after_a_loss_and_not_all_the_time() {
 fn a_camera_that_sends_keepalives_but_no_media_is_lost_after_the_stall_timeout() {
     let stall = Duration::from_secs(3);
     let stalling = |stall_timeout, video| {
-        let config = Config { stall_timeout, video, audio: false, ..client_config() };
+        let config = Config { stall_timeout, media: MediaSet { video, audio: false }, ..client_config() };
         let mut world = World::new(config, camera_config(Envelope::Transcode), 9);
         world.connect();
         world.run_until(Duration::from_secs(60), |_| false);

@@ -1,6 +1,7 @@
 //! Frames come out whole, in order and once, whatever the network does to their packets.
 
-use gstwyze::protocol::reassembly::{Frame, Insert, Kind, Reassembler};
+use gstwyze::protocol::medium::Medium;
+use gstwyze::protocol::reassembly::{Frame, Insert, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::codec::CodecId;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
@@ -20,8 +21,8 @@ struct Sent {
 }
 
 impl Sent {
-    fn kind(&self) -> Kind {
-        if self.channel == MediaChannel::Audio { Kind::Audio } else { Kind::Video }
+    fn medium(&self) -> Medium {
+        if self.channel == MediaChannel::Audio { Medium::Audio } else { Medium::Video }
     }
 
     /// A frame in `total` packets. Its bytes tell it from others.
@@ -175,7 +176,7 @@ fn flights(frames: &[Sent]) -> Vec<Flight> {
 /// Checks that `frame` is what was sent, byte for byte.
 fn check(frame: &Frame, sent: &Sent) -> Result<(), TestCaseError> {
     prop_assert_eq!(frame.info.frame_number, sent.number);
-    prop_assert_eq!(frame.kind, sent.kind());
+    prop_assert_eq!(frame.medium, sent.medium());
     prop_assert_eq!(&frame.data, &sent.data);
     Ok(())
 }
@@ -226,16 +227,16 @@ proptest! {
         prop_assert_eq!(receiver.frames.len(), expected.len(), "{:?}", receiver.numbers());
         for (frame, &i) in receiver.frames.iter().zip(&expected) {
             check(frame, &frames[i])?;
-            // Back to the one of its kind before.
-            let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].kind() == frame.kind));
+            // Back to the one of its medium before.
+            let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].medium() == frame.medium));
             let lost: Vec<_> = since.filter(|&before| !whole(before)).collect();
-            let own_lost = lost.iter().any(|&before| frames[before].kind() == frame.kind);
-            prop_assert!(frame.after_gap || !own_lost, "frame {} of {:?} lost {:?}", i, frames[i].kind(), lost);
+            let own_lost = lost.iter().any(|&before| frames[before].medium() == frame.medium);
+            prop_assert!(frame.after_gap || !own_lost, "frame {} of {:?} lost {:?}", i, frames[i].medium(), lost);
             prop_assert!(!frame.after_gap || !lost.is_empty(), "frame {} lost nothing", i);
         }
-        // Of partial frames those count that a later one of their kind has overtaken.
+        // Of partial frames those count that a later one of their medium has overtaken.
         let bypassed = (0..frames.len()).filter(|&i| {
-            let overtaken = expected.iter().any(|&later| later > i && frames[later].kind() == frames[i].kind());
+            let overtaken = expected.iter().any(|&later| later > i && frames[later].medium() == frames[i].medium());
             !whole(i) && arrived[i] > 0 && overtaken
         });
         prop_assert_eq!(receiver.reassembler.incomplete.lost, bypassed.count() as u64);
@@ -270,7 +271,7 @@ proptest! {
 // Gaps and waiting
 
 #[test]
-fn a_frame_that_is_lost_whole_leaves_a_gap_before_the_next_of_its_kind() {
+fn a_frame_that_is_lost_whole_leaves_a_gap_before_the_next_of_its_medium() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.lose();

@@ -3,7 +3,8 @@
 mod support;
 
 use gstwyze::protocol::credentials::{AuthKey, Credentials, Uid};
-use gstwyze::protocol::reassembly::{Frame, Insert, Kind, Reassembler};
+use gstwyze::protocol::medium::Medium;
+use gstwyze::protocol::reassembly::{Frame, Insert, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
@@ -334,7 +335,7 @@ fn media_becomes_the_frames_that_were_sent() {
             let integer = |key: &str| golden[key].as_u64().unwrap();
             let info = &frame.info;
             assert_eq!(u64::from(channel.number()), integer("channel"), "{golden}");
-            assert_eq!(frame.kind == Kind::Audio, integer("channel") == 3, "{golden}");
+            assert_eq!(frame.medium == Medium::Audio, integer("channel") == 3, "{golden}");
             assert_eq!(u64::from(info.frame_number), integer("frame_no"), "{golden}");
             assert_eq!(info.codec, CodecId(number(&golden["codec"])), "{golden}");
             assert_eq!(u64::from(info.flags), integer("flags"), "{golden}");

@@ -5,12 +5,11 @@ mod support;
 #[path = "support/talk.rs"]
 mod talk;
 
-use gstwyze::protocol::client::{Config, Event};
+use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
-use gstwyze::protocol::model::VideoWish;
 use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
-use gstwyze::session::{DTLS_FIRST_RESEND, Membership, Place, Wants};
+use gstwyze::session::{Event, Membership, Place, Wants};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use support::*;
@@ -18,19 +17,8 @@ use talk::*;
 use wyze_camera::{CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, TalkEnd};
 
 fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
-    let config = Config {
-        credentials: Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap(),
-        targets: Vec::new(),
-        video: false,
-        audio: false,
-        model: None,
-        video_wish: VideoWish::default(),
-        connect_timeout: PATIENCE,
-        patient: false,
-        stall_timeout: None,
-        reorder_wait: Duration::from_millis(100),
-        dtls_first_resend: DTLS_FIRST_RESEND,
-    };
+    let credentials = Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap();
+    let config = Config { connect_timeout: PATIENCE, ..Config::new(credentials) };
     let host = Some("127.0.0.1".into());
     let place = Place { host, port: camera.addr().port(), known: None, interface: None };
     let (connected, when_connected) = mpsc::channel();

@@ -96,9 +96,9 @@ fn follow(days: Days) -> Judge {
     for frame in days {
         let arrival = Duration::from_micros((START + frame.arrival) as u64);
         if frame.after_gap {
-            timeline.lost(frame.stream());
+            timeline.lost(frame.medium());
         }
-        let stamp = timeline.stamp(frame.stream(), frame.seconds, frame.microseconds, arrival);
+        let stamp = timeline.stamp(frame.medium(), frame.seconds, frame.microseconds, arrival);
         judge.worst.disconts += u32::from(stamp.discont);
         judge.see(&frame, stamp.pts);
     }

@@ -1,5 +1,6 @@
 //! K10003, the JSON that a camera ends authentication with.
 
+use super::medium::MediaSet;
 use serde_json::Value;
 
 /// What of it matters here. Absent texts are empty.
@@ -8,8 +9,8 @@ pub struct AuthResult {
     pub connection_res: String,
     pub model: String,
     pub firmware: String,
-    pub video: bool,
-    pub audio: bool,
+    /// The media that the camera agrees to send.
+    pub media: MediaSet,
 }
 
 impl AuthResult {
@@ -26,8 +27,7 @@ impl AuthResult {
             connection_res: text(&json["connectionRes"]),
             model: text(&basic["model"]),
             firmware: text(&basic["firmware"]),
-            video: agreed("video"),
-            audio: agreed("audio"),
+            media: MediaSet { video: agreed("video"), audio: agreed("audio") },
         })
     }
 
@@ -59,7 +59,7 @@ mod tests {
         let result = AuthResult::parse(&[json, &b"\0\0"[..]].concat()).unwrap();
         assert!(result.is_accepted());
         assert_eq!((result.model.as_str(), result.firmware.as_str()), ("HL_CAM4", "4.52.9.4188"));
-        assert_eq!((result.video, result.audio), (true, false));
+        assert_eq!(result.media, MediaSet::VIDEO);
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         let json = br#"{"connectionRes":1,"cameraInfo":{"channelRequestResult":{"audio":1,"video":0}}}"#;
         let result = AuthResult::parse(json).unwrap();
         assert!(result.is_accepted());
-        assert_eq!((result.video, result.audio), (false, true));
+        assert_eq!(result.media, MediaSet::AUDIO);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
 use super::dtls::{self, Endpoint, Role, Suite};
 use super::error::{Error, Stage};
+use super::medium::MediaSet;
 use super::model::{self, VideoWish};
 use super::reassembly::{Frame, Reassembler};
 use super::record_window::{Arrival, Record, RecordWindow, records};
@@ -39,8 +40,8 @@ pub struct Config {
     pub credentials: Credentials,
     /// Where to look for the camera: its address, or broadcast addresses.
     pub targets: Vec<SocketAddr>,
-    pub video: bool,
-    pub audio: bool,
+    /// The media that the camera is asked for.
+    pub media: MediaSet,
     /// Overrides what the camera says it is.
     pub model: Option<String>,
     pub video_wish: VideoWish,
@@ -56,6 +57,24 @@ pub struct Config {
     pub dtls_first_resend: Duration,
 }
 
+impl Config {
+    /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be filled in.
+    pub fn new(credentials: Credentials) -> Self {
+        Config {
+            credentials,
+            targets: Vec::new(),
+            media: MediaSet::BOTH,
+            model: None,
+            video_wish: VideoWish::default(),
+            connect_timeout: Duration::from_secs(15),
+            patient: false,
+            stall_timeout: None,
+            reorder_wait: Duration::from_millis(100),
+            dtls_first_resend: Duration::from_millis(300),
+        }
+    }
+}
+
 /// What became known of a camera while connecting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraInfo {
@@ -65,9 +84,8 @@ pub struct CameraInfo {
     /// Empty where the camera did not say.
     pub model: String,
     pub firmware: String,
-    /// False where the camera refused what it was asked to stream.
-    pub video: bool,
-    pub audio: bool,
+    /// The media that the camera did not refuse when it was asked for them.
+    pub media: MediaSet,
     pub two_way_audio: bool,
 }
 
@@ -80,13 +98,6 @@ pub enum Event {
     Talk(TalkEvent),
     /// A command that the camera did not answer in time; the session goes on.
     Unanswered(u16),
-    /// Said by the session, never by a client: the connection broke off or could not be made again. The `attempt`, 1 for the
-    /// first, comes after `delay`; [`Event::Connected`] tells of its success.
-    Reconnecting {
-        error: Error,
-        attempt: u32,
-        delay: Duration,
-    },
     /// The last event of a session that was not closed by [`Client::close`].
     Ended(Error),
 }
@@ -109,8 +120,8 @@ pub struct Client {
     login_random: [u8; 4],
     two_way_audio: bool,
     control: ControlChannel,
-    /// Video and audio, as the camera was last told.
-    told: (bool, bool),
+    /// The media that the camera was last told to send.
+    told: MediaSet,
     talk: Option<Talk>,
     reassembler: Reassembler,
     model: String,
@@ -154,7 +165,7 @@ impl Client {
             records: RecordWindow::default(),
             two_way_audio: false,
             control: ControlChannel::default(),
-            told: (false, false),
+            told: MediaSet::NONE,
             talk: None,
             reassembler: Reassembler::default(),
             timers: TimerTable::default(),
@@ -239,7 +250,7 @@ impl Client {
     /// Asks for another picture from now on.
     pub fn set_video_wish(&mut self, wish: VideoWish, now: Instant) {
         self.config.video_wish = wish;
-        if self.stage == Stage::Streaming && self.config.video {
+        if self.stage == Stage::Streaming && self.config.media.video {
             self.control.queue(model::video_command(&self.model, wish));
             self.send_next_command(now);
         }
@@ -249,7 +260,7 @@ impl Client {
     /// more often than a camera takes to send one.
     pub fn request_key_frame(&mut self, now: Instant) {
         let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
-        if self.stage != Stage::Streaming || !self.told.0 || recently {
+        if self.stage != Stage::Streaming || !self.told.video || recently {
             return;
         }
         self.key_frame_asked = Some(now);
@@ -258,9 +269,9 @@ impl Client {
         self.send_next_command(now);
     }
 
-    /// Asks for video and audio, or no longer, from now on.
-    pub fn set_media(&mut self, video: bool, audio: bool, now: Instant) {
-        (self.config.video, self.config.audio) = (video, audio);
+    /// Asks the camera for these media, and no others, from now on.
+    pub fn set_media(&mut self, media: MediaSet, now: Instant) {
+        self.config.media = media;
         if self.stage == Stage::Streaming {
             self.tell_media(now);
             self.send_next_command(now);
@@ -278,18 +289,18 @@ impl Client {
 
     /// Tells the camera which media are wanted that it thinks are not, and the other way round.
     fn tell_media(&mut self, now: Instant) {
-        let wanted = (self.config.video, self.config.audio);
-        if wanted.0 != self.told.0 {
-            self.control.queue(hl::media(hl::MediaKind::Video, wanted.0));
-            if wanted.0 {
+        let wanted = self.config.media;
+        if wanted.video != self.told.video {
+            self.control.queue(hl::media(hl::MediaKind::Video, wanted.video));
+            if wanted.video {
                 self.control.queue(model::video_command(&self.model, self.config.video_wish));
             }
         }
-        if wanted.1 != self.told.1 {
-            self.control.queue(hl::media(hl::MediaKind::Audio, wanted.1));
+        if wanted.audio != self.told.audio {
+            self.control.queue(hl::media(hl::MediaKind::Audio, wanted.audio));
         }
         self.told = wanted;
-        self.media.want(wanted.0, wanted.1, now);
+        self.media.want(wanted, now);
         self.watch_silence();
     }
 
@@ -301,8 +312,8 @@ impl Client {
         if self.stage == Stage::Streaming {
             let talks = self.talk.is_some();
             let on = [
-                (hl::MediaKind::Video, self.told.0),
-                (hl::MediaKind::Audio, self.told.1),
+                (hl::MediaKind::Video, self.told.video),
+                (hl::MediaKind::Audio, self.told.audio),
                 (hl::MediaKind::ReturnAudio, talks),
             ];
             for (kind, _) in on.into_iter().filter(|&(_, on)| on) {

@@ -23,6 +23,7 @@ mod control_channel;
 pub mod credentials;
 pub mod dtls;
 pub mod error;
+pub mod medium;
 pub mod model;
 pub mod reassembly;
 pub mod record_window;

@@ -1,8 +1,9 @@
 //! Puts frames together from packets that come in any order, twice, or not at all.
 //!
 //! Packets are grouped by frame number and placed by index. A complete frame is delivered when nothing sent before it can still
-//! come: no older DTLS record is awaited, and no older frame of its kind is still growing. What is bypassed is counted and dropped.
+//! come: no older DTLS record is awaited, and no older frame of its medium is still growing. What is bypassed is counted and dropped.
 
+use super::medium::Medium;
 use super::record_window::RecordWindow;
 use super::stats::Incomplete;
 use super::wire::frame_info::{self, FrameInfo};
@@ -11,31 +12,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Frames of a kind in flight, and bytes of all of them: some seconds of the fattest camera.
+/// Frames of a medium in flight, and bytes of all of them: some seconds of the fattest camera.
 const MAX_FRAMES: usize = 64;
 const MAX_BYTES: usize = 8 << 20;
 /// Frames done with whose late and repeated packets are recognised.
 const RECENT: usize = 16;
 /// Intervals between frames by which the next one is judged.
 const INTERVALS: usize = 8;
-/// Numbers that frames of the other kind may have taken since the last frame of a kind.
+/// Numbers that frames of the other medium may have taken since the last frame of a medium.
 const NUMBERS_BETWEEN: i64 = 4;
 /// A frame number this far behind is no late packet: the camera has begun to count anew.
 const RESTART: i32 = 16;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Video,
-    Audio,
-}
-
-/// A whole frame, in the order of sending within its kind.
+/// A whole frame, in the order of sending within its medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    pub kind: Kind,
+    pub medium: Medium,
     pub info: FrameInfo,
     pub data: Vec<u8>,
-    /// Frames of this kind went missing since the last one.
+    /// Frames of this medium went missing since the last one.
     pub after_gap: bool,
 }
 
@@ -49,11 +44,11 @@ pub enum Insert {
     Malformed,
 }
 
-/// Both kinds of one session.
+/// Both media of one session.
 #[derive(Debug, Default)]
 pub struct Reassembler {
-    video: Stream,
-    audio: Stream,
+    video: MediumFrames,
+    audio: MediumFrames,
     pub incomplete: Incomplete,
 }
 
@@ -75,18 +70,18 @@ impl Reassembler {
 
     /// The next frame that may go. `wait` is how long an older frame may take to grow on.
     pub fn poll(&mut self, records: &RecordWindow, now: Instant, wait: Duration) -> Option<Frame> {
-        let ready = |stream: &Stream| {
+        let ready = |stream: &MediumFrames| {
             stream.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
         };
-        let (kind, number) = match (ready(&self.video), ready(&self.audio)) {
-            (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Kind::Video, video),
-            (_, Some((audio, _))) => (Kind::Audio, audio),
-            (Some((video, _)), None) => (Kind::Video, video),
+        let (medium, number) = match (ready(&self.video), ready(&self.audio)) {
+            (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Medium::Video, video),
+            (_, Some((audio, _))) => (Medium::Audio, audio),
+            (Some((video, _)), None) => (Medium::Video, video),
             (None, None) => return None,
         };
-        let stream = match kind {
-            Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
+        let stream = match medium {
+            Medium::Video => &mut self.video,
+            Medium::Audio => &mut self.audio,
         };
         let (before, last_record) = stream.delivered.unzip();
         let frame = stream.take(number, &mut self.incomplete);
@@ -95,17 +90,17 @@ impl Reassembler {
         let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
         let is_near = before.is_some_and(|before| number - before <= NUMBERS_BETWEEN);
         let is_on_time = stream.note_time(frame.time(), gap || lost_record) && is_near;
-        // One of the other kind may be what is missing: then this one comes when it should.
-        let after_gap = gap || lost_record && !is_on_time && !self.follows_on(kind, frame.previous);
-        Some(frame.into_frame(kind, after_gap))
+        // One of the other medium may be what is missing: then this one comes when it should.
+        let after_gap = gap || lost_record && !is_on_time && !self.follows_on(medium, frame.previous);
+        Some(frame.into_frame(medium, after_gap))
     }
 
-    /// True where frame `previous` was one of `kind`, or only frames of the other kind lie between: both are numbered in one
-    /// row. A frame of `kind` that was dropped has left its own mark.
-    fn follows_on(&self, kind: Kind, mut previous: u32) -> bool {
-        let (own, other) = match kind {
-            Kind::Video => (&self.video, &self.audio),
-            Kind::Audio => (&self.audio, &self.video),
+    /// True where frame `previous` was one of `medium`, or only frames of the other medium lie between: both are numbered in one
+    /// row. A frame of `medium` that was dropped has left its own mark.
+    fn follows_on(&self, medium: Medium, mut previous: u32) -> bool {
+        let (own, other) = match medium {
+            Medium::Video => (&self.video, &self.audio),
+            Medium::Audio => (&self.audio, &self.video),
         };
         for _ in 0..=RECENT {
             if own.previous_of(previous).is_some() {
@@ -126,9 +121,9 @@ impl Reassembler {
     }
 }
 
-/// Frames of one kind.
+/// Frames of one medium.
 #[derive(Debug, Default)]
-struct Stream {
+struct MediumFrames {
     /// Frames in flight, by number counted on past the wrap.
     frames: BTreeMap<i64, Assembly>,
     bytes: usize,
@@ -143,7 +138,7 @@ struct Stream {
     intervals: VecDeque<Duration>,
 }
 
-impl Stream {
+impl MediumFrames {
     fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant, incomplete: &mut Incomplete) -> Insert {
         if self.previous_of(packet.frame_number).is_some() {
             return Insert::Duplicate;
@@ -158,7 +153,7 @@ impl Stream {
                 return Insert::Duplicate;
             }
             incomplete.lost += self.frames.len() as u64;
-            *self = Stream { gap: true, ..Stream::default() };
+            *self = MediumFrames { gap: true, ..MediumFrames::default() };
             number = i64::from(packet.frame_number);
         }
         if !self.frames.contains_key(&number) && self.frames.len() >= MAX_FRAMES {
@@ -343,12 +338,12 @@ impl Assembly {
         self.info.as_ref().is_some_and(|info| info.payload_size as usize == self.data.len())
     }
 
-    fn into_frame(self, kind: Kind, after_gap: bool) -> Frame {
+    fn into_frame(self, medium: Medium, after_gap: bool) -> Frame {
         let data = if self.in_order {
             self.data
         } else {
             self.parts.iter().flat_map(|(_, range)| &self.data[range.clone()]).copied().collect()
         };
-        Frame { kind, info: self.info.expect("a complete frame has FRAMEINFO"), data, after_gap }
+        Frame { medium, info: self.info.expect("a complete frame has FRAMEINFO"), data, after_gap }
     }
 }

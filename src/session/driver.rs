@@ -2,8 +2,8 @@
 
 use super::backoff::Backoff;
 use super::members::Members;
-use super::{Action, Place, Requests, Shared, lock, socket, targets};
-use crate::protocol::client::{Client, Config, Event};
+use super::{Action, Event, Place, Requests, Shared, lock, socket, targets};
+use crate::protocol::client::{self, Client, Config};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
 use mio::net::UdpSocket;
@@ -343,7 +343,7 @@ impl Driver {
             Action::StartTalk(_) | Action::Talk(..) | Action::FlushTalk(_) | Action::StopTalk { .. } => {}
         }
         let wants = self.members.wants();
-        (self.config.video, self.config.audio) = (wants.video, wants.audio);
+        self.config.media = wants.media;
         self.config.stall_timeout = wants.stall_timeout;
     }
 
@@ -387,9 +387,9 @@ impl Driver {
         }
         let wants = self.members.wants();
         // Kept for the next connection too.
-        (self.config.video, self.config.audio) = (wants.video, wants.audio);
+        self.config.media = wants.media;
         self.config.stall_timeout = wants.stall_timeout;
-        client.set_media(wants.video, wants.audio, now);
+        client.set_media(wants.media, now);
         client.set_stall_timeout(wants.stall_timeout);
     }
 
@@ -400,12 +400,12 @@ impl Driver {
         *lock(&self.shared.stats) = self.stats.and(&client.stats());
         while let Some(event) = client.poll_event() {
             match &event {
-                Event::Ended(error) => return Some(error.clone()),
-                Event::Connected(camera) => self.connected(camera.address.ip()),
-                Event::Frame(_) => self.streamed = true,
+                client::Event::Ended(error) => return Some(error.clone()),
+                client::Event::Connected(camera) => self.connected(camera.address.ip()),
+                client::Event::Frame(_) => self.streamed = true,
                 _ => {}
             }
-            self.members.handle(event);
+            self.members.handle(event.into());
         }
         None
     }

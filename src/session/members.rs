@@ -1,8 +1,9 @@
 //! The members of one session, and who of them is told what. Lives on the session thread.
 
-use crate::protocol::client::{CameraInfo, Event};
+use super::Event;
+use crate::protocol::client::CameraInfo;
 use crate::protocol::error::{Error, Stage};
-use crate::protocol::reassembly::Kind;
+use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::talk::{TalkError, TalkEvent};
 use std::time::Duration;
 
@@ -15,8 +16,7 @@ pub type Observer = Box<dyn FnMut(Event) + Send>;
 /// The media that a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    pub video: bool,
-    pub audio: bool,
+    pub media: MediaSet,
     /// The connection is made anew when they do not come for this long; `None` waits.
     pub stall_timeout: Option<Duration>,
 }
@@ -30,13 +30,9 @@ struct Member {
 }
 
 impl Member {
-    /// True where it wants frames of this kind; what is no frame is for everybody.
-    fn takes(&self, kind: Option<Kind>) -> bool {
-        match kind {
-            Some(Kind::Video) => self.wants.video,
-            Some(Kind::Audio) => self.wants.audio,
-            None => true,
-        }
+    /// Whether it wants frames of this medium; events without a medium are for everybody.
+    fn takes(&self, medium: Option<Medium>) -> bool {
+        medium.is_none_or(|medium| self.wants.media.contains(medium))
     }
 }
 
@@ -85,8 +81,7 @@ impl Members {
     /// What any of them takes.
     pub fn wants(&self) -> Wants {
         Wants {
-            video: self.members.iter().any(|member| member.wants.video),
-            audio: self.members.iter().any(|member| member.wants.audio),
+            media: self.members.iter().map(|member| member.wants.media).fold(MediaSet::NONE, MediaSet::union),
             stall_timeout: self.members.iter().filter_map(|member| member.wants.stall_timeout).min(),
         }
     }
@@ -140,11 +135,11 @@ impl Members {
             }
             _ => {}
         }
-        let kind = match &event {
-            Event::Frame(frame) => Some(frame.kind),
+        let medium = match &event {
+            Event::Frame(frame) => Some(frame.medium),
             _ => None,
         };
-        let mut takers = self.members.iter_mut().filter(|member| member.takes(kind)).peekable();
+        let mut takers = self.members.iter_mut().filter(|member| member.takes(medium)).peekable();
         // Frames are big: the last taker gets the original.
         while let Some(member) = takers.next() {
             if takers.peek().is_none() {

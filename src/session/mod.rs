@@ -11,6 +11,7 @@
 
 mod backoff;
 mod driver;
+mod event;
 mod members;
 mod registry;
 pub(crate) mod socket;
@@ -28,14 +29,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
+pub use event::Event;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
 pub(crate) use targets::search_addresses;
-
-/// The first re-send of the handshake, for [`Config::dtls_first_resend`].
-pub const DTLS_FIRST_RESEND: Duration = Duration::from_millis(300);
 
 /// Where to look for the camera.
 #[derive(Debug, Clone, PartialEq, Eq)]

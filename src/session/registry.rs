@@ -3,8 +3,8 @@
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
 use super::members::{MemberId, Observer, Wants};
-use super::{Action, Place, Session, lock};
-use crate::protocol::client::{Config, Event};
+use super::{Action, Event, Place, Session, lock};
+use crate::protocol::client::Config;
 use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
@@ -101,7 +101,7 @@ impl Membership {
                 }
                 conflicts = entry.adapt(&place, video_wish);
             } else {
-                (config.video, config.audio) = (wants.video, wants.audio);
+                config.media = wants.media;
                 config.stall_timeout = wants.stall_timeout;
                 config.video_wish = video_wish.unwrap_or_default();
                 sessions.insert(uid, Entry::start(&config, &place, video_wish)?);

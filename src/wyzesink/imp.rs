@@ -4,26 +4,22 @@ use super::failure::Failure;
 use super::frame_cutter::{CutFrame, FrameCutter};
 use super::talker::{Talker, Waited};
 use crate::identity::{self, Identity};
-use crate::protocol::client::{Config, Event};
-use crate::protocol::model::VideoWish;
+use crate::protocol::client::Config;
 use crate::protocol::talk::TalkEvent;
 use crate::report;
-use crate::session::{self, Membership, Wants, lock};
+use crate::session::{Event, Membership, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 
 pub static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
 
 /// Encoding and sending take no more of a live pipeline's latency than this.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
-/// The session's wait for late packets. Alone in it, the sink only needs to recognise the camera's sound.
-const REORDER_WAIT: Duration = Duration::from_millis(100);
 /// Keys of a camera's URI that concern other elements.
 const FOREIGN_KEYS: [&str; 8] =
     ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency", "stall-timeout"];
@@ -329,17 +325,9 @@ impl WyzeSink {
         let element = self.obj();
         let talker = Talker::new(&element, settings.connect_timeout);
         let config = Config {
-            credentials,
-            targets: Vec::new(),
-            video: false,
-            audio: false,
             model: settings.model.clone(),
-            video_wish: VideoWish::default(),
             connect_timeout: settings.connect_timeout,
-            patient: false,
-            stall_timeout: None,
-            reorder_wait: REORDER_WAIT,
-            dtls_first_resend: session::DTLS_FIRST_RESEND,
+            ..Config::new(credentials)
         };
         let observer = Arc::downgrade(&talker);
         let (mut connection, weak) = (report::Connection::new(), element.downgrade());

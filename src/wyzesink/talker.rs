@@ -9,12 +9,13 @@ use super::failure::Failure;
 use super::frame_cutter::CutFrame;
 use super::imp::CAT;
 use crate::identity::milliseconds;
-use crate::protocol::client::{CameraInfo, Event};
+use crate::protocol::client::CameraInfo;
 use crate::protocol::error::Stage;
-use crate::protocol::reassembly::{Frame, Kind};
+use crate::protocol::medium::{MediaSet, Medium};
+use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use crate::report;
-use crate::session::{Membership, Wants, lock};
+use crate::session::{Event, Membership, Wants, lock};
 use crate::wyzesrc::caps::{AudioFormat, Verdict};
 use gst::glib;
 use gst::prelude::*;
@@ -158,7 +159,7 @@ impl Talker {
                 }
             }
             Event::Connected(camera) => self.connected(&element, &camera),
-            Event::Frame(frame) if frame.kind == Kind::Audio => self.learn(&element, frame),
+            Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
             Event::Frame(_) => {}
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
@@ -268,7 +269,7 @@ impl Talker {
         // Before it is there, `attach` makes up for this.
         let Some(session) = session.as_ref() else { return };
         match phase {
-            Phase::Learning { .. } => session.set_wants(Wants { audio: true, ..Wants::default() }),
+            Phase::Learning { .. } => session.set_wants(Wants { media: MediaSet::AUDIO, ..Wants::default() }),
             Phase::Opening => {
                 session.set_wants(Wants::default());
                 session.start_talk();

@@ -1,13 +1,13 @@
 use super::caps;
-use super::outputs::{Media, Outputs};
+use super::outputs::Outputs;
 use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
 use super::stream::Stream;
 use super::uri;
 use crate::identity::{self, Identity, milliseconds};
-use crate::protocol::client::Event;
+use crate::protocol::medium::Medium;
 use crate::report;
-use crate::session::{Membership, lock};
+use crate::session::{Event, Membership, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -159,8 +159,8 @@ impl ObjectImpl for WyzeSrc {
         let settings = || lock(&self.settings);
         match pspec.name() {
             "uri" => uri::format(&settings()).to_value(),
-            "video" => settings().video.to_value(),
-            "audio" => settings().audio.to_value(),
+            "video" => settings().media.video.to_value(),
+            "audio" => settings().media.audio.to_value(),
             "resolution" => settings().resolution.to_value(),
             "bitrate" => u32::from(settings().bitrate).to_value(),
             "framerate" => u32::from(settings().framerate).to_value(),
@@ -188,8 +188,8 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
     let number = || value.get::<u32>().unwrap_or_default();
     let switch = || value.get::<bool>().unwrap_or_default();
     match name {
-        "video" => settings.video = switch(),
-        "audio" => settings.audio = switch(),
+        "video" => settings.media.video = switch(),
+        "audio" => settings.media.audio = switch(),
         "resolution" => settings.resolution = value.get().unwrap_or_default(),
         // Numbers are within the field's range by their property's maximum.
         "bitrate" => settings.bitrate = number() as u16,
@@ -238,10 +238,10 @@ impl ElementImpl for WyzeSrc {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            [(Media::Video, caps::video_template()), (Media::Audio, caps::audio_template())]
+            [(Medium::Video, caps::video_template()), (Medium::Audio, caps::audio_template())]
                 .into_iter()
-                .map(|(media, caps)| {
-                    gst::PadTemplate::new(media.name(), gst::PadDirection::Src, gst::PadPresence::Sometimes, &caps)
+                .map(|(medium, caps)| {
+                    gst::PadTemplate::new(medium.name(), gst::PadDirection::Src, gst::PadPresence::Sometimes, &caps)
                         .expect("a source pad template")
                 })
                 .collect()

@@ -6,6 +6,7 @@ use super::WyzeSrc;
 use super::imp::{CAT, is_force_key_unit};
 use super::queue::{Item, MAX_TIME, PadQueue};
 use crate::protocol::credentials::Uid;
+use crate::protocol::medium::Medium;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -22,27 +23,8 @@ const LINK_PATIENCE: Duration = Duration::from_secs(1);
 /// does with `source`, must not have ours come in between.
 const PADS_TOGETHER: Duration = Duration::from_millis(100);
 
-/// A pad to be, and what it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
-    Video,
-    Audio,
-}
-
-impl Media {
-    pub const ALL: [Media; 2] = [Media::Video, Media::Audio];
-
-    /// The pad's name, and its template's.
-    pub fn name(self) -> &'static str {
-        match self {
-            Media::Video => "video",
-            Media::Audio => "audio",
-        }
-    }
-}
-
 enum Step {
-    Add(Media, gst::Caps),
+    Add(Medium, gst::Caps),
     NoMorePads,
 }
 
@@ -94,13 +76,13 @@ impl Outputs {
         })
     }
 
-    pub fn queue(&self, media: Media) -> &PadQueue {
-        &self.outputs[media as usize].queue
+    pub fn queue(&self, medium: Medium) -> &PadQueue {
+        &self.outputs[medium as usize].queue
     }
 
     /// Has the pad added, after those asked for before.
-    pub fn add_pad(self: &Arc<Self>, media: Media, caps: gst::Caps) {
-        self.step(Step::Add(media, caps));
+    pub fn add_pad(self: &Arc<Self>, medium: Medium, caps: gst::Caps) {
+        self.step(Step::Add(medium, caps));
     }
 
     pub fn no_more_pads(self: &Arc<Self>) {
@@ -139,15 +121,15 @@ impl Outputs {
     pub fn flush(self: &Arc<Self>, event: &gst::Event) {
         let starts = event.type_() == gst::EventType::FlushStart;
         let pads = self.lock().pads.clone();
-        for (media, pad) in Media::ALL.into_iter().zip(pads) {
-            let output = &self.outputs[media as usize];
+        for (medium, pad) in Medium::ALL.into_iter().zip(pads) {
+            let output = &self.outputs[medium as usize];
             output.queue.set_flushing(starts);
             let Some(pad) = pad else { continue };
             pad.push_event(event.clone());
             if !starts {
                 output.needs_segment.store(true, Ordering::Release);
                 self.lock().combiner.reset();
-                if let Err(e) = self.start_task(&pad, media) {
+                if let Err(e) = self.start_task(&pad, medium) {
                     gst::error!(CAT, obj = pad, "{e}");
                 }
             }
@@ -177,33 +159,38 @@ impl Outputs {
             }
             drop(state);
             match step {
-                Step::Add(media, caps) => {
-                    if let Err(e) = self.add_now(element, media, &caps) {
-                        gst::element_error!(element, gst::CoreError::Pad, ("The {} pad failed", media.name()), ["{e}"]);
+                Step::Add(medium, caps) => {
+                    if let Err(e) = self.add_now(element, medium, &caps) {
+                        gst::element_error!(
+                            element,
+                            gst::CoreError::Pad,
+                            ("The {} pad failed", medium.name()),
+                            ["{e}"]
+                        );
                     }
                 }
                 Step::NoMorePads => {
                     element.no_more_pads();
                     let pads = self.lock().pads.clone();
-                    for (media, _pad) in Media::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
-                        self.queue(media).open(Duration::ZERO);
+                    for (medium, _pad) in Medium::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
+                        self.queue(medium).open(Duration::ZERO);
                     }
                 }
             }
         }
     }
 
-    fn add_now(self: &Arc<Self>, element: &WyzeSrc, media: Media, caps: &gst::Caps) -> Result<(), glib::BoolError> {
+    fn add_now(self: &Arc<Self>, element: &WyzeSrc, medium: Medium, caps: &gst::Caps) -> Result<(), glib::BoolError> {
         let template =
-            element.pad_template(media.name()).ok_or_else(|| glib::bool_error!("no template {}", media.name()))?;
+            element.pad_template(medium.name()).ok_or_else(|| glib::bool_error!("no template {}", medium.name()))?;
         let (for_activation, for_query) = (Arc::downgrade(self), self.latency);
         let pad = gst::Pad::builder_from_template(&template)
-            .name(media.name())
+            .name(medium.name())
             // No parent here: the pad is activated before it is added.
             .activatemode_function(move |pad, _parent, _mode, active| {
                 let outputs =
                     for_activation.upgrade().ok_or_else(|| gst::loggable_error!(CAT, "The element stopped"))?;
-                outputs.activate(pad, media, active)
+                outputs.activate(pad, medium, active)
             })
             .query_function(move |pad, parent, query| match query.view_mut() {
                 gst::QueryViewMut::Latency(query) => {
@@ -225,10 +212,10 @@ impl Outputs {
         {
             let mut state = self.lock();
             state.combiner.add_pad(&pad);
-            state.pads[media as usize] = Some(pad.clone());
+            state.pads[medium as usize] = Some(pad.clone());
         }
         pad.set_active(true)?;
-        let stream_id = format!("{}/{}", self.stream_id, media.name());
+        let stream_id = format!("{}/{}", self.stream_id, medium.name());
         let stream_start = gst::event::StreamStart::builder(&stream_id).group_id(self.group_id).build();
         for event in [stream_start, gst::event::Caps::new(caps), segment()] {
             // Fails only on a flushing pad, which the application will not use.
@@ -236,23 +223,23 @@ impl Outputs {
         }
         element.add_pad(&pad)?;
         let complete = self.lock().no_more_pads.is_some();
-        self.queue(media).open(if complete { Duration::ZERO } else { PADS_TOGETHER });
+        self.queue(medium).open(if complete { Duration::ZERO } else { PADS_TOGETHER });
         Ok(())
     }
 
-    fn activate(self: &Arc<Self>, pad: &gst::Pad, media: Media, active: bool) -> Result<(), gst::LoggableError> {
+    fn activate(self: &Arc<Self>, pad: &gst::Pad, medium: Medium, active: bool) -> Result<(), gst::LoggableError> {
         if active {
-            return self.start_task(pad, media).map_err(|e| gst::loggable_error!(CAT, "{e}"));
+            return self.start_task(pad, medium).map_err(|e| gst::loggable_error!(CAT, "{e}"));
         }
-        self.queue(media).set_flushing(true);
+        self.queue(medium).set_flushing(true);
         pad.stop_task().map_err(|e| gst::loggable_error!(CAT, "{e}"))
     }
 
-    fn start_task(self: &Arc<Self>, pad: &gst::Pad, media: Media) -> Result<(), glib::BoolError> {
+    fn start_task(self: &Arc<Self>, pad: &gst::Pad, medium: Medium) -> Result<(), glib::BoolError> {
         let (outputs, weak_pad) = (Arc::downgrade(self), pad.downgrade());
         pad.start_task(move || {
             let (Some(outputs), Some(pad)) = (outputs.upgrade(), weak_pad.upgrade()) else { return };
-            if !outputs.push_next(&pad, media) {
+            if !outputs.push_next(&pad, medium) {
                 // Fails only where the task is stopped already.
                 let _ = pad.pause_task();
             }
@@ -260,8 +247,8 @@ impl Outputs {
     }
 
     /// One turn of a pad's task; false where it was the last.
-    fn push_next(&self, pad: &gst::Pad, media: Media) -> bool {
-        let output = &self.outputs[media as usize];
+    fn push_next(&self, pad: &gst::Pad, medium: Medium) -> bool {
+        let output = &self.outputs[medium as usize];
         let Some(item) = output.queue.pop() else { return false };
         if output.needs_segment.swap(false, Ordering::AcqRel) {
             pad.push_event(segment());

@@ -2,8 +2,9 @@
 
 use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::Config;
+use crate::protocol::medium::MediaSet;
 use crate::protocol::model::{self, VideoWish};
-use crate::session::{self, Wants};
+use crate::session::Wants;
 use gst::glib;
 use std::time::Duration;
 
@@ -61,8 +62,8 @@ pub enum OnLoss {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     pub identity: Identity,
-    pub video: bool,
-    pub audio: bool,
+    /// The properties `video` and `audio`.
+    pub media: MediaSet,
     pub resolution: Resolution,
     pub bitrate: u16,
     pub framerate: u8,
@@ -76,8 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             identity: Identity::default(),
-            video: true,
-            audio: true,
+            media: MediaSet::BOTH,
             resolution: Resolution::default(),
             bitrate: 0,
             framerate: 0,
@@ -104,28 +104,24 @@ impl Settings {
 
     pub fn wants(&self) -> Wants {
         let stall_timeout = Some(self.stall_timeout).filter(|timeout| !timeout.is_zero());
-        Wants { video: self.video, audio: self.audio, stall_timeout }
+        Wants { media: self.media, stall_timeout }
     }
 
     /// What a session needs, or what is missing for one.
     pub fn config(&self) -> Result<Config, SettingsError> {
         let credentials = self.identity.credentials()?;
-        if !self.video && !self.audio {
+        if self.media.is_empty() {
             return Err(SettingsError::NothingWanted);
         }
         Ok(Config {
-            credentials,
-            targets: Vec::new(),
-            video: self.video,
-            audio: self.audio,
+            media: self.media,
             model: self.identity.model.clone(),
             video_wish: self.video_wish(),
             connect_timeout: self.identity.connect_timeout,
-            patient: false,
             stall_timeout: self.wants().stall_timeout,
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,
-            dtls_first_resend: session::DTLS_FIRST_RESEND,
+            ..Config::new(credentials)
         })
     }
 }

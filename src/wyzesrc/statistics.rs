@@ -1,8 +1,9 @@
 //! The `stats` and `camera-info` properties as structures.
 
-use super::outputs::{Media, Outputs};
+use super::outputs::Outputs;
 use super::stream::Stream;
 use crate::protocol::error::Stage;
+use crate::protocol::medium::Medium;
 use crate::protocol::stats::Stats;
 
 /// `application/x-wyze-stats`: u64 counters since the element was started, u64 nanoseconds for each connection stage, and the
@@ -27,8 +28,8 @@ pub fn stats(stats: &Stats, stream: &Stream, outputs: &Outputs) -> gst::Structur
         .field("skipped-frames", stream.skipped())
         .field("key-frame-requests", stats.key_frame_requests)
         .field("reconnects", stats.reconnects)
-        .field("video-queue-drops", outputs.queue(Media::Video).dropped())
-        .field("audio-queue-drops", outputs.queue(Media::Audio).dropped())
+        .field("video-queue-drops", outputs.queue(Medium::Video).dropped())
+        .field("audio-queue-drops", outputs.queue(Medium::Audio).dropped())
         .build();
     for stage in Stage::ALL.into_iter().filter(|&stage| stage != Stage::Streaming) {
         // Half a millennium of nanoseconds fit.
@@ -51,9 +52,9 @@ pub fn camera_info(stream: &Stream) -> gst::Structure {
     structure.set("model", &camera.model);
     structure.set("firmware", &camera.firmware);
     structure.set("two-way-audio", camera.two_way_audio);
-    for media in Media::ALL {
-        if let Some(codec) = stream.codec(media) {
-            structure.set(format!("{}-codec", media.name()), codec.to_string());
+    for medium in Medium::ALL {
+        if let Some(codec) = stream.codec(medium) {
+            structure.set(format!("{}-codec", medium.name()), codec.to_string());
         }
     }
     structure

@@ -3,14 +3,16 @@
 use super::WyzeSrc;
 use super::caps::{AudioFormat, Verdict, VideoFormat};
 use super::imp::CAT;
-use super::outputs::{Media, Outputs};
+use super::outputs::Outputs;
 use super::queue::Item;
 use super::settings::{OnLoss, Settings};
 use super::timeline::{self, Timeline};
-use crate::protocol::client::{CameraInfo, Event};
-use crate::protocol::reassembly::{Frame, Kind};
+use crate::protocol::client::CameraInfo;
+use crate::protocol::medium::Medium;
+use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
 use crate::report;
+use crate::session::Event;
 use gst::glib;
 use gst::prelude::*;
 use std::sync::{Arc, LazyLock};
@@ -24,7 +26,7 @@ static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_si
 
 /// What is known of one medium.
 #[derive(Default)]
-struct Medium {
+struct MediumState {
     /// A pad for it is to come, as far as is known.
     expected: bool,
     /// The first caps, until the pad has been asked for.
@@ -44,8 +46,8 @@ pub struct Stream {
     timeline: Timeline,
     /// Frames become buffers in PLAYING only: before, there is no time to stamp them with.
     playing: bool,
-    video: Medium,
-    audio: Medium,
+    video: MediumState,
+    audio: MediumState,
     connected_at: Option<Instant>,
     video_at: Option<Instant>,
     no_more_pads: bool,
@@ -58,7 +60,7 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
-        let medium = |expected| Medium { expected, discont: true, ..Medium::default() };
+        let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
         Stream {
             element: element.downgrade(),
             outputs,
@@ -66,8 +68,8 @@ impl Stream {
             audio_format: AudioFormat::new(),
             timeline: Timeline::new(),
             playing: false,
-            video: medium(settings.video),
-            audio: medium(settings.audio),
+            video: state(settings.media.video),
+            audio: state(settings.media.audio),
             connected_at: None,
             video_at: None,
             no_more_pads: false,
@@ -106,8 +108,8 @@ impl Stream {
         self.video_format.wait_for_key_frame();
         self.video.discont = true;
         self.audio.discont = true;
-        for media in Media::ALL {
-            self.outputs.queue(media).clear();
+        for medium in Medium::ALL {
+            self.outputs.queue(medium).clear();
         }
     }
 
@@ -116,8 +118,8 @@ impl Stream {
     fn disconnected(&mut self) {
         self.timeline.reset();
         self.video_format.wait_for_key_frame();
-        for medium in [&mut self.video, &mut self.audio] {
-            (medium.discont, medium.resync) = (true, true);
+        for state in [&mut self.video, &mut self.audio] {
+            (state.discont, state.resync) = (true, true);
         }
     }
 
@@ -126,10 +128,10 @@ impl Stream {
     }
 
     /// The codec that the camera last sent, as it names it.
-    pub fn codec(&self, media: Media) -> Option<CodecId> {
-        match media {
-            Media::Video => self.video.codec,
-            Media::Audio => self.audio.codec,
+    pub fn codec(&self, medium: Medium) -> Option<CodecId> {
+        match medium {
+            Medium::Video => self.video.codec,
+            Medium::Audio => self.audio.codec,
         }
     }
 
@@ -156,58 +158,54 @@ impl Stream {
     fn connected(&mut self, element: &WyzeSrc, camera: CameraInfo) {
         gst::info!(CAT, obj = element, "Connected: {camera:?}");
         self.connected_at = Some(Instant::now());
-        self.video.expected &= camera.video;
-        self.audio.expected &= camera.audio;
+        self.video.expected &= camera.media.video;
+        self.audio.expected &= camera.media.audio;
         self.camera = Some(camera);
         element.call_async(|element| element.notify("camera-info"));
     }
 
     fn frame(&mut self, element: &WyzeSrc, frame: Frame) {
-        let Frame { kind, info, mut data, after_gap } = frame;
-        let (media, stream) = match kind {
-            Kind::Video => (Media::Video, timeline::Stream::Video),
-            Kind::Audio => (Media::Audio, timeline::Stream::Audio),
-        };
-        let medium = self.medium(media);
-        medium.discont |= after_gap;
-        medium.codec = Some(info.codec);
-        self.broken |= media == Media::Video && after_gap;
+        let Frame { medium, info, mut data, after_gap } = frame;
+        let state = self.state(medium);
+        state.discont |= after_gap;
+        state.codec = Some(info.codec);
+        self.broken |= medium == Medium::Video && after_gap;
         if after_gap {
-            self.timeline.lost(stream);
+            self.timeline.lost(medium);
         }
         let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
-        let verdict = match media {
-            Media::Video => self.video_format.inspect(&info, &data),
-            Media::Audio => self.audio_format.inspect(&info, &mut data),
+        let verdict = match medium {
+            Medium::Video => self.video_format.inspect(&info, &data),
+            Medium::Audio => self.audio_format.inspect(&info, &mut data),
         };
         match verdict {
-            Verdict::Push { caps: None, sync: false } if self.is_to_be_skipped(media) => {
+            Verdict::Push { caps: None, sync: false } if self.is_to_be_skipped(medium) => {
                 self.video.discont = true;
                 self.skipped += 1;
             }
             Verdict::Push { caps, sync } => {
-                self.broken &= media != Media::Video || !sync;
-                let stamp = self.timeline.stamp(stream, info.seconds, info.microseconds, now.into());
-                let discont = std::mem::take(&mut self.medium(media).discont) || stamp.discont;
+                self.broken &= medium != Medium::Video || !sync;
+                let stamp = self.timeline.stamp(medium, info.seconds, info.microseconds, now.into());
+                let discont = std::mem::take(&mut self.state(medium).discont) || stamp.discont;
                 let mut buffer = make_buffer(data, stamp, sync, discont);
-                if std::mem::take(&mut self.medium(media).resync) {
+                if std::mem::take(&mut self.state(medium).resync) {
                     buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
                 }
-                if media == Media::Video && self.broken {
+                if medium == Medium::Video && self.broken {
                     buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);
                 }
-                self.push(media, buffer, caps);
+                self.push(medium, buffer, caps);
             }
             Verdict::Skip => {}
             Verdict::Unsupported(codec) => {
-                self.medium(media).expected = false;
+                self.state(medium).expected = false;
                 element.call_async(move |element| {
                     gst::element_warning!(
                         element,
                         gst::StreamError::CodecNotFound,
                         (
                             "The camera sends {} as {codec}, which GStreamer cannot carry; going on without",
-                            media.name()
+                            medium.name()
                         )
                     );
                 });
@@ -216,16 +214,16 @@ impl Stream {
         self.show_pads();
     }
 
-    fn is_to_be_skipped(&self, media: Media) -> bool {
-        media == Media::Video && self.broken && self.on_loss == OnLoss::UntilKeyFrame
+    fn is_to_be_skipped(&self, medium: Medium) -> bool {
+        medium == Medium::Video && self.broken && self.on_loss == OnLoss::UntilKeyFrame
     }
 
-    fn push(&mut self, media: Media, buffer: gst::Buffer, mut caps: Option<gst::Caps>) {
-        let medium = self.medium(media);
-        if !medium.added && medium.caps.is_none() {
-            medium.caps = caps.take();
+    fn push(&mut self, medium: Medium, buffer: gst::Buffer, mut caps: Option<gst::Caps>) {
+        let state = self.state(medium);
+        if !state.added && state.caps.is_none() {
+            state.caps = caps.take();
         }
-        self.outputs.queue(media).push(Item::Buffer { buffer, caps });
+        self.outputs.queue(medium).push(Item::Buffer { buffer, caps });
     }
 
     /// Has pads added whose turn it is: video, then audio, then no more.
@@ -234,12 +232,12 @@ impl Stream {
         if let Some(caps) = self.video.caps.take() {
             self.video.added = true;
             self.video_at = Some(Instant::now());
-            self.outputs.add_pad(Media::Video, caps);
+            self.outputs.add_pad(Medium::Video, caps);
         }
         let video_done = self.video.added || !self.video.expected || waited(self.connected_at, VIDEO_PATIENCE);
         if video_done && let Some(caps) = self.audio.caps.take() {
             self.audio.added = true;
-            self.outputs.add_pad(Media::Audio, caps);
+            self.outputs.add_pad(Medium::Audio, caps);
         }
         let audio_done = self.audio.added || !self.audio.expected || waited(self.video_at, AUDIO_PATIENCE);
         if video_done && audio_done && !self.no_more_pads {
@@ -248,10 +246,10 @@ impl Stream {
         }
     }
 
-    fn medium(&mut self, media: Media) -> &mut Medium {
-        match media {
-            Media::Video => &mut self.video,
-            Media::Audio => &mut self.audio,
+    fn state(&mut self, medium: Medium) -> &mut MediumState {
+        match medium {
+            Medium::Video => &mut self.video,
+            Medium::Audio => &mut self.audio,
         }
     }
 }

@@ -14,6 +14,7 @@
 //! A clock that stands still altogether, or jumps, says nothing for a while. Then frames follow each other in the rhythm
 //! that they had, which arrival pulls back into place.
 
+use crate::protocol::medium::Medium;
 use std::time::Duration;
 
 const MS: i64 = 1_000_000;
@@ -52,12 +53,6 @@ const STANDING: u32 = 3;
 const RIGHT_AGAIN: i64 = 30 * MS;
 /// A clock that was set goes on past the end of 32 bits, by no more than this many seconds from frame to frame.
 const WRAP: u32 = 86_400;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stream {
-    Video,
-    Audio,
-}
 
 /// When a frame is to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,25 +171,25 @@ impl Timeline {
         self.ticks = 0;
     }
 
-    /// Frames of `stream` went missing since the last one.
-    pub fn lost(&mut self, stream: Stream) {
-        self.tracks[stream as usize].after_gap = true;
+    /// Frames of `medium` went missing since the last one.
+    pub fn lost(&mut self, medium: Medium) {
+        self.tracks[medium as usize].after_gap = true;
     }
 
-    /// Stamps the next frame of `stream`, which says it was captured at `seconds` and `microseconds`, and which was complete
+    /// Stamps the next frame of `medium`, which says it was captured at `seconds` and `microseconds`, and which was complete
     /// at the running time `arrival`. Any values will do.
-    pub fn stamp(&mut self, stream: Stream, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
+    pub fn stamp(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
         let arrival_ns = i64::try_from(arrival.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
         let (pts, discont) = if self.is_set(seconds) {
-            self.place(stream, seconds, microseconds, arrival_ns)
+            self.place(medium, seconds, microseconds, arrival_ns)
         } else {
-            let track = &mut self.tracks[stream as usize];
+            let track = &mut self.tracks[medium as usize];
             let discont = track.last.is_some();
             *track = Track { pts: track.pts, ..Track::default() };
             (arrival_ns, discont)
         };
 
-        let track = &mut self.tracks[stream as usize];
+        let track = &mut self.tracks[medium as usize];
         track.newest_after_gap = std::mem::take(&mut track.after_gap);
         let pts = pts.max(track.pts.map_or(0, |pts| pts + 1));
         track.pts = Some(pts);
@@ -210,18 +205,18 @@ impl Timeline {
     }
 
     /// PTS of a frame with a usable stamp, and whether it comes after a jump.
-    fn place(&mut self, stream: Stream, seconds: u32, microseconds: u32, arrival: i64) -> (i64, bool) {
+    fn place(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: i64) -> (i64, bool) {
         let known = self.tracks.iter().any(|track| track.last.is_some());
         let mut new = Last { seconds, microseconds, camera: 0, arrival };
         let mut jumped = false;
-        if let Some(camera) = self.stand_still(stream, &new) {
+        if let Some(camera) = self.stand_still(medium, &new) {
             new.camera = camera;
         } else {
-            let camera = self.by_clock(stream, &new);
-            jumped = camera.is_none() && (known || self.tracks[stream as usize].pts.is_some());
-            new.camera = camera.or_else(|| self.by_arrival(stream, arrival)).unwrap_or(0);
-            self.count_ticks(stream, &new, camera.is_none());
-            let track = &mut self.tracks[stream as usize];
+            let camera = self.by_clock(medium, &new);
+            jumped = camera.is_none() && (known || self.tracks[medium as usize].pts.is_some());
+            new.camera = camera.or_else(|| self.by_arrival(medium, arrival)).unwrap_or(0);
+            self.count_ticks(medium, &new, camera.is_none());
+            let track = &mut self.tracks[medium as usize];
             track.learn(new.camera, arrival);
             (track.last, track.standing) = (Some(new), None);
         }
@@ -237,8 +232,8 @@ impl Timeline {
     }
 
     /// The camera time of `new` where its stamp is that of the frame before, and no frame a whole number of seconds later.
-    fn stand_still(&mut self, stream: Stream, new: &Last) -> Option<i64> {
-        let track = &mut self.tracks[stream as usize];
+    fn stand_still(&mut self, medium: Medium, new: &Last) -> Option<i64> {
+        let track = &mut self.tracks[medium as usize];
         let own = track.last.filter(|own| (own.seconds, own.microseconds) == (new.seconds, new.microseconds))?;
         let least = self.offset.as_ref()?.least();
         let newest = track.newest().filter(|newest| new.arrival - least - newest.camera < SECOND - EARLY)?;
@@ -250,8 +245,8 @@ impl Timeline {
     }
 
     /// The camera time of `new` as the clock has it, `None` if it has jumped.
-    fn by_clock(&self, stream: Stream, new: &Last) -> Option<i64> {
-        let (track, other) = (&self.tracks[stream as usize], &self.tracks[1 - stream as usize]);
+    fn by_clock(&self, medium: Medium, new: &Last) -> Option<i64> {
+        let (track, other) = (&self.tracks[medium as usize], &self.tracks[1 - medium as usize]);
         // After a jump of one stream's clock the other may have jumped before it, and know the way.
         let near = |camera: &i64| {
             track.newest().is_none_or(|newest| {
@@ -266,14 +261,14 @@ impl Timeline {
     }
 
     /// The camera time of a frame after a jump: whichever stream comes first goes on like this, and the other one follows it.
-    fn by_arrival(&self, stream: Stream, arrival: i64) -> Option<i64> {
-        let other = self.tracks[1 - stream as usize].newest();
+    fn by_arrival(&self, medium: Medium, arrival: i64) -> Option<i64> {
+        let other = self.tracks[1 - medium as usize].newest();
         let by_other = || other.map(|other| other.camera + (arrival - other.arrival).max(0));
-        self.tracks[stream as usize].by_rhythm(arrival).or_else(by_other)
+        self.tracks[medium as usize].by_rhythm(arrival).or_else(by_other)
     }
 
-    fn count_ticks(&mut self, stream: Stream, new: &Last, jumped: bool) {
-        let track = &self.tracks[stream as usize];
+    fn count_ticks(&mut self, medium: Medium, new: &Last, jumped: bool) {
+        let track = &self.tracks[medium as usize];
         let in_step = |own: &Last| track.standing.is_none() && new.camera - own.camera == difference(own, new);
         self.ticks = match &track.last {
             _ if jumped => 0,

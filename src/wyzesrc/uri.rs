@@ -20,8 +20,8 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
         "subtype" => settings.resolution = parse_subtype(value)?,
         "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
         "resolution" => settings.resolution = parse_enum(value).ok_or(UriError::Value("resolution"))?,
-        "video" => settings.video = parse_bool(value).ok_or(UriError::Value("video"))?,
-        "audio" => settings.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
+        "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
+        "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
         "bitrate" => settings.bitrate = value.parse().map_err(|_| UriError::Value("bitrate"))?,
         "framerate" => settings.framerate = value.parse().map_err(|_| UriError::Value("framerate"))?,
         "latency" => settings.latency = parse_milliseconds(value).ok_or(UriError::Value("latency"))?,
@@ -65,8 +65,8 @@ pub fn format(settings: &Settings) -> Option<String> {
     let nick = |value: glib::Value| glib::EnumValue::from_value(&value).map(|(_, v)| v.nick().into());
     let differing = |differs: bool, text: String| differs.then_some(text);
     let keys = [
-        ("video", differing(settings.video != default.video, settings.video.to_string())),
-        ("audio", differing(settings.audio != default.audio, settings.audio.to_string())),
+        ("video", differing(settings.media.video != default.media.video, settings.media.video.to_string())),
+        ("audio", differing(settings.media.audio != default.media.audio, settings.media.audio.to_string())),
         ("resolution", nick(settings.resolution.to_value()).filter(|_| settings.resolution != default.resolution)),
         ("bitrate", differing(settings.bitrate != default.bitrate, settings.bitrate.to_string())),
         ("framerate", differing(settings.framerate != default.framerate, settings.framerate.to_string())),
@@ -88,6 +88,7 @@ mod tests {
     use super::*;
     use crate::identity::{DEFAULT_PORT, Identity};
     use crate::protocol::credentials::CredentialError;
+    use crate::protocol::medium::MediaSet;
     use std::time::Duration;
 
     const IDENTITY: &str = "uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCCDDEEFF";
@@ -150,8 +151,7 @@ mod tests {
         };
         let settings = Settings {
             identity,
-            video: false,
-            audio: true,
+            media: MediaSet::AUDIO,
             resolution: Resolution::R2k,
             bitrate: 120,
             framerate: 15,

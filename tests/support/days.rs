@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use gstwyze::wyzesrc::timeline::Stream;
+use gstwyze::protocol::medium::Medium;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -58,8 +58,8 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    pub fn stream(&self) -> Stream {
-        if self.is_video { Stream::Video } else { Stream::Audio }
+    pub fn medium(&self) -> Medium {
+        if self.is_video { Medium::Video } else { Medium::Audio }
     }
 }
 

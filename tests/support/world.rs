@@ -5,8 +5,8 @@
 use gstwyze::protocol::client::{CameraInfo, Client, Config, Event};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::error::{Error, Stage};
-use gstwyze::protocol::model::VideoWish;
-use gstwyze::protocol::reassembly::{Frame, Kind};
+use gstwyze::protocol::medium::Medium;
+use gstwyze::protocol::reassembly::Frame;
 use gstwyze::protocol::talk::TalkEvent;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -73,17 +73,9 @@ pub fn credentials() -> Credentials {
 
 pub fn client_config() -> Config {
     Config {
-        credentials: credentials(),
         targets: vec![SocketAddr::from(DISCOVERY)],
-        video: true,
-        audio: true,
-        model: None,
-        video_wish: VideoWish::default(),
         connect_timeout: Duration::from_secs(10),
-        patient: false,
-        stall_timeout: None,
-        reorder_wait: Duration::from_millis(100),
-        dtls_first_resend: Duration::from_millis(300),
+        ..Config::new(credentials())
     }
 }
 
@@ -188,7 +180,6 @@ impl World {
                 Event::Talk(event) => self.talk_events.push(event),
                 Event::Unanswered(command) => self.unanswered.push(command),
                 Event::Ended(error) => self.ended = Some(error),
-                Event::Reconnecting { .. } => unreachable!("a client does not"),
             }
         }
     }
@@ -248,20 +239,20 @@ impl World {
         self.run_until(Duration::from_secs(1), |_| false);
     }
 
-    /// The frames of `kind` that came out are those sent, but for the numbers in `hit`, in order and byte for byte.
+    /// The frames of `medium` that came out are those sent, but for the numbers in `hit`, in order and byte for byte.
     pub fn assert_received_all_but(&self, hit: &BTreeSet<usize>) {
-        for kind in [Kind::Video, Kind::Audio] {
+        for medium in [Medium::Video, Medium::Audio] {
             let sent: Vec<_> = self
                 .sent
                 .iter()
                 .enumerate()
-                .filter(|(number, frame)| frame.is_audio() == (kind == Kind::Audio) && !hit.contains(number))
+                .filter(|(number, frame)| frame.is_audio() == (medium == Medium::Audio) && !hit.contains(number))
                 .map(|(_, frame)| frame)
                 .collect();
-            let received: Vec<_> = self.received.iter().filter(|frame| frame.kind == kind).collect();
-            assert_eq!(received.len(), sent.len(), "{kind:?} frames, stats {:?}", self.client.stats());
+            let received: Vec<_> = self.received.iter().filter(|frame| frame.medium == medium).collect();
+            assert_eq!(received.len(), sent.len(), "{medium:?} frames, stats {:?}", self.client.stats());
             for (received, sent) in received.iter().zip(sent) {
-                assert!(received.data == sent.data, "{kind:?} frame {:?}", received.info);
+                assert!(received.data == sent.data, "{medium:?} frame {:?}", received.info);
                 assert_eq!(received.info.codec, sent.codec);
                 assert_eq!(
                     (received.info.seconds, received.info.microseconds, received.info.flags),

@@ -4,9 +4,9 @@ use super::Failure;
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
-use gstwyze::protocol::client::{CameraInfo, Config, Event};
+use gstwyze::protocol::client::{CameraInfo, Config};
 use gstwyze::protocol::error::Stage;
-use gstwyze::session::{DTLS_FIRST_RESEND, Membership, Place, Wants};
+use gstwyze::session::{Event, Membership, Place, Wants};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -47,19 +47,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     };
     let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", camera.model) };
     println!("{}{model} {at}, port {}", camera.name, place.port);
-    let config = Config {
-        credentials,
-        targets: Vec::new(),
-        video: false,
-        audio: false,
-        model: None,
-        video_wish: Default::default(),
-        connect_timeout: Duration::from_secs(arguments.timeout),
-        patient: false,
-        stall_timeout: None,
-        reorder_wait: Duration::from_millis(100),
-        dtls_first_resend: DTLS_FIRST_RESEND,
-    };
+    let config = Config { connect_timeout: Duration::from_secs(arguments.timeout), ..Config::new(credentials) };
     let is_searched = place.host.is_none();
     let info = connect(config, place)?;
     match info.address.ip() {

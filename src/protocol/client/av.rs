@@ -4,8 +4,9 @@ use super::{CameraInfo, Client, Event};
 use crate::protocol::auth_result::AuthResult;
 use crate::protocol::control_channel;
 use crate::protocol::error::{Error, Stage};
+use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::model;
-use crate::protocol::reassembly::{Insert, Kind};
+use crate::protocol::reassembly::Insert;
 use crate::protocol::talk::{TalkError, TalkEvent};
 use crate::protocol::timers::Timer;
 use crate::protocol::wire::codec::CodecId;
@@ -140,9 +141,9 @@ impl Client {
             return;
         };
         let random = self.rng.random();
-        let (video, audio) = (self.config.video, self.config.audio);
-        self.told = (video, audio);
-        self.control.queue(hl::Answer { answer, random, video, audio }.emit());
+        let media = self.config.media;
+        self.told = media;
+        self.control.queue(hl::Answer { answer, random, video: media.video, audio: media.audio }.emit());
     }
 
     fn handle_auth_result(&mut self, now: Instant, payload: &[u8]) {
@@ -168,11 +169,12 @@ impl Client {
         self.timers.stop(Timer::Connect);
         self.enter(Stage::Streaming, now);
         let asked = self.told;
-        if asked.0 {
+        if asked.video {
             self.control.queue(model::video_command(&self.model, self.config.video_wish));
         }
         // What was not asked for is not refused.
-        self.media.grant(result.video || !asked.0, result.audio || !asked.1);
+        let granted = MediaSet { video: result.media.video || !asked.video, audio: result.media.audio || !asked.audio };
+        self.media.grant(granted);
         // Wishes may have changed while connecting.
         self.tell_media(now);
         self.events.push_back(Event::Connected(CameraInfo {
@@ -181,8 +183,7 @@ impl Client {
             address,
             model: self.model.clone(),
             firmware: result.firmware,
-            video: result.video || !asked.0,
-            audio: result.audio || !asked.1,
+            media: granted,
             two_way_audio: self.two_way_audio,
         }));
     }
@@ -204,12 +205,12 @@ impl Client {
     pub(super) fn deliver(&mut self, now: Instant) {
         let wait = self.config.reorder_wait;
         while let Some(frame) = self.reassembler.poll(&self.records, now, wait) {
-            self.media.received(frame.kind, now);
-            match frame.kind {
-                Kind::Video => self.stats.video_frames += 1,
-                Kind::Audio => self.stats.audio_frames += 1,
+            self.media.received(frame.medium, now);
+            match frame.medium {
+                Medium::Video => self.stats.video_frames += 1,
+                Medium::Audio => self.stats.audio_frames += 1,
             }
-            if frame.kind == Kind::Video && frame.after_gap && !frame.info.is_key_frame() {
+            if frame.medium == Medium::Video && frame.after_gap && !frame.info.is_key_frame() {
                 self.request_key_frame(now);
             }
             self.events.push_back(Event::Frame(frame));

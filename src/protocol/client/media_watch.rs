@@ -1,49 +1,48 @@
 //! When the camera last sent what it should be sending.
 
-use crate::protocol::reassembly::Kind;
+use crate::protocol::medium::{MediaSet, Medium};
 use std::time::Instant;
 
 /// Counts whole frames. The picture is what people look at: once there is one, sound alone does not make up for it.
 #[derive(Debug, Default)]
 pub struct MediaWatch {
-    granted: (bool, bool),
-    /// Media, video of them, are to come.
-    expected: (bool, bool),
+    granted: MediaSet,
+    /// The media that are to come.
+    expected: MediaSet,
     last: Option<Instant>,
     last_video: Option<Instant>,
 }
 
 impl MediaWatch {
     /// What the camera agreed to send.
-    pub fn grant(&mut self, video: bool, audio: bool) {
-        self.granted = (video, audio);
+    pub fn grant(&mut self, media: MediaSet) {
+        self.granted = media;
     }
 
     /// What the camera is told to send from `now` on.
-    pub fn want(&mut self, video: bool, audio: bool, now: Instant) {
-        let (video, audio) = (video && self.granted.0, audio && self.granted.1);
-        let expected = (video || audio, video);
+    pub fn want(&mut self, media: MediaSet, now: Instant) {
+        let expected = media.intersection(self.granted);
         if expected == self.expected {
             return;
         }
         self.last = Some(now);
-        self.last_video = self.last_video.filter(|_| video);
+        self.last_video = self.last_video.filter(|_| expected.video);
         self.expected = expected;
     }
 
-    pub fn received(&mut self, kind: Kind, now: Instant) {
+    pub fn received(&mut self, medium: Medium, now: Instant) {
         self.last = Some(now);
-        if kind == Kind::Video {
+        if medium == Medium::Video {
             self.last_video = Some(now);
         }
     }
 
     /// Since when there has been nothing of what is expected; `None` where nothing is.
     pub fn last_expected(&self) -> Option<Instant> {
-        if !self.expected.0 {
+        if self.expected.is_empty() {
             return None;
         }
-        self.last_video.filter(|_| self.expected.1).or(self.last)
+        self.last_video.filter(|_| self.expected.video).or(self.last)
     }
 }
 
@@ -57,28 +56,28 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut watch = MediaWatch::default();
-        watch.grant(true, true);
+        watch.grant(MediaSet::BOTH);
         assert_eq!(watch.last_expected(), None);
-        watch.want(true, true, at(0));
+        watch.want(MediaSet::BOTH, at(0));
         assert_eq!(watch.last_expected(), Some(at(0)));
-        watch.received(Kind::Audio, at(1));
+        watch.received(Medium::Audio, at(1));
         assert_eq!(watch.last_expected(), Some(at(1)), "no picture yet");
-        watch.received(Kind::Video, at(2));
-        watch.received(Kind::Audio, at(3));
+        watch.received(Medium::Video, at(2));
+        watch.received(Medium::Audio, at(3));
         assert_eq!(watch.last_expected(), Some(at(2)));
-        watch.want(false, true, at(4));
+        watch.want(MediaSet::AUDIO, at(4));
         assert_eq!(watch.last_expected(), Some(at(4)));
-        watch.want(true, true, at(5));
+        watch.want(MediaSet::BOTH, at(5));
         assert_eq!(watch.last_expected(), Some(at(5)), "it was switched off itself");
-        watch.want(false, false, at(6));
+        watch.want(MediaSet::NONE, at(6));
         assert_eq!(watch.last_expected(), None);
     }
 
     #[test]
     fn what_the_camera_refused_is_not_awaited() {
         let mut watch = MediaWatch::default();
-        watch.grant(false, true);
-        watch.want(true, false, Instant::now());
+        watch.grant(MediaSet::AUDIO);
+        watch.want(MediaSet::VIDEO, Instant::now());
         assert_eq!(watch.last_expected(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What the timeline promises, one behaviour a test. Times are microseconds since the camera was first heard, unless named.
 
 use super::*;
-use Stream::{Audio, Video};
+use Medium::{Audio, Video};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -73,15 +73,15 @@ impl Link {
     }
 
     /// Stamps a frame captured at `t` by the pipeline's clock, which was `transit` on its way.
-    fn frame(&mut self, stream: Stream, t: u64, transit: u64) -> Stamp {
+    fn frame(&mut self, medium: Medium, t: u64, transit: u64) -> Stamp {
         let by_camera = (t as i64 + t as i64 * self.ppm / 1_000_000) as u64;
         let (seconds, microseconds) = (self.form)(by_camera);
-        self.timeline.stamp(stream, seconds, microseconds, Duration::from_micros(self.start + t + transit))
+        self.timeline.stamp(medium, seconds, microseconds, Duration::from_micros(self.start + t + transit))
     }
 
     /// PTS minus the time of capture, in milliseconds.
-    fn lag(&mut self, stream: Stream, t: u64, transit: u64) -> f64 {
-        let pts = self.frame(stream, t, transit).pts;
+    fn lag(&mut self, medium: Medium, t: u64, transit: u64) -> f64 {
+        let pts = self.frame(medium, t, transit).pts;
         pts.as_secs_f64() * 1e3 - (self.start + t) as f64 / 1e3
     }
 }
@@ -251,9 +251,9 @@ fn a_stalled_network_does_not_move_the_frames_of_a_clock_that_runs() {
 fn a_camera_without_a_clock_is_timed_by_arrival() {
     let mut link = Link::new(unset);
     for n in 0..200 {
-        for stream in [Video, Audio] {
+        for medium in [Video, Audio] {
             let jitter = link.jitter(30_000);
-            let stamp = link.frame(stream, n * 50_000, jitter);
+            let stamp = link.frame(medium, n * 50_000, jitter);
             assert_eq!(stamp.pts, Duration::from_micros(3 * S + n * 50_000 + jitter));
             assert_eq!((stamp.capture, stamp.discont), (None, false));
         }
@@ -282,14 +282,14 @@ fn a_clock_that_is_set_or_corrected_makes_no_jump() {
             let audio = link.frame(Audio, n * 50_000, b + 60_000);
             for (stamp, last) in [video, audio].iter().zip(&mut last) {
                 let pts = stamp.pts.as_secs_f64() * 1e3;
-                // Where arrival was all there was, the slower stream has to move up to the faster one.
+                // Where arrival was all there was, the slower medium has to move up to the faster one.
                 let least = if name.starts_with("never") { 0.0 } else { 5.0 };
                 let spacing = pts - *last;
                 assert!(n == 0 || (least..110.0).contains(&spacing), "{name}: frame {n} after {spacing} ms");
                 *last = pts;
                 disconts += u32::from(stamp.discont);
             }
-            // While one stream has jumped and the other is on the old clock, the distance cannot be known better.
+            // While one medium has jumped and the other is on the old clock, the distance cannot be known better.
             let distance = ms(video.pts, audio.pts);
             if n.abs_diff(200) > 4 && !(name.starts_with("never") && n < 200) {
                 assert!((distance - 60.0).abs() < 2.0, "{name}: sound {distance} ms away at frame {n}");
@@ -353,9 +353,9 @@ proptest! {
         let (mut arrival, mut last) = (Duration::ZERO, [None; 2]);
         for (video, seconds, microseconds, step, plausible) in frames {
             arrival += Duration::from_micros(step);
-            let (stream, at) = if video { (Video, 0) } else { (Audio, 1) };
+            let (medium, at) = if video { (Video, 0) } else { (Audio, 1) };
             let seconds = if plausible { NOON as u32 + seconds % 100 } else { seconds };
-            let pts = timeline.stamp(stream, seconds, microseconds, arrival).pts;
+            let pts = timeline.stamp(medium, seconds, microseconds, arrival).pts;
             prop_assert!(last[at].is_none_or(|last| pts > last));
             prop_assert!(pts.abs_diff(arrival) < Duration::from_secs(60), "{pts:?} at {arrival:?}");
             last[at] = Some(pts);

@@ -10,6 +10,7 @@ use super::{credentials, signer};
 use gstwyze::protocol::client::{Client, Config, Event};
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::error::Stage;
+use gstwyze::protocol::medium::MediaSet;
 use gstwyze::protocol::model::VideoWish;
 use gstwyze::protocol::talk::TalkAudio;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
@@ -114,17 +115,10 @@ impl World {
             config.suites = vec![Suite::PskAes128CbcSha256];
         }
         let client = Config {
-            credentials: credentials(),
             targets: vec![SocketAddr::from(DISCOVERY)],
-            video: flags & 64 == 0,
-            audio: flags & 128 == 0,
-            model: None,
-            video_wish: VideoWish::default(),
+            media: MediaSet { video: flags & 64 == 0, audio: flags & 128 == 0 },
             connect_timeout: Duration::from_secs(10),
-            patient: false,
-            stall_timeout: None,
-            reorder_wait: Duration::from_millis(100),
-            dtls_first_resend: Duration::from_millis(300),
+            ..Config::new(credentials())
         };
         World {
             now,
@@ -272,7 +266,7 @@ impl World {
     fn call(&mut self, input: &mut Input<'_>) {
         self.calls += 1;
         match input.below(7) {
-            0 => self.client.set_media(input.flag(), input.flag(), self.now),
+            0 => self.client.set_media(MediaSet { video: input.flag(), audio: input.flag() }, self.now),
             1 => self.client.set_video_wish(VideoWish::default(), self.now),
             2 => self.client.start_talk(self.now),
             3 => self.client.stop_talk(input.flag(), self.now),

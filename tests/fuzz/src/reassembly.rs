@@ -2,7 +2,8 @@
 
 use super::input::Input;
 use super::memory::peak_of;
-use gstwyze::protocol::reassembly::{Frame, Kind, Reassembler};
+use gstwyze::protocol::medium::Medium;
+use gstwyze::protocol::reassembly::{Frame, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
@@ -30,7 +31,7 @@ struct Receiver {
     records: RecordWindow,
     now: Instant,
     taken: usize,
-    /// The number of the last frame of each kind.
+    /// The number of the last frame of each medium.
     last: [Option<u32>; 2],
     frames: Vec<Frame>,
 }
@@ -63,7 +64,7 @@ impl Receiver {
             assert_eq!(frame.data.len(), frame.info.payload_size as usize);
             assert!(frame.data.len() <= self.taken, "no more bytes than came");
             self.taken -= frame.data.len();
-            let last = self.last[usize::from(frame.kind == Kind::Audio)].replace(number);
+            let last = self.last[usize::from(frame.medium == Medium::Audio)].replace(number);
             let goes_on = last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0);
             assert!(goes_on || frame.after_gap, "{number} after {last:?} without a gap");
             self.frames.push(frame);
@@ -172,11 +173,11 @@ fn honest(input: &mut Input<'_>) {
         }
         for frame in &receiver.frames {
             let number = frame.info.frame_number;
-            let last = &mut delivered[usize::from(frame.kind == Kind::Audio)];
+            let last = &mut delivered[usize::from(frame.medium == Medium::Audio)];
             assert!(last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0), "{last:?}, then {number}");
             *last = Some(number);
             let sent = &sent[&number];
-            assert_eq!(frame.kind == Kind::Audio, sent.channel == MediaChannel::Audio);
+            assert_eq!(frame.medium == Medium::Audio, sent.channel == MediaChannel::Audio);
             assert_eq!(frame.data, sent.data(number), "frame {number}");
         }
         receiver.frames.clear();

@@ -1,7 +1,8 @@
 //! Time stamps made of any capture times.
 
 use super::input::Input;
-use gstwyze::wyzesrc::timeline::{Stream, Timeline};
+use gstwyze::protocol::medium::Medium;
+use gstwyze::wyzesrc::timeline::Timeline;
 use std::time::Duration;
 
 const NOON: u32 = 1_700_000_000;
@@ -19,7 +20,7 @@ pub fn timeline(bytes: &[u8]) {
             2 => seconds = seconds.wrapping_add_signed((input.byte() as i8).into()),
             3 => arrival += Duration::from_secs(input.u32().into()),
             4 if input.below(16) == 0 => timeline.reset(),
-            5 => timeline.lost(input.pick(&[Stream::Video, Stream::Audio])),
+            5 => timeline.lost(input.pick(&[Medium::Video, Medium::Audio])),
             _ => {}
         }
         let step = u32::from(input.byte()) * 1000;
@@ -28,9 +29,9 @@ pub fn timeline(bytes: &[u8]) {
             past @ 1_000_000.. if microseconds < 1_000_000 => (seconds.wrapping_add(1), past - 1_000_000),
             within => (seconds, within),
         };
-        let stream = input.pick(&[Stream::Video, Stream::Audio]);
-        let stamp = timeline.stamp(stream, seconds, microseconds, arrival);
-        let last = &mut last[stream as usize];
+        let medium = input.pick(&[Medium::Video, Medium::Audio]);
+        let stamp = timeline.stamp(medium, seconds, microseconds, arrival);
+        let last = &mut last[medium as usize];
         assert!(last.is_none_or(|last| stamp.pts > last), "{last:?}, then {stamp:?}");
         *last = Some(stamp.pts);
         if let Some(capture) = stamp.capture {
