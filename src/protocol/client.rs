@@ -1,64 +1,77 @@
-//! One connection to one camera, without sockets, threads or a clock: datagrams and times in; datagrams, events and the next time out.
+//! A client of one camera, without sockets, threads or a clock: datagrams and times in; datagrams, events and the next
+//! time out.
 //!
-//! After each `handle_…` call, drain [`Client::poll_transmit`] and [`Client::poll_event`], then wait for a datagram or for
-//! [`Client::poll_timeout`]. This file has the stages up to DTLS; `av` what is said inside it. Only the DTLS handshake's timer is OpenSSL's own and runs on the real clock.
+//! After each `handle_…` call, drain [`Client::poll_transmit`] and [`Client::poll_event`], then wait for a datagram or
+//! for [`Client::poll_timeout`]. Only the DTLS handshake's timer is OpenSSL's own and runs on the real clock.
+//!
+//! # From discovery to streaming
+//!
+//! 1. **Discovery** ([`search`]). Probes go to every target, in both envelopes, each 100 ms at first. Each host that
+//!    answers becomes a candidate, as anybody can answer.
+//! 2. **Session.** Each candidate is asked to open a session, and asked again after 100 ms and then each second.
+//! 3. **DTLS** ([`handshakes`]). Candidates that opened a session shake hands side by side. The first handshake that
+//!    succeeds proves its candidate to be the camera: the others are dropped, and a [`Connection`] begins.
+//! 4. **Login.** Two login requests go out, each second, until the camera answers.
+//! 5. **Authentication.** K10000 asks for the challenge of K10001, K10002 answers it, and K10003 tells what the camera
+//!    agrees to send.
+//! 6. **Streaming** ([`connection`]). Frames, answers and talk come out as events; ACKs go out each 100 ms.
+//!
+//! Until it streams, a client can be taken back to discovery: by four session requests without a session or a handshake
+//! that succeeds, and by a camera that falls silent for 5 s while it logs in. The connection is dropped then, and the
+//! client remembers how far it came, for the error that it may end with. From streaming there is no way back: a
+//! goodbye, a broken DTLS session or silence ends the client, as does `connect_timeout` before. Another client makes
+//! the next attempt.
 
-mod av;
-mod back_channel;
+mod connection;
+mod context;
 mod handshakes;
-mod liveness;
-mod media_watch;
 mod search;
 
-use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
-use super::dtls::{self, Endpoint, Role, Suite};
+use super::dtls::{Endpoint, Role, Settings, Suite};
 use super::error::{Error, Stage};
 use super::medium::MediaSet;
-use super::model::{self, VideoWish};
-use super::reassembly::{Frame, Reassembler};
-use super::record_window::{Arrival, Record, RecordWindow, records};
+use super::model::VideoWish;
+use super::reassembly::Frame;
 use super::stats::Stats;
-use super::talk::{Talk, TalkEvent};
-use super::timers::{Timer, TimerTable};
+use super::talk::{TalkAudio, TalkEvent};
+use super::timers::SearchTimer;
 use super::transport::{Envelope, Incoming, Transmit, Transport};
-use super::wire::{Channel, SessionId, hl};
-use handshakes::Handshakes;
-use media_watch::MediaWatch;
+use super::wire::{Channel, SessionId};
+use connection::{Connection, End};
+use context::Context;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::VecDeque;
+use search::Search;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Between two requests for a key frame.
-const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
-
-/// What to connect to, and what for.
+/// Which camera to connect to, where it may be, and what it is to send.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub credentials: Credentials,
-    /// Where to look for the camera: its address, or broadcast addresses.
+    /// Where probes go: the camera's address, or broadcast addresses.
     pub targets: Vec<SocketAddr>,
     /// The media that the camera is asked for.
     pub media: MediaSet,
-    /// Overrides what the camera says it is.
+    /// The camera's model, where the user knows it better than the camera says; `None` takes the camera's word.
     pub model: Option<String>,
     pub video_wish: VideoWish,
-    /// From the first probe to the camera's consent.
+    /// How long the way from the first probe to the camera's consent may take.
     pub connect_timeout: Duration,
-    /// Probes once in a while, for a camera that may be away for long.
+    /// Whether probes go out once a second only, for a camera that may be away for long.
     pub patient: bool,
-    /// A camera that sends no media for this long, where some are wanted, is lost; `None` for no such limit.
+    /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
     pub stall_timeout: Option<Duration>,
     /// How long late packets are waited for.
     pub reorder_wait: Duration,
-    /// The handshake's first re-send.
+    /// When the handshake's first flight is sent again.
     pub dtls_first_resend: Duration,
 }
 
 impl Config {
-    /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be filled in.
+    /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be
+    /// filled in.
     pub fn new(credentials: Credentials) -> Self {
         Config {
             credentials,
@@ -75,7 +88,7 @@ impl Config {
     }
 }
 
-/// What became known of a camera while connecting.
+/// What connecting has made known of a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraInfo {
     pub envelope: Envelope,
@@ -96,116 +109,57 @@ pub enum Event {
     Connected(CameraInfo),
     Frame(Frame),
     Talk(TalkEvent),
-    /// A command that the camera did not answer in time; the session goes on.
+    /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
     /// The last event of a session that was not closed by [`Client::close`].
     Ended(Error),
 }
 
+/// Sans-IO client of one camera; see the [module](self).
 pub struct Client {
-    config: Config,
-    stage: Stage,
-    stage_since: Instant,
-    started: Instant,
+    context: Context,
+    search: Search,
+    /// From the DTLS handshake that proved the camera on.
+    connection: Option<Connection>,
     ended: bool,
-    rng: StdRng,
-    transport: Transport,
-    session_attempts: u32,
-    handshakes: Handshakes,
-    /// The camera's, once it has proven itself.
-    dtls: Option<Endpoint>,
-    suite: Option<Suite>,
-    unsent: Vec<Vec<u8>>,
-    records: RecordWindow,
-    login_random: [u8; 4],
-    two_way_audio: bool,
-    control: ControlChannel,
-    /// The media that the camera was last told to send.
-    told: MediaSet,
-    talk: Option<Talk>,
-    reassembler: Reassembler,
-    model: String,
-    timers: TimerTable,
-    last_received: Instant,
-    media: MediaWatch,
-    /// Which target answered "port unreachable", and when the camera's host last did.
-    refused_by: Option<SocketAddr>,
-    unreachable_at: Option<Instant>,
-    /// What an earlier round of this attempt failed of.
-    setback: Option<Error>,
-    key_frame_asked: Option<Instant>,
-    stats: Stats,
-    events: VecDeque<Event>,
 }
 
 impl Client {
-    /// Starts at once: probes are ready to transmit. `unix_time` is the wall clock's, `seed` the source of all randomness.
+    /// Starts at once: probes are ready to transmit. `unix_time` is the wall clock's, `seed` the source of all
+    /// randomness.
     pub fn new(config: Config, now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let session_id = SessionId(rng.random());
         // The field has 32 bits, and wraps in 2106.
         let unix_time = unix_time.as_secs() as u32;
         let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
-        let mut settings = dtls::Settings::new(Role::Client, config.credentials.psk());
-        settings.first_resend = config.dtls_first_resend;
-        let mut client = Client {
-            model: config.model.clone().unwrap_or_default(),
-            stage: Stage::Discovery,
-            stage_since: now,
-            started: now,
-            ended: false,
-            login_random: rng.random(),
-            rng,
-            transport,
-            session_attempts: 0,
-            handshakes: Handshakes::new(settings),
-            dtls: None,
-            suite: None,
-            unsent: Vec::new(),
-            records: RecordWindow::default(),
-            two_way_audio: false,
-            control: ControlChannel::default(),
-            told: MediaSet::NONE,
-            talk: None,
-            reassembler: Reassembler::default(),
-            timers: TimerTable::default(),
-            last_received: now,
-            media: MediaWatch::default(),
-            refused_by: None,
-            unreachable_at: None,
-            setback: None,
-            key_frame_asked: None,
-            stats: Stats::default(),
-            events: VecDeque::from([Event::Stage(Stage::Discovery)]),
-            config,
-        };
-        client.timers.set(Timer::Connect, now + client.config.connect_timeout);
-        client.probe(now);
-        client
+        let mut dtls = Settings::new(Role::Client, config.credentials.psk());
+        dtls.first_resend = config.dtls_first_resend;
+        let mut context = Context::new(config, transport, rng, now);
+        let mut search = Search::new(dtls);
+        search.probe(&mut context, now);
+        Client { context, search, connection: None, ended: false }
     }
 
     pub fn stage(&self) -> Stage {
-        self.stage
+        self.context.stage
     }
 
     pub fn stats(&self) -> Stats {
-        let mut stats = self.stats.clone();
-        stats.incomplete = self.reassembler.incomplete;
-        stats.lost = self.records.lost;
-        if let Some(talk) = &self.talk {
-            stats.talk_frames += talk.sent;
-            stats.talk_dropped += talk.dropped;
+        let mut stats = self.context.stats.clone();
+        if let Some(connection) = &self.connection {
+            connection.add_to(&mut stats);
         }
         stats
     }
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transport.poll_transmit()
+        self.context.transport.poll_transmit()
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.context.events.pop_front()
     }
 
     /// When [`Client::handle_timeout`] is due, if no datagram comes before.
@@ -213,8 +167,8 @@ impl Client {
         if self.ended {
             return None;
         }
-        let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
-        [self.timers.next(), self.handshakes.poll_timeout(), talk].into_iter().flatten().min()
+        let connection = self.connection.as_ref().and_then(Connection::poll_timeout);
+        [self.context.timers.next(), self.search.poll_timeout(), connection].into_iter().flatten().min()
     }
 
     /// Takes a received datagram; its bytes are unscrambled in place.
@@ -222,232 +176,184 @@ impl Client {
         if self.ended {
             return;
         }
-        match self.transport.receive(now, from, datagram, &mut self.stats) {
-            Incoming::Nothing => {}
-            Incoming::Alive => self.last_received = now,
-            Incoming::Found => self.handle_found(now),
-            Incoming::Ready(candidate) => self.handle_ready(candidate, now),
-            Incoming::Dtls { channel: Channel::Main, payload, .. } if self.dtls.is_some() => {
-                self.handle_records(now, from, payload);
+        let Client { context, search, connection, .. } = self;
+        let Context { transport, stats, .. } = context;
+        match (transport.receive(now, from, datagram, stats), connection) {
+            (Incoming::Nothing, _) => {}
+            (Incoming::Alive, connection) => connection.iter_mut().for_each(|connection| connection.alive(now)),
+            (Incoming::Found, _) => search.found(context, now),
+            (Incoming::Ready(candidate), _) => {
+                let result = search.ready(candidate, context, now);
+                self.after_handshake_step(result, now);
             }
-            Incoming::Dtls { candidate, channel: Channel::Main, payload } => {
-                self.handshakes.handle_datagram(candidate, payload, now);
-                self.after_handshake_step(now);
+            (Incoming::Dtls { channel: Channel::Main, payload, names_session, .. }, Some(connection)) => {
+                let result = connection.handle_records(payload, from, names_session, context, now);
+                self.after_connection_step(result.map_err(End::Over), now);
             }
-            Incoming::Dtls { channel: Channel::Back, payload, .. } => self.handle_back_channel(now, payload),
+            (Incoming::Dtls { channel: Channel::Main, candidate, payload, .. }, None) => {
+                let established = search.handle_datagram(candidate, payload, context, now);
+                self.after_handshake_step(Ok(established), now);
+            }
+            (Incoming::Dtls { channel: Channel::Back, payload, .. }, connection) => {
+                connection.iter_mut().for_each(|connection| connection.handle_back_channel(payload, context, now));
+            }
         }
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.expire(now) {
-            self.handle_timer(timer, now);
+        while let Some(timer) = self.context.timers.expire(now) {
+            match timer {
+                SearchTimer::Connect => self.fail(self.connect_error()),
+                SearchTimer::Resend => self.search.resend(&mut self.context, now),
+            }
         }
-        self.handle_handshake_timeout(now);
-        self.handle_talk_timeout(now);
+        let result = self.search.handle_timeout(&mut self.context, now);
+        self.after_handshake_step(result, now);
+        if let Some(connection) = &mut self.connection {
+            let result = connection.handle_timeout(&mut self.context, now);
+            self.after_connection_step(result, now);
+        }
     }
+
+    /// Notes that `to`, where a datagram went, answered "port unreachable".
+    pub fn handle_unreachable(&mut self, now: Instant, to: SocketAddr) {
+        match &mut self.connection {
+            Some(connection) => connection.handle_unreachable(to, &self.context, now),
+            None if self.context.stage == Stage::Discovery && !self.ended => self.search.refused_by(to, &self.context),
+            None => {}
+        }
+    }
+
+    // What the user asks for
 
     /// Asks for another picture from now on.
     pub fn set_video_wish(&mut self, wish: VideoWish, now: Instant) {
-        self.config.video_wish = wish;
-        if self.stage == Stage::Streaming && self.config.media.video {
-            self.control.queue(model::video_command(&self.model, wish));
-            self.send_next_command(now);
+        self.context.config.video_wish = wish;
+        if let Some((connection, context)) = self.streaming() {
+            connection.ask_for_picture(context, now);
         }
     }
 
-    /// Asks for a key frame soon: by asking for the picture once more, which is the one way that is known to do no harm. Not
-    /// more often than a camera takes to send one.
+    /// Asks for a key frame soon, unless one was asked for a moment ago.
     pub fn request_key_frame(&mut self, now: Instant) {
-        let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
-        if self.stage != Stage::Streaming || !self.told.video || recently {
-            return;
+        if let Some((connection, context)) = self.streaming() {
+            connection.request_key_frame(context, now);
         }
-        self.key_frame_asked = Some(now);
-        self.stats.key_frame_requests += 1;
-        self.control.queue_once(model::video_command(&self.model, self.config.video_wish));
-        self.send_next_command(now);
     }
 
     /// Asks the camera for these media, and no others, from now on.
     pub fn set_media(&mut self, media: MediaSet, now: Instant) {
-        self.config.media = media;
-        if self.stage == Stage::Streaming {
-            self.tell_media(now);
-            self.send_next_command(now);
+        self.context.config.media = media;
+        if let Some((connection, context)) = self.streaming() {
+            connection.tell_media(context, now);
         }
     }
 
     /// Changes how long the camera may send no media, from now on.
     pub fn set_stall_timeout(&mut self, stall_timeout: Option<Duration>) {
-        if self.config.stall_timeout == stall_timeout {
+        if self.context.config.stall_timeout == stall_timeout {
             return;
         }
-        self.config.stall_timeout = stall_timeout;
-        self.watch_silence();
+        self.context.config.stall_timeout = stall_timeout;
+        if let Some(connection) = &mut self.connection {
+            connection.watch_silence(&self.context);
+        }
     }
 
-    /// Tells the camera which media are wanted that it thinks are not, and the other way round.
-    fn tell_media(&mut self, now: Instant) {
-        let wanted = self.config.media;
-        if wanted.video != self.told.video {
-            self.control.queue(hl::media(hl::MediaKind::Video, wanted.video));
-            if wanted.video {
-                self.control.queue(model::video_command(&self.model, self.config.video_wish));
-            }
+    /// Asks the camera to listen. [`Event::Talk`] tells when it does, or that it will not.
+    pub fn start_talk(&mut self, now: Instant) {
+        if let Some((connection, context)) = self.streaming() {
+            connection.start_talk(context, now);
         }
-        if wanted.audio != self.told.audio {
-            self.control.queue(hl::media(hl::MediaKind::Audio, wanted.audio));
-        }
-        self.told = wanted;
-        self.media.want(wanted, now);
-        self.watch_silence();
     }
 
-    /// Tells the camera that we go; what is left to transmit says so. No event follows.
+    /// Sends a frame of audio, after those before it have sounded. Dropped where there is no talk.
+    pub fn send_talk(&mut self, audio: TalkAudio, now: Instant) {
+        if let Some((connection, context)) = self.streaming() {
+            connection.send_talk(audio, context, now);
+        }
+    }
+
+    /// Drops what waits to be sent; the talk goes on.
+    pub fn flush_talk(&mut self) {
+        if let Some((connection, _)) = self.streaming() {
+            connection.flush_talk();
+        }
+    }
+
+    /// Ends the talk when all is sent and has sounded, or `at_once`. [`TalkEvent::Stopped`] tells when.
+    pub fn stop_talk(&mut self, at_once: bool, now: Instant) {
+        if let Some((connection, context)) = self.streaming() {
+            connection.stop_talk(at_once, context, now);
+        }
+    }
+
+    /// Tells the camera that the client leaves; what is left to transmit says so. No event follows.
     pub fn close(&mut self) {
-        if self.ended {
-            return;
+        if let Some((connection, context)) = self.streaming() {
+            connection.switch_off(context);
         }
-        if self.stage == Stage::Streaming {
-            let talks = self.talk.is_some();
-            let on = [
-                (hl::MediaKind::Video, self.told.video),
-                (hl::MediaKind::Audio, self.told.audio),
-                (hl::MediaKind::ReturnAudio, talks),
-            ];
-            for (kind, _) in on.into_iter().filter(|&(_, on)| on) {
-                let frame = self.control.frame(&hl::media(kind, false));
-                self.send(&frame);
-            }
-        }
-        self.end_dtls();
-        self.ended = true;
+        self.end();
     }
 
-    fn handle_timer(&mut self, timer: Timer, now: Instant) {
-        match timer {
-            Timer::Connect => self.fail(self.connect_error()),
-            Timer::Discovery if self.stage == Stage::Discovery => self.probe(now),
-            Timer::Discovery => self.repeat_session_requests(now),
-            Timer::LoginSecond => self.send_login(true),
-            Timer::Login => self.send_logins(now),
-            Timer::Command => self.repeat_command(now),
-            Timer::Ack => self.send_timed_ack(now),
-            Timer::Reorder => {
-                self.records.expire(now);
-                self.release_held(now);
-                self.deliver(now);
-            }
-            Timer::Idle => self.handle_silence(now),
+    /// The connection, while it streams.
+    fn streaming(&mut self) -> Option<(&mut Connection, &mut Context)> {
+        let streams = self.context.stage == Stage::Streaming;
+        self.connection.as_mut().filter(|_| streams).map(|connection| (connection, &mut self.context))
+    }
+
+    // From stage to stage, and to the end
+
+    /// Goes on to the login where a handshake has succeeded.
+    fn after_handshake_step(&mut self, step: Result<Option<Endpoint>, Error>, now: Instant) {
+        match step {
+            Ok(Some(endpoint)) => self.connection = Some(Connection::new(endpoint, &mut self.context, now)),
+            Ok(None) => {}
+            Err(error) => self.fail(error),
         }
     }
 
-    fn enter(&mut self, stage: Stage, now: Instant) {
-        self.stats.stages[self.stage as usize] += now.duration_since(self.stage_since);
-        self.stage = stage;
-        self.stage_since = now;
-        self.events.push_back(Event::Stage(stage));
+    fn after_connection_step(&mut self, step: Result<(), End>, now: Instant) {
+        match step {
+            Ok(()) => {}
+            Err(End::Over(error)) => self.fail(error),
+            Err(End::SearchAgain(setback)) => {
+                self.drop_connection();
+                self.search.start_again(setback, &mut self.context, now);
+            }
+        }
+    }
+
+    /// The error of an attempt that takes too long, by how far it has come.
+    fn connect_error(&self) -> Error {
+        match &self.connection {
+            Some(connection) => connection.connect_error(&self.context),
+            None => self.search.error(&self.context),
+        }
     }
 
     fn fail(&mut self, error: Error) {
-        if self.ended {
-            return;
+        if !self.ended {
+            self.end();
+            self.context.events.push_back(Event::Ended(error));
         }
-        self.end_dtls();
+    }
+
+    fn end(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.close(&mut self.context);
+        }
+        self.drop_connection();
+        self.search.stop();
+        self.context.timers.stop_all();
         self.ended = true;
-        self.events.push_back(Event::Ended(error));
     }
 
-    // DTLS
-
-    fn handle_records(&mut self, now: Instant, from: SocketAddr, payload: &[u8]) {
-        for record in records(payload) {
-            self.handle_record(now, from, record);
-            self.release_held(now);
+    /// Drops the connection; what it counted stays.
+    fn drop_connection(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.add_to(&mut self.context.stats);
         }
-        self.deliver(now);
-    }
-
-    fn handle_record(&mut self, now: Instant, from: SocketAddr, record: Record<'_>) {
-        if record.epoch != 1 {
-            // A handshake message sent again.
-            self.stats.undecryptable += u64::from(record.epoch > 1);
-            return;
-        }
-        if record.is_application_data && self.records.must_hold(record.sequence) {
-            self.records.hold(record.sequence, record.bytes, now);
-            return;
-        }
-        if self.open_record(now, now, record.sequence, record.bytes) == Some(Arrival::InOrder) {
-            self.transport.authenticated(from);
-        }
-    }
-
-    fn release_held(&mut self, now: Instant) {
-        while let Some((sequence, held)) = self.records.release() {
-            self.open_record(now, held.arrived, sequence, &held.bytes);
-            // What it reveals as missing may have had its time already.
-            self.records.expire(now);
-        }
-    }
-
-    /// Decrypts a record and handles what is in it; `None` where it did not authenticate.
-    fn open_record(&mut self, now: Instant, arrived: Instant, sequence: u64, bytes: &[u8]) -> Option<Arrival> {
-        let mut dtls = self.dtls.take()?;
-        let known = self.records.is_known(sequence);
-        let mut taken = None;
-        dtls.handle_datagram(bytes, |plain| {
-            let arrival = self.records.authenticated(sequence, arrived, self.config.reorder_wait);
-            taken = Some(arrival);
-            self.last_received = now;
-            self.stats.reordered += u64::from(arrival == Arrival::Late);
-            self.handle_av(now, sequence, plain);
-        });
-        match dtls.state() {
-            dtls::State::Closed if self.stage == Stage::Streaming => self.fail(Error::Closed),
-            dtls::State::Closed => self.fail(Error::HungUp(self.stage)),
-            dtls::State::Failed(failure) => self.fail(Error::Broken { stage: self.stage, reason: failure.to_string() }),
-            _ if taken.is_some() => {}
-            _ if known => self.stats.duplicates += 1,
-            _ => self.stats.undecryptable += 1,
-        }
-        self.dtls = Some(dtls);
-        if self.ended {
-            self.end_dtls();
-        }
-        self.flush_dtls();
-        taken
-    }
-
-    /// Sends AV data to the camera, as one record. While one is being read, it waits in `unsent`.
-    fn send(&mut self, data: &[u8]) {
-        match &mut self.dtls {
-            Some(dtls) => {
-                dtls.send(data);
-                self.flush_dtls();
-            }
-            None => self.unsent.push(data.to_vec()),
-        }
-    }
-
-    fn flush_dtls(&mut self) {
-        let Some(dtls) = &mut self.dtls else { return };
-        for data in self.unsent.drain(..) {
-            dtls.send(&data);
-        }
-        while let Some(datagram) = dtls.poll_transmit() {
-            self.transport.send_dtls(Channel::Main, &datagram);
-        }
-    }
-
-    fn end_dtls(&mut self) {
-        self.close_back_channel();
-        if let Some(dtls) = &mut self.dtls {
-            dtls.close();
-        }
-        self.flush_dtls();
-        self.handshakes.retain(|_| false);
-        self.timers.stop_all();
     }
 }

@@ -7,7 +7,7 @@ use super::wire::hl;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long a command waits for its answer before it is sent again.
+/// How long a command waits for its answer before it goes out again.
 pub const RESEND: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -22,27 +22,28 @@ pub struct ControlChannel {
     send_counter: u32,
     command_counter: u16,
     ack_counter: u16,
-    /// Highest control sequence that came from the camera, and the one that the last ACK told.
+    /// The highest control sequence that came from the camera.
     highest: Option<u16>,
+    /// The highest control sequence that the last ACK told.
     highest_told: Option<u16>,
     waiting: VecDeque<Vec<u8>>,
     in_flight: Option<InFlight>,
 }
 
 impl ControlChannel {
-    /// Lines up an HL message that expects an answer.
+    /// Queues an HL message that expects an answer.
     pub fn queue(&mut self, message: Vec<u8>) {
         self.waiting.push_back(message);
     }
 
-    /// Lines up an HL message that may stand there already, and then need not twice.
+    /// Queues an HL message that expects an answer, unless the same one waits already.
     pub fn queue_once(&mut self, message: Vec<u8>) {
         if !self.waiting.contains(&message) {
             self.waiting.push_back(message);
         }
     }
 
-    /// The next frame to send, where none is in flight.
+    /// Returns the frame of the next command, unless one is in flight.
     pub fn next_frame(&mut self, now: Instant) -> Option<Vec<u8>> {
         if self.in_flight.is_some() {
             return None;
@@ -53,14 +54,15 @@ impl ControlChannel {
         Some(frame)
     }
 
-    /// A frame that no answer is awaited for.
+    /// Makes a frame of a message that expects no answer.
     pub fn frame(&mut self, message: &[u8]) -> Vec<u8> {
         let frame = ControlFrame { send_counter: self.next_send(), command_counter: self.command_counter, hl: message };
         self.command_counter = self.command_counter.wrapping_add(1);
         frame.emit()
     }
 
-    /// The command in flight once more, or its HL message as an error once `limit` is over.
+    /// Returns the frame of the command in flight once more, or once `limit` is over, gives the command up and returns
+    /// its HL message as an error.
     pub fn resend(&mut self, now: Instant, limit: Duration) -> Option<Result<Vec<u8>, Vec<u8>>> {
         let in_flight = self.in_flight.as_ref()?;
         if now.duration_since(in_flight.sent_first) >= limit {
@@ -69,12 +71,12 @@ impl ControlChannel {
         Some(Ok(in_flight.frame.clone()))
     }
 
-    /// Notes an answer. True where it is the one awaited; a repeated one is not.
+    /// Notes an answer. Returns whether it is the one awaited, which a repeated one is not.
     pub fn answered(&mut self, command: u16) -> bool {
         self.in_flight.take_if(|in_flight| hl::command(&in_flight.message) + 1 == command).is_some()
     }
 
-    /// Notes a control frame of the camera.
+    /// Notes a control frame of the camera, for the next ACK.
     pub fn received(&mut self, frame: &ControlFrame<'_>) {
         // Sequences are the counter's low half.
         let sequence = frame.send_counter as u16;
@@ -83,6 +85,7 @@ impl ControlChannel {
         }
     }
 
+    /// Makes the next ACK. `milliseconds` is the low half of the time since the client began.
     pub fn ack(&mut self, milliseconds: u16) -> [u8; 24] {
         self.ack_counter = self.ack_counter.wrapping_add(1);
         let ack = Ack {

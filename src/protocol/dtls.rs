@@ -1,13 +1,15 @@
 //! DTLS 1.2 with a pre-shared key, by OpenSSL, in memory: datagrams in, datagrams out.
 //!
-//! OpenSSL because the main channel's suite, ECDHE-PSK with ChaCha20-Poly1305, exists in no pure-Rust DTLS. Four things keep
-//! one stray datagram from ending a session:
+//! OpenSSL because the main channel's suite, ECDHE-PSK with ChaCha20-Poly1305, exists in no pure-Rust DTLS. Four things
+//! keep one stray datagram from ending a session:
 //!
 //! - encrypt-then-MAC is off: with it, one bad CBC record is fatal in OpenSSL 3;
-//! - `prefilter` lets only records through that can be genuine: a short AEAD record, or noise in a handshake, is fatal too, and
-//!   so is an alert in plain text, which anybody may have sent: [`Endpoint::alert`] tells of it, and the handshake goes on;
-//! - the thread's error queue is drained before each call: a stale entry of other OpenSSL users turns "no data" into failure;
-//! - one endpoint serves one handshake: what failed or was closed is replaced, not revived.
+//! - `prefilter` lets only records through that can be genuine: a short AEAD record, or noise in a handshake, is fatal
+//!   too, and so is an alert in plain text, which anybody may have sent: [`Endpoint::alert`] tells of it, and the
+//!   handshake goes on;
+//! - the thread's error queue is drained before each call: a stale entry of another OpenSSL user turns "no data" into
+//!   failure;
+//! - one endpoint serves one handshake: an endpoint that failed or was closed is replaced, not revived.
 //!
 //! OpenSSL's handshake timer reads the real clock; once established there is no timer.
 
@@ -27,7 +29,7 @@ use std::os::raw::{c_int, c_long, c_uint};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// What neither `openssl` nor `openssl-sys` has.
+/// Parts of OpenSSL that neither `openssl` nor `openssl-sys` has.
 mod sys {
     use super::{c_int, c_uint};
     pub use openssl_sys::{SSL, SSL_ctrl};
@@ -45,10 +47,10 @@ mod sys {
 
 const IDENTITY: &[u8] = b"AUTHPWD_admin";
 const MTU: u32 = 1200;
-/// The most that one record can carry.
+/// The most bytes that one record can carry.
 const RECORD: usize = 16384;
 const MAX_RESEND: Duration = Duration::from_secs(1);
-/// Our Finished sent again this often without an answer means that the peer could not read it.
+/// After this many unanswered resends of our Finished, the peer seems unable to read it.
 const RESENDS_OF_WRONG_KEY: u32 = 3;
 /// The alert of a peer that hangs up.
 pub const CLOSE_NOTIFY: u8 = 0;
@@ -56,14 +58,14 @@ const ALERT_BAD_RECORD_MAC: u8 = 20;
 const ALERT_DECRYPT_ERROR: u8 = 51;
 const ALERT_UNKNOWN_PSK_IDENTITY: u8 = 115;
 
-/// A cipher suite: those that Wyze cameras speak, and one that they do not.
+/// A cipher suite. Wyze cameras speak the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
     /// 0xCCAC, the main channel of most cameras.
     EcdhePskChacha20Poly1305,
     /// 0x00AE, the back channel, and all that Doorbell v1 takes.
     PskAes128CbcSha256,
-    /// 0x00A8. No camera takes it: it is what other implementations of DTLS have, for tests against them.
+    /// 0x00A8. No camera takes it; it serves tests against other implementations of DTLS, which have it.
     PskAes128GcmSha256,
 }
 
@@ -85,8 +87,8 @@ impl Suite {
         }
     }
 
-    /// The shortest encrypted record: tag and one byte, behind 8 bytes of nonce in GCM, or IV, MAC and padding in whole
-    /// blocks.
+    /// The shortest encrypted body of a record in bytes: a tag and one byte, in GCM behind 8 bytes of nonce, in CBC
+    /// with IV, MAC and padding in whole blocks.
     fn min_record(self) -> usize {
         match self {
             Suite::EcdhePskChacha20Poly1305 => 17,
@@ -112,7 +114,8 @@ pub struct Settings {
     pub psk: Psk,
     /// In order of preference.
     pub suites: Vec<Suite>,
-    /// Doubles up to a second (or to itself where that is more); 12 resends are the most. Over 15 ms, which OpenSSL takes for none.
+    /// When the first flight is sent again. The interval doubles up to a second, or to itself where that is more, for
+    /// at most 12 resends. It has to be over 15 ms, as OpenSSL takes less for none.
     pub first_resend: Duration,
 }
 
@@ -157,8 +160,6 @@ pub struct Endpoint {
     finished_resends: u32,
     alert: Option<u8>,
     buffer: Box<[u8; RECORD]>,
-    /// Records that could not be genuine.
-    pub filtered: u64,
 }
 
 impl Endpoint {
@@ -182,7 +183,6 @@ impl Endpoint {
             finished_resends: 0,
             alert: None,
             buffer: Box::new([0; RECORD]),
-            filtered: 0,
         };
         if settings.role == Role::Client {
             endpoint.handshake();
@@ -194,7 +194,7 @@ impl Endpoint {
         &self.state
     }
 
-    /// Known once established.
+    /// The negotiated suite; `None` before the handshake has succeeded.
     pub fn suite(&self) -> Option<Suite> {
         self.suite
     }
@@ -206,7 +206,6 @@ impl Endpoint {
         }
         let pipe = self.stream.get_mut();
         let seen = prefilter::copy_plausible(datagram, self.suite.map(Suite::min_record), &mut pipe.received);
-        self.filtered += seen.dropped;
         pipe.unread = !pipe.received.is_empty();
         if pipe.unread {
             self.alert = None;
@@ -226,7 +225,7 @@ impl Endpoint {
                 Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.state = State::Closed,
                 Err(e) => self.fail(e.ssl_error()),
             }
-            // Spares the call that would only say "no more", as most datagrams are one record.
+            // Most datagrams are one record, so this mostly spares the call that would only say "no more".
             // SAFETY: the pointer is the live `ssl`'s.
             let pending = unsafe { sys::SSL_has_pending(self.stream.ssl().as_ptr().cast()) };
             if !self.stream.get_ref().unread && pending == 0 {
@@ -235,7 +234,14 @@ impl Endpoint {
         }
     }
 
-    /// What an alert in plain text said while shaking hands, if nothing of a handshake has come since.
+    /// Decrypts one record. `None` where it does not authenticate, or carries no application data.
+    pub fn open(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = None;
+        self.handle_datagram(record, |data| plain = Some(data.to_vec()));
+        plain
+    }
+
+    /// The alert that came in plain text while shaking hands, if nothing of a handshake has come since.
     pub fn alert(&self) -> Option<Failure> {
         (self.state == State::Handshaking).then_some(self.alert).flatten().map(failure)
     }
@@ -245,7 +251,8 @@ impl Endpoint {
         self.stream.get_mut().to_send.pop_front()
     }
 
-    /// Encrypts `data` (up to 16 KiB) into one record, one datagram. False where there is no session to send it in.
+    /// Encrypts `data` (up to 16 KiB) into one record, one datagram. Returns false where the session is not
+    /// established.
     pub fn send(&mut self, data: &[u8]) -> bool {
         if self.state != State::Established {
             return false;
@@ -286,7 +293,7 @@ impl Endpoint {
         (running == 1).then(|| Duration::from_micros(micros))
     }
 
-    /// Re-sends the current flight where that is due.
+    /// Sends the current flight again where that is due.
     pub fn handle_timeout(&mut self) {
         if self.state != State::Handshaking {
             return;
@@ -306,13 +313,13 @@ impl Endpoint {
         }
     }
 
-    /// True where the peer has read our hello but stays silent to Finished: OpenSSL and GnuTLS servers drop what they
-    /// cannot decrypt without a word.
+    /// Whether the peer has read our hello but stays silent to our Finished: servers on OpenSSL or GnuTLS drop what
+    /// they cannot decrypt without a word.
     pub fn suspects_wrong_key(&self) -> bool {
         self.finished_resends >= RESENDS_OF_WRONG_KEY
     }
 
-    /// True while a client has sent its Finished and waits for the server's.
+    /// Whether this client has sent its Finished and waits for the server's.
     fn awaits_finished(&self) -> bool {
         self.stream.ssl().state_string_long() == "SSLv3/TLS write finished"
     }
@@ -404,7 +411,7 @@ fn set_psk(context: &mut SslContextBuilder, settings: &Settings) {
     }
 }
 
-/// A random cookie of this context. Peers have no address here, and an endpoint has one peer.
+/// Gives the context a random cookie. It names no peer: peers have no address here, and an endpoint has one peer.
 fn set_cookies(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     let mut cookie = [0; 16];
     openssl::rand::rand_bytes(&mut cookie)?;
@@ -427,7 +434,7 @@ fn first_resend_index() -> Result<Index<Ssl, Duration>, ErrorStack> {
     }
 }
 
-/// OpenSSL's timer callback: from the previous interval (0 at first) to the next one, in microseconds.
+/// OpenSSL's timer callback: takes the previous interval (0 at first) and returns the next one, both in microseconds.
 extern "C" fn resend_interval(ssl: *mut sys::SSL, previous: c_uint) -> c_uint {
     // SAFETY: OpenSSL calls this with the live SSL that the callback was set on.
     let ssl = unsafe { SslRef::from_ptr(ssl.cast()) };
@@ -437,7 +444,7 @@ extern "C" fn resend_interval(ssl: *mut sys::SSL, previous: c_uint) -> c_uint {
     c_uint::try_from(next.as_micros()).unwrap_or(c_uint::MAX)
 }
 
-/// SSL_get_error looks at the whole queue of the thread.
+/// Empties the thread's error queue, as SSL_get_error looks at all of it.
 fn drain_error_queue() {
     let _ = ErrorStack::get();
 }

@@ -1,19 +1,20 @@
 //! The Wyze camera protocol: TUTK/IOTC, without sockets, threads, a clock or GStreamer.
 //!
 //! ```text
-//!  datagrams                                                                        events
-//!     │                                                                                ▲
-//!  transport ── DTLS ── login ── control channel ── K-command authentication ── media ─┤
-//!  (TransCode   (dtls)        (control_channel)     (auth_result, credentials)         │
-//!   or CC51)                                       record_window ── reassembly ────────┘
+//!  datagrams                                                              events
+//!     │                                                                      ▲
+//!  transport ── DTLS ── login ── commands ── authentication ── media ── frames
+//!  (TransCode   (dtls)           (control_   (auth_result,     (record_window,
+//!   or CC51)                      channel)    credentials)      reassembly)
 //! ```
 //!
-//! [`client::Client`] joins them: bytes and times go in; bytes, events and the next time come out. It finds the camera
-//! in both envelopes at once ([`transport`]), shakes hands ([`dtls`]), logs in, answers the camera's challenge, and from then
-//! on acknowledges, keeps alive and puts frames together ([`reassembly`]). [`wire`] has the packet formats, one file a family.
+//! [`client::Client`] joins them: bytes and times go in; bytes, events and the next time come out. Its module tells the
+//! way from discovery to streaming. It finds the camera in both envelopes at once ([`transport`]), shakes hands
+//! ([`dtls`]), logs in, answers the camera's challenge, and from then on acknowledges, keeps alive and puts frames
+//! together ([`reassembly`]). [`wire`] has the packet formats, one file a family.
 //!
-//! Two classes of errors. What one datagram can cause is a [`wire::WireError`]: counted in [`stats`] and dropped. What ends a session
-//! is an [`error::Error`]: it names the stage and the remedy.
+//! There are two classes of errors. A [`wire::WireError`] is what one datagram can cause: it is counted in [`stats`],
+//! and the datagram is dropped. An [`error::Error`] ends a session: it names the stage and the remedy.
 //!
 //! Secrets live in types that print `***` ([`credentials`]).
 

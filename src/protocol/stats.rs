@@ -21,9 +21,8 @@ pub struct Stats {
     pub video_frames: u64,
     pub audio_frames: u64,
     pub incomplete: Incomplete,
-    /// Frames of audio sent to the camera's speaker, and dropped because they came faster than they sound.
+    /// Frames of audio sent to the camera's speaker.
     pub talk_frames: u64,
-    pub talk_dropped: u64,
     /// How often the camera was asked for a key frame.
     pub key_frame_requests: u64,
     /// How often the connection was made again after it had broken off.
@@ -49,13 +48,8 @@ impl Stats {
             malformed: self.malformed + later.malformed,
             video_frames: self.video_frames + later.video_frames,
             audio_frames: self.audio_frames + later.audio_frames,
-            incomplete: Incomplete {
-                lost: self.incomplete.lost + later.incomplete.lost,
-                size: self.incomplete.size + later.incomplete.size,
-                overflow: self.incomplete.overflow + later.incomplete.overflow,
-            },
+            incomplete: self.incomplete.and(later.incomplete),
             talk_frames: self.talk_frames + later.talk_frames,
-            talk_dropped: self.talk_dropped + later.talk_dropped,
             key_frame_requests: self.key_frame_requests + later.key_frame_requests,
             reconnects: self.reconnects + later.reconnects,
             stages: later.stages,
@@ -76,6 +70,15 @@ pub struct Incomplete {
 }
 
 impl Incomplete {
+    /// The counters of both.
+    pub fn and(self, later: Incomplete) -> Incomplete {
+        Incomplete {
+            lost: self.lost + later.lost,
+            size: self.size + later.size,
+            overflow: self.overflow + later.overflow,
+        }
+    }
+
     pub fn total(&self) -> u64 {
         self.lost + self.size + self.overflow
     }

@@ -1,67 +1,69 @@
-//! Every timer of a session in one table, so that "when next" has one answer.
+//! The times at which something is due, in one table for each lifetime, so that "when next" has one answer.
 
 use std::time::Instant;
 
-/// What is to be done when a time comes.
+/// What a client has to do while it looks for the camera, whatever connection that leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timer {
-    /// The connection attempt is given up.
+pub enum SearchTimer {
+    /// Give up the attempt to connect.
     Connect,
-    /// Probes, or the current step of discovery or session set-up, are sent again.
-    Discovery,
-    /// The second login request is sent.
+    /// Send the probes, or the session requests, again.
+    Resend,
+}
+
+/// What a connection has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionTimer {
+    /// Send the second login request.
     LoginSecond,
-    /// Both login requests are sent again.
+    /// Send both login requests again.
     Login,
-    /// The command in flight is sent again, or given up.
+    /// Send the command in flight again, or give it up.
     Command,
-    /// The next ACK is due.
+    /// Send the next ACK.
     Ack,
-    /// A late packet is waited for no longer.
+    /// Stop waiting for a late packet.
     Reorder,
-    /// The camera has been silent for long.
+    /// See whether the camera has been silent for too long.
     Idle,
 }
 
-impl Timer {
-    pub const ALL: [Timer; 8] = [
-        Timer::Connect,
-        Timer::Discovery,
-        Timer::LoginSecond,
-        Timer::Login,
-        Timer::Command,
-        Timer::Ack,
-        Timer::Reorder,
-        Timer::Idle,
-    ];
+/// At most one time for each timer.
+#[derive(Debug)]
+pub struct TimerTable<T>(Vec<(T, Instant)>);
+
+impl<T> Default for TimerTable<T> {
+    fn default() -> Self {
+        TimerTable(Vec::new())
+    }
 }
 
-/// At most one time a timer.
-#[derive(Debug, Default)]
-pub struct TimerTable([Option<Instant>; Timer::ALL.len()]);
-
-impl TimerTable {
-    pub fn set(&mut self, timer: Timer, at: Instant) {
-        self.0[timer as usize] = Some(at);
+impl<T: Copy + PartialEq> TimerTable<T> {
+    /// Sets the timer to `at`, whether or not it is running.
+    pub fn set(&mut self, timer: T, at: Instant) {
+        match self.0.iter_mut().find(|(other, _)| *other == timer) {
+            Some((_, time)) => *time = at,
+            None => self.0.push((timer, at)),
+        }
     }
 
-    pub fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
+    pub fn stop(&mut self, timer: T) {
+        self.0.retain(|(other, _)| *other != timer);
     }
 
     pub fn stop_all(&mut self) {
-        *self = TimerTable::default();
+        self.0.clear();
     }
 
     /// The earliest time of all.
     pub fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+        self.0.iter().map(|&(_, at)| at).min()
     }
 
-    /// Stops and returns one timer whose time has come.
-    pub fn expire(&mut self, now: Instant) -> Option<Timer> {
-        let timer = Timer::ALL.into_iter().find(|&timer| self.0[timer as usize].is_some_and(|at| at <= now))?;
-        self.stop(timer);
-        Some(timer)
+    /// Stops and returns the timer that has been due for longest.
+    pub fn expire(&mut self, now: Instant) -> Option<T> {
+        let due = self.0.iter().filter(|(_, at)| *at <= now).min_by_key(|(_, at)| *at)?.0;
+        self.stop(due);
+        Some(due)
     }
 }

@@ -1,11 +1,12 @@
 //! The envelope that DTLS travels in: finding the camera in either, then wrapping and unwrapping.
 //!
-//! Both are probed at once, TransCode's discovery and CC51's, and what the camera answers decides. The camera answers from
-//! an ephemeral port, which everything goes to from then on.
+//! Probes go out in both at once, TransCode and CC51, and the camera's answer decides. The camera answers from an
+//! ephemeral port, and everything goes to that port from then on.
 //!
-//! Who answers is not yet the camera: anybody can answer a TransCode probe, and a CC51 answer may be a recording. So each one
-//! who answers is a candidate, talked to beside the others, until a DTLS handshake proves one of them ([`Transport::choose`]).
-//! From then on the camera is followed to another address only by its newest DTLS record ([`Transport::authenticated`]).
+//! A host that answers is not yet the camera: anybody can answer a TransCode probe, and a CC51 answer may be a
+//! recording. So each such host is a candidate, and the client talks to all of them until a DTLS handshake proves one
+//! ([`Transport::choose`]). From then on only the camera's newest DTLS record can move it to another address
+//! ([`Transport::authenticated`]).
 
 use super::credentials::{AuthKey, Credentials, Uid};
 use super::stats::Stats;
@@ -14,14 +15,15 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Candidates at a time, and those among them that led nowhere before: liars that are quicker than the camera are so again.
+/// The most candidates at a time.
 const MAX_CANDIDATES: usize = 8;
+/// The most among them that led nowhere before: a liar that is quicker than the camera is so again.
 const MAX_TRIED_AGAIN: usize = 4;
-/// Addresses remembered as having led nowhere.
+/// The most addresses remembered as having led nowhere.
 const MAX_TRIED: usize = 64;
-/// A candidate that has not answered its session request by then makes room for another.
+/// How long a candidate may take to answer its session request before it makes room for another.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
-/// Keepalives answered in a second; a camera sends one. More would throw a flood at the camera.
+/// The most keepalives answered in a second; a camera sends one. Answering a flood would pass it on to the camera.
 const MAX_KEEPALIVES: u32 = 20;
 
 /// A datagram to send.
@@ -46,7 +48,7 @@ impl Envelope {
     }
 }
 
-/// One who answered discovery.
+/// A host that answered discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CandidateId(u32);
 
@@ -56,7 +58,7 @@ pub enum Incoming<'a> {
     Nothing,
     /// A keepalive.
     Alive,
-    /// Somebody answered discovery; the next step is on its way to them.
+    /// A host answered discovery; the next step is on its way to it.
     Found,
     /// This candidate takes DTLS now.
     Ready(CandidateId),
@@ -64,6 +66,8 @@ pub enum Incoming<'a> {
         candidate: CandidateId,
         channel: Channel,
         payload: &'a [u8],
+        /// Whether the packet carries the session id. CC51 packets always do.
+        names_session: bool,
     },
 }
 
@@ -73,10 +77,11 @@ struct Candidate {
     envelope: Envelope,
     session_id: SessionId,
     since: Instant,
-    /// It has opened a session.
+    /// Whether it has opened a session.
     ready: bool,
+    /// Whether it led nowhere before.
     tried_before: bool,
-    /// Its data bear the session id. (Data of those whose never do are taken too.)
+    /// Whether its data packets have carried the session id. Until then, those without one are taken too.
     names_session: bool,
     sequence: u16,
     keepalives: u32,
@@ -88,7 +93,7 @@ impl Candidate {
     }
 }
 
-/// One camera's address, session and envelope.
+/// The camera's address, session and envelope, and before it has proven itself, those of all candidates.
 pub struct Transport {
     uid: Uid,
     auth_key: AuthKey,
@@ -96,19 +101,17 @@ pub struct Transport {
     targets: Vec<SocketAddr>,
     session_id: SessionId,
     unix_time: u32,
-    /// Once one is chosen, it is the only one.
+    /// Only the camera, once it is chosen.
     candidates: Vec<Candidate>,
     chosen: bool,
     next_id: u32,
-    /// Candidates of earlier rounds, and whether their data bore the session id.
+    /// Addresses of earlier candidates, and whether their data packets carried the session id.
     tried: VecDeque<(SocketAddr, bool)>,
-    /// Candidates that refused the handshake.
+    /// Addresses of candidates that refused the handshake.
     refused: VecDeque<SocketAddr>,
-    /// The data at hand do.
-    names_session: bool,
-    /// Who answered discovery under another key.
+    /// The host that answered discovery under another key.
     pub wrong_key_from: Option<SocketAddr>,
-    /// Keepalives answered since when.
+    /// How many keepalives were answered in the second that began then.
     answered: (u32, Option<Instant>),
     transmits: VecDeque<Transmit>,
 }
@@ -128,7 +131,6 @@ impl Transport {
             next_id: 0,
             tried: VecDeque::new(),
             refused: VecDeque::new(),
-            names_session: false,
             wrong_key_from: None,
             answered: (0, None),
             transmits: VecDeque::new(),
@@ -165,7 +167,7 @@ impl Transport {
         }
     }
 
-    /// Forgets all candidates but for having tried them.
+    /// Drops all candidates, and remembers that they were tried.
     pub fn start_again(&mut self) {
         self.chosen = false;
         for candidate in self.candidates.drain(..) {
@@ -173,8 +175,8 @@ impl Transport {
         }
     }
 
-    /// Sends the step after the answer to discovery again, to candidates that have not answered it. One with another session
-    /// at the same address waits at first: a camera may offer several, and opening one may close the other.
+    /// Sends the session request again to candidates that have not answered it. At the `first` time, a candidate waits
+    /// whose address has opened another session: a camera may offer several, and opening one may close the other.
     pub fn repeat_session_requests(&mut self, first: bool) {
         for at in 0..self.candidates.len() {
             let candidate = &self.candidates[at];
@@ -185,15 +187,15 @@ impl Transport {
         }
     }
 
-    /// The candidate has proven to be the camera: the others are forgotten.
+    /// Makes the candidate the camera, and drops all others.
     pub fn choose(&mut self, id: CandidateId) {
         self.candidates.retain(|candidate| candidate.id == id);
         self.chosen = !self.candidates.is_empty();
-        // Only what authenticates tells what the camera's own data bear.
+        // Anybody may have sent what came before, so only records that authenticate count from here on.
         self.candidates.iter_mut().for_each(|camera| camera.names_session = false);
     }
 
-    /// Forgets a candidate that refuses DTLS, and whoever else is at its address.
+    /// Drops a candidate that refuses DTLS, with all others at its address.
     pub fn refuse(&mut self, id: CandidateId) {
         if let Some(at) = self.position(id) {
             let address = self.candidates[at].address;
@@ -220,17 +222,16 @@ impl Transport {
         }
     }
 
-    /// The camera's newest record so far has authenticated, and came from `from` in the datagram at hand: the camera is there
-    /// now. (An older one may be a recording that somebody held back.)
-    pub fn authenticated(&mut self, from: SocketAddr) {
-        let names_session = self.names_session;
+    /// Moves the camera to `from`, where its newest record so far came from. (An older record may be a recording that
+    /// somebody held back.) `names_session` is what [`Incoming::Dtls`] said of its packet.
+    pub fn authenticated(&mut self, from: SocketAddr, names_session: bool) {
         if let Some(camera) = self.candidates.first_mut().filter(|_| self.chosen) {
             camera.address = from;
             camera.names_session |= names_session;
         }
     }
 
-    /// Takes a received datagram, answers what the envelope itself has to answer.
+    /// Takes a received datagram, and answers keepalives and steps of discovery.
     pub fn receive<'a>(
         &mut self,
         now: Instant,
@@ -268,7 +269,7 @@ impl Transport {
         }
     }
 
-    /// `None` is a packet that is not this camera's.
+    /// Returns `None` for a packet that is not this camera's.
     fn receive_cc51<'a>(
         &mut self,
         now: Instant,
@@ -281,7 +282,7 @@ impl Transport {
                 match answer.step {
                     1 => Some(self.found(now, from, envelope, answer.session_id)),
                     3 => {
-                        // A session that nobody offered before is a recording's.
+                        // A session that no candidate has offered comes from a recording.
                         let offered = |c: &Candidate| c.envelope == envelope && c.session_id == answer.session_id;
                         if !self.candidates.iter().any(offered) {
                             return Ok(None);
@@ -307,7 +308,7 @@ impl Transport {
             },
             cc51::Packet::Data(data) => self.find(from, true, data.session_id).map(|at| {
                 let candidate = self.candidates[at].id;
-                Incoming::Dtls { candidate, channel: data.channel, payload: data.payload }
+                Incoming::Dtls { candidate, channel: data.channel, payload: data.payload, names_session: true }
             }),
             _ => None,
         })
@@ -328,7 +329,8 @@ impl Transport {
                 Some(Incoming::Nothing)
             }
             iotc::Packet::DiscoveryResponse { body } => {
-                // An answer that names neither us nor the camera is believed of a host that was asked by its address.
+                // An answer that names neither session nor camera is believed only where the host was asked by its
+                // address.
                 if !(iotc::names(body, &self.uid, self.session_id) || self.is_target(from.ip())) {
                     return Ok(None);
                 }
@@ -350,31 +352,36 @@ impl Transport {
                 Some(Incoming::Alive)
             }
             iotc::Packet::Data { from_camera: true, data } => {
-                self.names_session = data.session_id == self.session_id;
+                let names_session = data.session_id == self.session_id;
                 self.find(from, false, data.session_id).map(|at| {
                     let candidate = &mut self.candidates[at];
-                    candidate.names_session |= self.names_session && !self.chosen;
-                    Incoming::Dtls { candidate: candidate.id, channel: data.channel, payload: data.payload }
+                    candidate.names_session |= names_session && !self.chosen;
+                    Incoming::Dtls {
+                        candidate: candidate.id,
+                        channel: data.channel,
+                        payload: data.payload,
+                        names_session,
+                    }
                 })
             }
             _ => None,
         })
     }
 
-    /// The candidate whose packet this is.
+    /// Finds the candidate that sent this packet.
     fn find(&self, from: SocketAddr, cc51: bool, session_id: SessionId) -> Option<usize> {
         self.candidates.iter().position(|candidate| {
             let (named, at_home) = (candidate.session_id == session_id, candidate.address == from);
             let may_be_nameless = !cc51 && at_home && !candidate.names_session;
-            // The camera may have moved; who is not proven to be it has not.
+            // The camera may have moved. Only the camera itself may: other candidates stay at their address.
             candidate.ready && candidate.is_cc51() == cc51 && (named && (at_home || self.chosen) || may_be_nameless)
         })
     }
 
-    /// Somebody answered discovery.
+    /// Notes an answer to discovery.
     fn found(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Incoming<'static> {
         if self.candidate_at(from, envelope, id).is_some() {
-            // A repeated answer to a repeated probe.
+            // The probe was repeated, and so is its answer.
             return Incoming::Nothing;
         }
         let known = self.candidates.iter().any(|candidate| candidate.address == from);
@@ -385,7 +392,7 @@ impl Transport {
         Incoming::Found
     }
 
-    /// Somebody opened a session.
+    /// Notes that a host opened a session.
     fn ready(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Incoming<'static> {
         let at = self.candidate_at(from, envelope, id).or_else(|| self.admit(now, from, envelope, id));
         match at.map(|at| &mut self.candidates[at]) {
@@ -479,7 +486,7 @@ impl Transport {
         *count <= MAX_KEEPALIVES
     }
 
-    /// True where an answer from there can be one to a probe.
+    /// Whether a probe went to this address.
     fn may_answer(&self, ip: IpAddr) -> bool {
         self.is_target(ip) || self.is_target(Ipv4Addr::BROADCAST.into())
     }

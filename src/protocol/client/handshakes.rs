@@ -1,34 +1,36 @@
-//! DTLS handshakes with all who opened a session, until one of them proves to be the camera.
+//! DTLS handshakes with all candidates that opened a session, until one of them proves to be the camera.
 //!
-//! Until then nothing that arrives is certain: hellos and alerts come in plain text, and anybody can have sent them. So a failed
-//! handshake is begun anew, and an alert is believed only when nothing of a handshake follows it, and more than once.
+//! Until then nothing that arrives is certain: hellos and alerts come in plain text, and anybody can have sent them. So
+//! a failed handshake is begun anew, and an alert is believed only the second time, and only where nothing of a
+//! handshake follows it.
 
 use crate::protocol::dtls::{self, Endpoint, Failure, Role, Settings};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::transport::CandidateId;
 use std::time::{Duration, Instant};
 
-/// A camera whose handshake goes on has sent more of it by then: it sends its flights again.
+/// How long an alert waits to be believed. A camera whose handshake goes on sends more of it by then.
 const ALERT_PATIENCE: Duration = Duration::from_secs(1);
-/// Handshakes that an alert ended; one may have been answered to a damaged record.
+/// How many alerts of a candidate are believed to be a refusal; a single one may answer a damaged record.
 const ALERTS_BELIEVED: u32 = 2;
 
 pub struct Handshakes {
     settings: Settings,
     running: Vec<Handshake>,
-    /// What became of those that are over.
+    /// Why handshakes that are over failed.
     failure: Option<Error>,
 }
 
 struct Handshake {
     candidate: CandidateId,
     endpoint: Endpoint,
-    /// OpenSSL's timer, on the caller's clock.
+    /// When OpenSSL's timer is due, on the caller's clock.
     resend_at: Option<Instant>,
-    /// When a failed one is begun anew.
+    /// When a failed handshake is begun anew.
     retry_at: Option<Instant>,
-    /// When an alert that was received is believed.
+    /// When the alert that was received last is believed.
     believe_at: Option<Instant>,
+    /// How many alerts were believed.
     alerts: u32,
 }
 
@@ -38,7 +40,7 @@ impl Handshakes {
         Handshakes { settings, running: Vec::new(), failure: None }
     }
 
-    /// Begins with this candidate. The error is OpenSSL's own refusal.
+    /// Begins a handshake with this candidate. The error is OpenSSL's own refusal.
     pub fn begin(&mut self, candidate: CandidateId, now: Instant) -> Result<(), openssl::error::ErrorStack> {
         let endpoint = Endpoint::new(&self.settings)?;
         let mut handshake =
@@ -56,7 +58,7 @@ impl Handshakes {
         }
     }
 
-    /// Does what is due. Returns a candidate that refuses.
+    /// Does what is due. Returns a candidate that refuses to shake hands.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<Option<CandidateId>, openssl::error::ErrorStack> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let mut refusing = None;
@@ -92,7 +94,7 @@ impl Handshakes {
         self.running.iter_mut().find_map(|handshake| Some((handshake.candidate, handshake.endpoint.poll_transmit()?)))
     }
 
-    /// Takes out the one that has succeeded, and ends the others.
+    /// Takes out the endpoint that has succeeded, and drops the other handshakes.
     pub fn take_established(&mut self) -> Option<(CandidateId, Endpoint)> {
         let established = |handshake: &Handshake| *handshake.endpoint.state() == dtls::State::Established;
         let at = self.running.iter().position(established)?;
@@ -101,7 +103,7 @@ impl Handshakes {
         Some((handshake.candidate, handshake.endpoint))
     }
 
-    /// Ends those with candidates that are not among `has`.
+    /// Drops handshakes whose candidate is gone.
     pub fn retain(&mut self, has: impl Fn(CandidateId) -> bool) {
         let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|handshake| has(handshake.candidate));
         self.running = stay;
@@ -110,11 +112,16 @@ impl Handshakes {
         }
     }
 
+    /// Drops all handshakes.
+    pub fn clear(&mut self) {
+        self.retain(|_| false);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// What keeps the handshake from succeeding, as far as can be told; `None` where there was none.
+    /// Why no handshake succeeds, as far as can be told; `None` where there was none.
     pub fn error(&self) -> Option<Error> {
         let mut error = self.failure.clone();
         self.running.iter().for_each(|handshake| note(&mut error, handshake.failure()));
@@ -123,7 +130,7 @@ impl Handshakes {
 }
 
 impl Handshake {
-    /// Sets the times by what the endpoint has come to.
+    /// Sets the times by the endpoint's state.
     fn look(&mut self, now: Instant, pause: Duration) {
         self.resend_at = self.endpoint.next_timeout().map(|left| now + left);
         let is_over = matches!(self.endpoint.state(), dtls::State::Closed | dtls::State::Failed(_));
@@ -131,7 +138,7 @@ impl Handshake {
         self.believe_at = self.endpoint.alert().map(|_| self.believe_at.unwrap_or(now + ALERT_PATIENCE));
     }
 
-    /// What to say of it where it did not succeed.
+    /// The error that it is, where it does not succeed.
     fn failure(&self) -> Error {
         let wrong_key =
             self.endpoint.suspects_wrong_key() || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);

@@ -1,0 +1,115 @@
+//! Login, and the authentication by K-commands that follows it: from the first login request to the camera's consent.
+
+use super::Connection;
+use crate::protocol::auth_result::AuthResult;
+use crate::protocol::client::context::Context;
+use crate::protocol::client::{CameraInfo, Event};
+use crate::protocol::error::{Error, Stage};
+use crate::protocol::medium::MediaSet;
+use crate::protocol::model;
+use crate::protocol::timers::{ConnectionTimer, SearchTimer};
+use crate::protocol::wire::codec::CodecId;
+use crate::protocol::wire::{hl, login};
+use rand::RngExt;
+use std::time::{Duration, Instant};
+
+const LOGIN_SECOND_AFTER: Duration = Duration::from_millis(10);
+const LOGIN_RESEND: Duration = Duration::from_secs(1);
+
+/// The codecs that the camera is asked to speak are those that every GStreamer plays: µ-law, A-law and PCM.
+const AUDIO_CODECS: [CodecId; 3] = [CodecId::MULAW, CodecId::ALAW, CodecId::PCM];
+
+impl Connection {
+    pub(super) fn send_logins(&mut self, context: &mut Context, now: Instant) {
+        self.send_login(false, context);
+        self.timers.set(ConnectionTimer::LoginSecond, now + LOGIN_SECOND_AFTER);
+        self.timers.set(ConnectionTimer::Login, now + LOGIN_RESEND);
+    }
+
+    pub(super) fn send_login(&mut self, second: bool, context: &mut Context) {
+        let password = context.config.credentials.enr.bytes();
+        let request = login::Request { second, random: self.login_random, password }.emit();
+        self.send(&request, context);
+    }
+
+    pub(super) fn handle_login_response(&mut self, b: &[u8], context: &mut Context, now: Instant) -> Result<(), Error> {
+        let Ok(response) = login::Response::parse(b) else {
+            context.stats.malformed += 1;
+            return Ok(());
+        };
+        if context.stage != Stage::Login {
+            return Ok(());
+        }
+        if !response.success {
+            return Err(Error::LoginRefused(b[4]));
+        }
+        self.two_way_audio = response.two_way_audio;
+        self.timers.stop(ConnectionTimer::Login);
+        self.timers.stop(ConnectionTimer::LoginSecond);
+        context.enter(Stage::Auth, now);
+        self.send_timed_ack(context, now);
+        self.control.queue(hl::auth_request(&AUDIO_CODECS));
+        self.send_next_command(context, now);
+        Ok(())
+    }
+
+    pub(super) fn answer_challenge(&mut self, payload: &[u8], context: &mut Context) -> Result<(), Error> {
+        let Ok(challenge) = hl::Challenge::parse(payload) else {
+            return Err(Error::AuthMalformed("challenge"));
+        };
+        let Some(answer) = context.config.credentials.answer(&challenge) else {
+            return Err(Error::Challenge(challenge.status));
+        };
+        let media = context.config.media;
+        let answer = hl::Answer { answer, random: context.rng.random(), video: media.video, audio: media.audio };
+        self.told = media;
+        self.control.queue(answer.emit());
+        Ok(())
+    }
+
+    pub(super) fn handle_auth_result(
+        &mut self,
+        payload: &[u8],
+        context: &mut Context,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let Some(result) = AuthResult::parse(payload) else {
+            return Err(Error::AuthMalformed("result"));
+        };
+        if !result.is_accepted() {
+            return Err(match result.connection_res.as_str() {
+                "2" => Error::StaleEnr,
+                _ => Error::Refused(result.connection_res),
+            });
+        }
+        let (Some(envelope), Some(suite), Some(address)) =
+            (context.transport.envelope(), self.endpoint.suite(), context.transport.peer())
+        else {
+            return Ok(());
+        };
+        if context.config.model.is_none() {
+            self.model = result.model;
+        }
+        context.timers.stop(SearchTimer::Connect);
+        context.enter(Stage::Streaming, now);
+        let asked = self.told;
+        if asked.video {
+            self.control.queue(model::video_command(&self.model, context.config.video_wish));
+        }
+        // A medium that was not asked for is not refused.
+        let granted = MediaSet { video: result.media.video || !asked.video, audio: result.media.audio || !asked.audio };
+        self.watch.grant(granted);
+        // The user may have changed what is wanted while connecting.
+        self.tell_media(context, now);
+        context.events.push_back(Event::Connected(CameraInfo {
+            envelope,
+            suite,
+            address,
+            model: self.model.clone(),
+            firmware: result.firmware,
+            media: granted,
+            two_way_audio: self.two_way_audio,
+        }));
+        Ok(())
+    }
+}

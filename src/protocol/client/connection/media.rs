@@ -1,0 +1,104 @@
+//! Media: what the camera is told to send, and frames from its packets.
+
+use super::Connection;
+use crate::protocol::client::Event;
+use crate::protocol::client::context::Context;
+use crate::protocol::medium::Medium;
+use crate::protocol::model;
+use crate::protocol::reassembly::Insert;
+use crate::protocol::timers::ConnectionTimer;
+use crate::protocol::wire::{hl, media};
+use std::time::{Duration, Instant};
+
+/// The least time between two requests for a key frame.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
+
+impl Connection {
+    /// Tells the camera where the media that are wanted differ from those that it was last told to send.
+    pub fn tell_media(&mut self, context: &mut Context, now: Instant) {
+        let wanted = context.config.media;
+        if wanted.video != self.told.video {
+            self.control.queue(hl::media(hl::MediaKind::Video, wanted.video));
+            if wanted.video {
+                self.control.queue(model::video_command(&self.model, context.config.video_wish));
+            }
+        }
+        if wanted.audio != self.told.audio {
+            self.control.queue(hl::media(hl::MediaKind::Audio, wanted.audio));
+        }
+        self.told = wanted;
+        self.watch.want(wanted, now);
+        self.watch_silence(context);
+        self.send_next_command(context, now);
+    }
+
+    /// Asks the camera for the picture that the user wishes.
+    pub fn ask_for_picture(&mut self, context: &mut Context, now: Instant) {
+        if context.config.media.video {
+            self.control.queue(model::video_command(&self.model, context.config.video_wish));
+            self.send_next_command(context, now);
+        }
+    }
+
+    /// Asks for a key frame by asking for the picture once more, which is the one way that is known to do no harm. Not
+    /// more often than a camera takes to send one.
+    pub fn request_key_frame(&mut self, context: &mut Context, now: Instant) {
+        let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < KEY_FRAME_INTERVAL);
+        if !self.told.video || recently {
+            return;
+        }
+        self.key_frame_asked = Some(now);
+        context.stats.key_frame_requests += 1;
+        self.control.queue_once(model::video_command(&self.model, context.config.video_wish));
+        self.send_next_command(context, now);
+    }
+
+    /// Tells the camera to send nothing any more, without waiting for its answer.
+    pub fn switch_off(&mut self, context: &mut Context) {
+        let on = [
+            (hl::MediaKind::Video, self.told.video),
+            (hl::MediaKind::Audio, self.told.audio),
+            (hl::MediaKind::ReturnAudio, self.talk.is_some()),
+        ];
+        for (kind, _) in on.into_iter().filter(|&(_, on)| on) {
+            let frame = self.control.frame(&hl::media(kind, false));
+            self.send(&frame, context);
+        }
+    }
+
+    pub(super) fn handle_media(&mut self, sequence: u64, b: &[u8], context: &mut Context, now: Instant) {
+        let insert = match media::Packet::parse(b) {
+            Ok(media::Packet::Media(packet)) => self.reassembler.insert(&packet, sequence, now),
+            // It tells which frames a camera could send again; nothing is asked for again.
+            Ok(media::Packet::FrameIndex { .. }) => return,
+            Err(_) => Insert::Malformed,
+        };
+        match insert {
+            Insert::Taken => {}
+            Insert::Duplicate => context.stats.duplicates += 1,
+            Insert::Malformed => context.stats.malformed += 1,
+        }
+    }
+
+    /// Hands on the frames whose turn it is, and sets the timer for those that still wait.
+    pub(super) fn deliver(&mut self, context: &mut Context, now: Instant) {
+        let wait = context.config.reorder_wait;
+        while let Some(frame) = self.reassembler.poll(&self.records, now, wait) {
+            self.watch.received(frame.medium, now);
+            match frame.medium {
+                Medium::Video => context.stats.video_frames += 1,
+                Medium::Audio => context.stats.audio_frames += 1,
+            }
+            if frame.medium == Medium::Video && frame.after_gap && !frame.info.is_key_frame() {
+                self.request_key_frame(context, now);
+            }
+            context.events.push_back(Event::Frame(frame));
+        }
+        // A frame that has waited its time may still be behind an awaited record.
+        let growing = self.reassembler.next_expiry(wait).filter(|at| *at > now);
+        match self.records.next_expiry().into_iter().chain(growing).min() {
+            Some(at) => self.timers.set(ConnectionTimer::Reorder, at),
+            None => self.timers.stop(ConnectionTimer::Reorder),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a client keeps whichever connection it has: search and connection both work with it.
+
+use super::{Config, Event};
+use crate::protocol::error::Stage;
+use crate::protocol::stats::Stats;
+use crate::protocol::timers::{SearchTimer, TimerTable};
+use crate::protocol::transport::Transport;
+use rand::rngs::StdRng;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+pub struct Context {
+    pub config: Config,
+    pub transport: Transport,
+    pub stage: Stage,
+    stage_since: Instant,
+    pub started: Instant,
+    pub timers: TimerTable<SearchTimer>,
+    pub rng: StdRng,
+    pub stats: Stats,
+    pub events: VecDeque<Event>,
+}
+
+impl Context {
+    pub fn new(config: Config, transport: Transport, rng: StdRng, now: Instant) -> Self {
+        let mut timers = TimerTable::default();
+        timers.set(SearchTimer::Connect, now + config.connect_timeout);
+        Context {
+            config,
+            transport,
+            stage: Stage::Discovery,
+            stage_since: now,
+            started: now,
+            timers,
+            rng,
+            stats: Stats::default(),
+            events: VecDeque::from([Event::Stage(Stage::Discovery)]),
+        }
+    }
+
+    /// Goes on, or back, to `stage` and tells so.
+    pub fn enter(&mut self, stage: Stage, now: Instant) {
+        self.stats.stages[self.stage as usize] += now.duration_since(self.stage_since);
+        self.stage = stage;
+        self.stage_since = now;
+        self.events.push_back(Event::Stage(stage));
+    }
+}
