@@ -22,21 +22,21 @@
 //! goodbye, a broken DTLS session or silence ends the client, as does `connect_timeout` before. Another client makes
 //! the next attempt.
 
+mod config;
 mod connection;
 mod context;
+mod event;
 mod handshakes;
 mod search;
 
-use super::credentials::Credentials;
-use super::dtls::{Endpoint, Role, Settings, Suite};
+use super::dtls::{Endpoint, Role, Settings};
 use super::error::{Error, Stage};
 use super::medium::MediaSet;
 use super::model::VideoWish;
-use super::reassembly::Frame;
 use super::stats::Stats;
-use super::talk::{TalkAudio, TalkEvent};
+use super::talk::TalkAudio;
 use super::timers::SearchTimer;
-use super::transport::{Envelope, Incoming, Transmit, Transport};
+use super::transport::{Incoming, Transmit, Transport};
 use super::wire::{Channel, SessionId};
 use connection::{Connection, End};
 use context::Context;
@@ -46,74 +46,8 @@ use search::Search;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Which camera to connect to, where it may be, and what it is to send.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub credentials: Credentials,
-    /// Where probes go: the camera's address, or broadcast addresses.
-    pub targets: Vec<SocketAddr>,
-    /// The media that the camera is asked for.
-    pub media: MediaSet,
-    /// The camera's model, where the user knows it better than the camera says; `None` takes the camera's word.
-    pub model: Option<String>,
-    pub video_wish: VideoWish,
-    /// How long the way from the first probe to the camera's consent may take.
-    pub connect_timeout: Duration,
-    /// Whether probes go out once a second only, for a camera that may be away for long.
-    pub patient: bool,
-    /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
-    pub stall_timeout: Option<Duration>,
-    /// How long late packets are waited for.
-    pub reorder_wait: Duration,
-    /// When the handshake's first flight is sent again.
-    pub dtls_first_resend: Duration,
-}
-
-impl Config {
-    /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be
-    /// filled in.
-    pub fn new(credentials: Credentials) -> Self {
-        Config {
-            credentials,
-            targets: Vec::new(),
-            media: MediaSet::BOTH,
-            model: None,
-            video_wish: VideoWish::default(),
-            connect_timeout: Duration::from_secs(15),
-            patient: false,
-            stall_timeout: None,
-            reorder_wait: Duration::from_millis(100),
-            dtls_first_resend: Duration::from_millis(300),
-        }
-    }
-}
-
-/// What connecting has made known of a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraInfo {
-    pub envelope: Envelope,
-    pub suite: Suite,
-    pub address: SocketAddr,
-    /// Empty where the camera did not say.
-    pub model: String,
-    pub firmware: String,
-    /// The media that the camera did not refuse when it was asked for them.
-    pub media: MediaSet,
-    pub two_way_audio: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    Stage(Stage),
-    /// The camera streams from now on.
-    Connected(CameraInfo),
-    Frame(Frame),
-    Talk(TalkEvent),
-    /// The camera did not answer this K-command in time; the session goes on.
-    Unanswered(u16),
-    /// The last event of a session that was not closed by [`Client::close`].
-    Ended(Error),
-}
+pub use config::Config;
+pub use event::{CameraInfo, Event};
 
 /// Sans-IO client of one camera; see the [module](self).
 pub struct Client {
@@ -282,7 +216,7 @@ impl Client {
         }
     }
 
-    /// Ends the talk when all is sent and has sounded, or `at_once`. [`TalkEvent::Stopped`] tells when.
+    /// Ends the talk when all is sent and has sounded, or `at_once`. [`Event::Talk`] tells when.
     pub fn stop_talk(&mut self, at_once: bool, now: Instant) {
         if let Some((connection, context)) = self.streaming() {
             connection.stop_talk(at_once, context, now);

@@ -1,6 +1,7 @@
 //! What a client keeps whichever connection it has: search and connection both work with it.
 
-use super::{Config, Event};
+use super::config::Config;
+use super::event::Event;
 use crate::protocol::error::Stage;
 use crate::protocol::stats::Stats;
 use crate::protocol::timers::{SearchTimer, TimerTable};

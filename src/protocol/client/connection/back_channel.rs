@@ -1,8 +1,8 @@
 //! Talk-back as the main channel sees it: the commands around a [`Talk`].
 
 use super::Connection;
-use crate::protocol::client::Event;
 use crate::protocol::client::context::Context;
+use crate::protocol::client::event::Event;
 use crate::protocol::talk::{Talk, TalkAudio, TalkError, TalkEvent};
 use crate::protocol::wire::{Channel, hl};
 use std::time::Instant;

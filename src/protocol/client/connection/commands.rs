@@ -1,8 +1,8 @@
 //! Commands to the camera with their answers, and ACKs.
 
 use super::Connection;
-use crate::protocol::client::Event;
 use crate::protocol::client::context::Context;
+use crate::protocol::client::event::Event;
 use crate::protocol::control_channel;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::talk::{TalkError, TalkEvent};

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::protocol::auth_result::AuthResult;
 use crate::protocol::client::context::Context;
-use crate::protocol::client::{CameraInfo, Event};
+use crate::protocol::client::event::{CameraInfo, Event};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model;

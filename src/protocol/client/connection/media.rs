@@ -1,8 +1,8 @@
 //! Media: what the camera is told to send, and frames from its packets.
 
 use super::Connection;
-use crate::protocol::client::Event;
 use crate::protocol::client::context::Context;
+use crate::protocol::client::event::Event;
 use crate::protocol::medium::Medium;
 use crate::protocol::model;
 use crate::protocol::reassembly::Insert;

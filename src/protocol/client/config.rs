@@ -1,0 +1,49 @@
+//! What a client is told at its start.
+
+use crate::protocol::credentials::Credentials;
+use crate::protocol::medium::MediaSet;
+use crate::protocol::model::VideoWish;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Which camera to connect to, where it may be, and what it is to send.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub credentials: Credentials,
+    /// Where probes go: the camera's address, or broadcast addresses.
+    pub targets: Vec<SocketAddr>,
+    /// The media that the camera is asked for.
+    pub media: MediaSet,
+    /// The camera's model, where the user knows it better than the camera says; `None` takes the camera's word.
+    pub model: Option<String>,
+    pub video_wish: VideoWish,
+    /// How long the way from the first probe to the camera's consent may take.
+    pub connect_timeout: Duration,
+    /// Whether probes go out once a second only, for a camera that may be away for long.
+    pub patient: bool,
+    /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
+    pub stall_timeout: Option<Duration>,
+    /// How long late packets are waited for.
+    pub reorder_wait: Duration,
+    /// When the handshake's first flight is sent again.
+    pub dtls_first_resend: Duration,
+}
+
+impl Config {
+    /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be
+    /// filled in.
+    pub fn new(credentials: Credentials) -> Self {
+        Config {
+            credentials,
+            targets: Vec::new(),
+            media: MediaSet::BOTH,
+            model: None,
+            video_wish: VideoWish::default(),
+            connect_timeout: Duration::from_secs(15),
+            patient: false,
+            stall_timeout: None,
+            reorder_wait: Duration::from_millis(100),
+            dtls_first_resend: Duration::from_millis(300),
+        }
+    }
+}

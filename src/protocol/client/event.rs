@@ -1,0 +1,36 @@
+//! What a client tells.
+
+use crate::protocol::dtls::Suite;
+use crate::protocol::error::{Error, Stage};
+use crate::protocol::medium::MediaSet;
+use crate::protocol::reassembly::Frame;
+use crate::protocol::talk::TalkEvent;
+use crate::protocol::transport::Envelope;
+use std::net::SocketAddr;
+
+/// What connecting has made known of a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraInfo {
+    pub envelope: Envelope,
+    pub suite: Suite,
+    pub address: SocketAddr,
+    /// Empty where the camera did not say.
+    pub model: String,
+    pub firmware: String,
+    /// The media that the camera did not refuse when it was asked for them.
+    pub media: MediaSet,
+    pub two_way_audio: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Stage(Stage),
+    /// The camera streams from now on.
+    Connected(CameraInfo),
+    Frame(Frame),
+    Talk(TalkEvent),
+    /// The camera did not answer this K-command in time; the session goes on.
+    Unanswered(u16),
+    /// The last event of a session that was not closed by [`Client::close`].
+    Ended(Error),
+}
