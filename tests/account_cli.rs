@@ -2,136 +2,22 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/user.rs"]
+mod user;
 
-use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, TOTP_SECRET, device};
-use gstwyze::account::{Secret, Store};
+use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, Proof, TOTP_SECRET};
+use gstwyze::account::Secret;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use tempfile::TempDir;
+use user::{ACCOUNT, User, finish};
 use wyze_camera::{
     CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LiveMediaConfig, MediaSource, SyntheticConfig,
 };
 
-/// Far beyond what any command here takes, in seconds.
-const DEADLINE: &str = "60";
-const ACCOUNT: [(&str, &str); 4] =
-    [("WYZE_EMAIL", EMAIL), ("WYZE_PASSWORD", PASSWORD), ("WYZE_KEY_ID", KEY_ID), ("WYZE_API_KEY", API_KEY)];
 const LIST: &str = "/app/v2/home_page/get_object_list";
-
-/// A user with an empty home, and a cloud where its account is.
-struct User {
-    home: TempDir,
-    cloud: MockCloud,
-}
-
-/// What a command did.
-#[derive(Debug)]
-struct Outcome {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Outcome {
-    #[track_caller]
-    fn ok(self) -> String {
-        assert_eq!(self.code, 0, "{self:?}");
-        self.stdout
-    }
-
-    /// Fails with this exit code, and says all of this.
-    #[track_caller]
-    fn fails(self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, code, "{self:?}");
-        for word in words {
-            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
-        }
-    }
-}
-
-impl User {
-    fn new() -> Self {
-        Self::with(MockCloud::start())
-    }
-
-    fn with(cloud: MockCloud) -> Self {
-        let front = device("Front Door", "WYZE_CAKP2JFUS", DEMO_MAC, DEMO_UID, DEMO_ENR, "127.0.0.1");
-        let gwell = json!({
-            "mac": "GW_GC1_7C78B2", "nickname": "Porch", "product_model": "GW_GC1", "product_type": "Camera",
-            "firmware_ver": "1.0.85", "device_params": {},
-        });
-        cloud.state().devices = json!([front, gwell]);
-        User { home: tempfile::tempdir().unwrap(), cloud }
-    }
-
-    fn command(&self, program: impl Into<PathBuf>) -> Command {
-        let mut command = Command::new("timeout");
-        command.arg("--kill-after=5").arg(DEADLINE).arg(program.into());
-        command.env_clear().env("PATH", std::env::var("PATH").unwrap());
-        command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path());
-        command.env("WYZE_AUTH_URL", self.cloud.auth_url()).env("WYZE_API_URL", self.cloud.api_url());
-        command
-    }
-
-    fn tool(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_wyze-cameras"));
-        command.args(arguments);
-        command
-    }
-
-    /// Runs with this typed in, and with no secret printed.
-    fn run(&self, arguments: &[&str], input: &str) -> Outcome {
-        finish(self.tool(arguments), input, false)
-    }
-
-    /// Runs with the account in the environment.
-    fn run_with_account(&self, arguments: &[&str]) -> Outcome {
-        let mut command = self.tool(arguments);
-        command.envs(ACCOUNT);
-        finish(command, "", false)
-    }
-
-    fn store(&self) -> Store {
-        Store::at(self.home.path().join("gst-plugin-wyze"))
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.store().cameras().unwrap().iter().map(|camera| camera.name.clone()).collect()
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.home.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// The simulated camera's keys, and where it is.
-    fn add(&self, name: &str, port: u16) {
-        let input = format!("{DEMO_UID}\n{DEMO_ENR}\n{DEMO_MAC}\n");
-        self.run(&["add", name, "--host", "127.0.0.1", "--port", &port.to_string()], &input).ok();
-    }
-}
-
-fn finish(mut command: Command, input: &str, shows_secrets: bool) -> Outcome {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("coreutils' timeout");
-    // A command that asks nothing may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let outcome =
-        Outcome { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
-    let secrets = [PASSWORD, API_KEY, TOTP_SECRET, DEMO_UID, DEMO_ENR, DEMO_MAC, "access-token", "refresh-token"];
-    for secret in secrets.iter().filter(|_| !shows_secrets) {
-        assert!(!outcome.stdout.contains(secret) && !outcome.stderr.contains(secret), "{outcome:?}");
-    }
-    outcome
-}
 
 fn camera(change: impl FnOnce(&mut CameraConfig)) -> CameraServer {
     let mut config = CameraConfig::demo().unwrap();
@@ -167,7 +53,7 @@ fn a_login_asks_for_what_the_environment_has_not() {
     assert_eq!(user.names(), ["Front Door", "Porch"]);
 }
 
-/// A terminal, as the program's side and the user's.
+/// Opens a terminal, and returns the program's side of it and the user's.
 fn terminal() -> (OwnedFd, File) {
     let (mut user, mut program) = (-1, -1);
     let null = std::ptr::null_mut();
@@ -178,6 +64,7 @@ fn terminal() -> (OwnedFd, File) {
     unsafe { (OwnedFd::from_raw_fd(program), File::from_raw_fd(user)) }
 }
 
+/// Whether the terminal shows what is typed.
 fn echoes(terminal: &File) -> bool {
     // SAFETY: All zeros is a valid value of this plain structure, which the call fills.
     unsafe {
@@ -195,7 +82,7 @@ fn what_is_secret_is_typed_in_a_terminal_without_echo() {
     command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_wyze-cameras"), "login"]);
     command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
     let mut child = command.spawn().expect("util-linux' setsid");
-    // What it holds of the terminal would keep it open.
+    // The command has the program's side of the terminal too, and would keep it open.
     drop(command);
     let mut shown = String::new();
     for (question, answer, is_secret) in [
@@ -214,7 +101,7 @@ fn what_is_secret_is_typed_in_a_terminal_without_echo() {
         }
         typist.write_all(format!("{answer}\n").as_bytes()).unwrap();
     }
-    // Ends with an error when the program closes its side.
+    // This ends with an error when the program closes its side.
     let mut rest = Vec::new();
     let _ = typist.read_to_end(&mut rest);
     shown += &String::from_utf8(rest).unwrap();
@@ -267,10 +154,53 @@ fn a_cloud_is_trusted_by_its_certificate_only() {
         command.envs(ACCOUNT).env("SSL_CERT_FILE", authority);
         finish(command, "", false)
     };
-    login(&stranger).fails(1, &["localhost", "does not prove who it is", "ca-certificates"]);
+    login(&stranger)
+        .fails(1, &["localhost", "does not prove who it is (unable to get local issuer", "ca-certificates"]);
     assert!(user.cloud.state().requests.is_empty(), "nothing was said to it");
     login(&authority).ok();
     assert_eq!(user.names(), ["Front Door", "Porch"]);
+}
+
+#[test]
+fn a_cloud_with_a_bad_certificate_is_told_nothing() {
+    for (proof, problem) in [
+        (Proof::SelfSigned, "signed certificate)"),
+        (Proof::OtherName, "ostname mismatch)"),
+        (Proof::Expired, "(certificate has expired)"),
+    ] {
+        let user = User::with(MockCloud::start_tls_with(proof));
+        let authority = user.file("authority.pem", user.cloud.authority.as_ref().unwrap());
+        let mut command = user.tool(&["login"]);
+        command.envs(ACCOUNT).env("SSL_CERT_FILE", authority);
+        let outcome = finish(command, "", false);
+        assert!(!outcome.stderr.contains("error:"), "no codes of OpenSSL: {outcome:?}");
+        outcome.fails(1, &["localhost", "does not prove who it is (", problem, "check the clock", "ca-certificates"]);
+        assert!(user.cloud.state().requests.is_empty(), "{proof:?}");
+    }
+}
+
+#[test]
+fn what_answers_without_tls_is_no_cloud() {
+    for (answer, words) in [
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", ["localhost", "does not prove who it is ("]),
+        ("", ["localhost", "cannot be reached (it closed the connection)"]),
+    ] {
+        let user = User::new();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // The whole greeting: what is left unread would make for a reset.
+            assert!(stream.read(&mut [0; 1 << 14]).unwrap() > 0);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let mut command = user.tool(&["login"]);
+        command.envs(ACCOUNT).env("WYZE_AUTH_URL", url);
+        let outcome = finish(command, "", false);
+        server.join().unwrap();
+        assert!(!outcome.stderr.contains("error:"), "no codes of OpenSSL: {outcome:?}");
+        outcome.fails(1, &words);
+    }
 }
 
 #[test]
@@ -433,7 +363,7 @@ fn a_probe_tells_each_stage_and_what_was_found() {
             at += told[at..].find(word).unwrap_or_else(|| panic!("{word} is not there, or not in its place: {told}"));
         }
         assert!(told.contains("model:    WYZE_CAKP2JFUS\nfirmware: 4.36.13.0416\ntalk:     yes\n"), "{told}");
-        // The only one stored, the one at an address, and by URL.
+        // By being the only one stored, by its address, and by URL.
         user.run(&["probe"], "").ok();
         user.run(&["probe", "--host", "127.0.0.1"], "").ok();
         let port = camera.addr().port();
@@ -502,15 +432,6 @@ fn help_versions_completions_and_wrong_usage() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_it_quietly() {
-    let user = User::new();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = user.tool(&["completions", "bash"]).stdout(writer).output().unwrap();
-    assert!(output.stderr.is_empty(), "{output:?}");
-}
-
-#[test]
 fn a_store_that_is_damaged_is_told_of_and_left_alone() {
     let user = User::new();
     let folder = user.home.path().join("gst-plugin-wyze");
@@ -526,20 +447,10 @@ fn a_store_that_is_damaged_is_told_of_and_left_alone() {
     }
 }
 
-#[test]
-fn names_from_the_cloud_cannot_steer_the_terminal() {
-    let user = User::new();
-    user.cloud.state().devices[0]["nickname"] = "a\u{1b}[2Jb\nc".into();
-    let listed = user.run_with_account(&["login"]).ok();
-    assert!(listed.contains("a[2Jbc") && !listed.contains('\u{1b}'), "{listed:?}");
-    let shown = user.run(&["show", DEMO_MAC], "").ok();
-    assert!(!shown.contains('\u{1b}') && shown.contains("wyzesrc camera=\"a[2Jbc\" !"), "{shown}");
-}
-
-/// The bar: login, list, and the launch line that `show` prints.
+/// The commands are login, list, and the launch line that `show` prints.
 #[test]
 fn from_nothing_to_a_picture_in_three_commands() {
-    // A camera's port is known, so it is the address that has to be a test's own.
+    // Lines without a port mean the usual one, so this test needs an address of its own.
     let [_, _, b, c] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, 77, b, c.clamp(1, 254));
     let media = LiveMediaConfig { width: 320, height: 180, ..LiveMediaConfig::default() };
@@ -552,7 +463,7 @@ fn from_nothing_to_a_picture_in_three_commands() {
     assert!(user.run(&["list"], "").ok().contains("Front Door"));
     let shown = user.run(&["show", "front door"], "").ok();
     let line = shown.lines().find(|line| line.starts_with("gst-launch-1.0")).unwrap();
-    // A sink for machines without a screen, which ends after some pictures.
+    // This sink needs no screen, and ends after some pictures.
     let line =
         line.replace("autovideosink", "fakevideosink num-buffers=10").replace("gst-launch-1.0", "gst-launch-1.0 -e");
 

@@ -227,7 +227,7 @@ proptest! {
         prop_assert_eq!(receiver.frames.len(), expected.len(), "{:?}", receiver.numbers());
         for (frame, &i) in receiver.frames.iter().zip(&expected) {
             check(frame, &frames[i])?;
-            // Look back to the delivered frame of this kind before it.
+            // Look back to the delivered frame of this medium before it.
             let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].medium() == frame.medium));
             let lost: Vec<_> = since.filter(|&before| !whole(before)).collect();
             let own_lost = lost.iter().any(|&before| frames[before].medium() == frame.medium);
@@ -271,7 +271,7 @@ proptest! {
 // Gaps and waiting
 
 #[test]
-fn a_frame_lost_whole_marks_the_next_of_its_kind() {
+fn a_frame_lost_whole_marks_the_next_of_its_medium() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.lose();

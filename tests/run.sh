@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# All checks and tests, from wherever it is called. Installs what is missing; the test runner's count comes last.
+# Runs all checks and tests, from any folder. Installs what is missing; the test runner's count comes last.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Relative folders would mean another one to meson.
+# Meson runs cargo in another folder, where a relative path would mean another target.
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export CARGO_TARGET_DIR=$target CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
@@ -16,11 +16,11 @@ step() {
 
 check_dependencies() {
   if ! command -v cargo-deny >/dev/null; then
-    echo "Skipped: licences and sources of the dependencies, as cargo-deny is not installed (cargo install --locked cargo-deny)"
+    echo "Skipped: licences and sources of the dependencies. For these, cargo install --locked cargo-deny"
     return
   fi
   cargo deny --locked check --hide-inclusion-graph licenses bans sources
-  # The database of known holes comes from the network, where there is one.
+  # The database of known holes comes over the network, which a machine may not have.
   if cargo deny --locked fetch db >"$work/advisories" 2>&1; then
     cargo deny --locked check --hide-inclusion-graph advisories
   else
@@ -28,7 +28,8 @@ check_dependencies() {
   fi
 }
 
-# Fails where GStreamer does not take the plugin: a plugin that cannot be loaded is only blacklisted.
+# Fails where GStreamer does not take the plugin from this folder. GStreamer itself only blacklists a plugin that cannot
+# be loaded.
 inspect() {
   local folder=$1
   GST_PLUGIN_PATH=$folder GST_REGISTRY=$work/registry gst-inspect-1.0 wyze >"$work/plugin"
@@ -41,7 +42,7 @@ inspect() {
   grep -E '^ +(Filename|Version|License|Source release date) ' "$work/plugin"
 }
 
-# The same profile and target folder as the tests', so that nothing is compiled for it anew.
+# Uses the profile and the target folder of the tests, so that nothing is compiled anew.
 meson_installs() {
   {
     meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug &&
@@ -61,11 +62,14 @@ step "Format"
 cargo fmt --all --check
 step "Lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+step "Lints of the plugin without cloud and program"
+cargo clippy --quiet --locked --package gst-plugin-wyze --lib --no-default-features -- -D warnings
 step "Dependencies"
 check_dependencies
 step "Documentation"
-# For who reads the source, so private items may be linked.
-RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --quiet --locked --workspace --no-deps --document-private-items
+# The documentation is for readers of the source, so it may link private items.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+  cargo doc --quiet --locked --workspace --no-deps --document-private-items
 step "Build"
 cargo build --quiet --locked --workspace --all-targets
 step "Plugin as cargo builds it"

@@ -1,14 +1,17 @@
 //! The cameras that are known by name, kept on disk, so that everything else is local.
 //!
-//! [`Store`] keeps them as [`Cameras`] in one file of the user's configuration folder. Whoever fetches or adds cameras
-//! writes there; elements and the device provider read. Only [`Access`] goes to the Wyze cloud ([`cloud`]), and only
-//! `wyze-cameras` uses that.
+//! [`Store`] keeps them as [`Cameras`] in one file of the user's configuration folder. `wyze-cameras` writes there;
+//! elements and the device provider read, and write the address where a camera was found. Only [`Access`] goes to the
+//! Wyze cloud ([`cloud`]). Both are left out without the feature `cloud`, and only `wyze-cameras` uses them.
 
+#[cfg(feature = "cloud")]
 mod access;
 mod camera;
+#[cfg(feature = "cloud")]
 pub mod cloud;
 mod store;
 
+#[cfg(feature = "cloud")]
 pub use access::{Access, AccessError, replace_account};
 pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Secret, looks_secret};
 pub use store::{Store, StoreError};

@@ -1,11 +1,13 @@
-//! A Wyze cloud on 127.0.0.1: a real HTTP server, with TLS where asked, that has one account and counts what it is asked.
+//! A Wyze cloud on 127.0.0.1: an HTTP server, with TLS if wanted, that has one account and keeps all requests.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use openssl::hash::{MessageDigest, hash};
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use openssl::ssl::{SslAcceptor, SslMethod};
+use openssl::x509::X509;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,16 +22,16 @@ pub const KEY_ID: &str = "11111111-2222-3333-4444-555555555555";
 pub const API_KEY: &str = "kPq7Zr2mWx9vB4nT8sLd";
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 pub const MAILED_CODE: &str = "314159";
-/// What the app of old shows itself by.
+/// Shows that a request comes from the app.
 const APP_KEY: &str = "WMXHYf79Nr5gIlt3r0r7p9Tcw5bvs6BB4U8O8nGJ";
 const TOTP_APP: &str = "totp-app-1";
 const USER_ID: &str = "user-1";
 
-/// What to answer.
+/// An answer to a request.
 #[derive(Clone)]
 pub enum Answer {
     Json(u16, Vec<(&'static str, String)>, Value),
-    /// Bytes that are no JSON.
+    /// Bytes instead of JSON.
     Raw(u16, Vec<u8>),
     /// Closes the connection without a word.
     HangUp,
@@ -57,27 +59,37 @@ pub struct Request {
 
 /// The account and its history.
 pub struct State {
-    /// Second factors, in the words of `mfa_options`.
+    /// The account's second factors, in the words of `mfa_options`.
     pub factors: Vec<&'static str>,
     pub primary: &'static str,
     pub devices: Value,
-    /// Headers of every answer.
+    /// Headers that every answer has.
     pub headers: Vec<(&'static str, String)>,
-    /// What is answered next on a path, whatever is asked.
+    /// The next answers on some paths, whatever the requests.
     pub next: Vec<(&'static str, Answer)>,
     pub requests: Vec<Request>,
-    /// What is valid of tokens; none before a login.
+    /// The valid access token; none before a login.
     pub access: Option<String>,
+    /// The valid refresh token; none before a login.
     pub refresh: Option<String>,
     phone: Option<String>,
     issued: u32,
+}
+
+/// What the cloud proves with its certificate to be `localhost`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    Good,
+    SelfSigned,
+    OtherName,
+    Expired,
 }
 
 pub struct MockCloud {
     pub address: SocketAddr,
     scheme: &'static str,
     host: &'static str,
-    /// The certificate authority, as PEM, where this has TLS.
+    /// The certificate authority in PEM, where this cloud has TLS.
     pub authority: Option<String>,
     state: Arc<Mutex<State>>,
 }
@@ -87,28 +99,34 @@ impl MockCloud {
         Self::listen(None)
     }
 
-    /// With a certificate for `localhost` of an authority of its own.
+    /// With a good certificate of an authority of its own.
     pub fn start_tls() -> Self {
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority = parameters.self_signed(&authority_key).unwrap();
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()])
-            .unwrap()
-            .signed_by(&key, &authority, &authority_key)
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
-            .unwrap();
-        Self::listen(Some((Arc::new(config), authority.pem())))
+        Self::start_tls_with(Proof::Good)
     }
 
-    fn listen(tls: Option<(Arc<ServerConfig>, String)>) -> Self {
+    /// With a certificate of an authority of its own, if that signs it at all.
+    pub fn start_tls_with(proof: Proof) -> Self {
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let authority = authority.self_signed(&authority_key).unwrap();
+        let name = if proof == Proof::OtherName { "example.com" } else { "localhost" };
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        if proof == Proof::Expired {
+            parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = match proof {
+            Proof::SelfSigned => parameters.self_signed(&key),
+            _ => parameters.signed_by(&key, &authority, &authority_key),
+        };
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+        acceptor.set_private_key(&PKey::private_key_from_der(&key.serialize_der()).unwrap()).unwrap();
+        acceptor.set_certificate(&X509::from_der(certificate.unwrap().der()).unwrap()).unwrap();
+        Self::listen(Some((acceptor.build(), authority.pem())))
+    }
+
+    fn listen(tls: Option<(SslAcceptor, String)>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
@@ -123,17 +141,17 @@ impl MockCloud {
             phone: None,
             issued: 0,
         }));
-        let (config, authority) = tls.unzip();
+        let (acceptor, authority) = tls.unzip();
+        let (scheme, host) = if acceptor.is_some() { ("https", "localhost") } else { ("http", "127.0.0.1") };
         thread::spawn({
-            let (state, config) = (state.clone(), config.clone());
+            let state = state.clone();
             move || {
                 for stream in listener.incoming().map_while(Result::ok) {
-                    let (state, config) = (state.clone(), config.clone());
-                    thread::spawn(move || serve(stream, config, &state));
+                    let (state, acceptor) = (state.clone(), acceptor.clone());
+                    thread::spawn(move || serve(stream, acceptor, &state));
                 }
             }
         });
-        let (scheme, host) = if config.is_some() { ("https", "localhost") } else { ("http", "127.0.0.1") };
         MockCloud { address, scheme, host, authority, state }
     }
 
@@ -149,30 +167,31 @@ impl MockCloud {
         self.state.lock().unwrap()
     }
 
-    /// Answers the next request on this path so, whatever it asks.
+    /// Sets the answer to the next request on this path, whatever it asks.
     pub fn next(&self, path: &'static str, answer: Answer) {
         self.state().next.push((path, answer));
     }
 
-    /// The requests on this path.
+    /// Returns the requests on paths that begin so.
     pub fn asked(&self, path: &str) -> Vec<Request> {
         self.state().requests.iter().filter(|request| request.path.starts_with(path)).cloned().collect()
     }
 
-    /// How many logins were tried.
+    /// Returns how many logins were tried.
     pub fn logins(&self) -> usize {
         self.asked("/api/user/login").len() + self.asked("/user/login?").len()
     }
 }
 
-fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) {
-    match tls {
-        Some(config) => converse(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), state),
-        None => converse(stream, state),
+fn serve(stream: TcpStream, acceptor: Option<SslAcceptor>, state: &Mutex<State>) {
+    let Some(acceptor) = acceptor else { return converse(stream, state) };
+    // A client that does not trust the certificate goes away.
+    if let Ok(stream) = acceptor.accept(stream) {
+        converse(stream, state);
     }
 }
 
-/// Answers request after request; a client may go whenever it likes.
+/// Answers requests until the client goes.
 fn converse(stream: impl Read + Write, state: &Mutex<State>) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read_request(&mut stream) {
@@ -294,7 +313,7 @@ impl State {
             "PrimaryPhone" | "BackupPhone" => ("sms-verification", MAILED_CODE.to_owned()),
             _ => ("email-verification", MAILED_CODE.to_owned()),
         };
-        // The step before may just have ended.
+        // The time of the code before may just have ended.
         let is_right = body["verification_code"] == code
             || kind == "TotpVerificationCode" && body["verification_code"] == totp(unix_time() - 30);
         if body["verification_id"] != id || !is_right {
@@ -323,10 +342,11 @@ impl State {
 
     fn grant(&mut self) -> Answer {
         self.issue();
-        Answer::json(
-            200,
-            json!({ "access_token": self.access, "refresh_token": self.refresh, "user_id": USER_ID, "mfa_options": null }),
-        )
+        let (access, refresh) = (&self.access, &self.refresh);
+        let tokens = json!({
+            "access_token": access, "refresh_token": refresh, "user_id": USER_ID, "mfa_options": null,
+        });
+        Answer::json(200, tokens)
     }
 
     fn issue(&mut self) {
@@ -367,7 +387,7 @@ fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The code of the authenticator app with [`TOTP_SECRET`].
+/// Returns the code of an authenticator app that has [`TOTP_SECRET`].
 pub fn totp(time: u64) -> String {
     let bits: String = TOTP_SECRET
         .bytes()
@@ -386,7 +406,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An entry of the list as the cloud writes it.
+/// Returns a camera's entry of the list, as the cloud writes it.
 pub fn device(name: &str, model: &str, mac: &str, uid: &str, enr: &str, ip: &str) -> Value {
     json!({
         "mac": mac, "enr": enr, "nickname": name, "product_model": model, "product_type": "Camera",
@@ -396,5 +416,5 @@ pub fn device(name: &str, model: &str, mac: &str, uid: &str, enr: &str, ip: &str
     })
 }
 
-/// Waits no longer than that for the cloud's answer.
+/// A timeout for requests that are not answered.
 pub const IMPATIENCE: Duration = Duration::from_millis(300);

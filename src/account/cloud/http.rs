@@ -1,29 +1,31 @@
-//! Requests: JSON both ways, bounded in time and size, and no more of them than a host allows.
+//! Requests with JSON both ways: bounded in time and size, and no more of them than a host allows.
 
 use super::{CloudError, unix_time};
+use openssl::error::ErrorStack;
+use openssl::ssl;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use ureq::http::{HeaderMap, Response, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An account with hundreds of devices has a list of less than 1 MB.
 const ANSWER_LIMIT: u64 = 4 << 20;
-/// A host that has so few requests left is asked no more: what is left is for the app.
+/// A host that allows only so many more requests is asked no more: the rest is left to the Wyze app.
 const REQUESTS_TO_SPARE: i64 = 10;
-/// Where a host says that there were too many, but not until when.
+/// How long to wait where a host says that there were too many requests, but not until when.
 const USUAL_WAIT: Duration = Duration::from_secs(60);
-/// Whatever a host says: nobody waits for longer without trying.
+/// No wait is longer, whatever a host says.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What came back, whatever the status.
+/// An answer of any status.
 pub struct Reply {
     pub status: u16,
     pub body: Value,
@@ -35,24 +37,19 @@ pub struct Http {
     timeout: Duration,
 }
 
-/// Until when a host is not to be asked again, in seconds of Unix time.
+/// Maps hosts to the time until which they want no requests, in seconds of Unix time.
 pub type Limits = BTreeMap<String, u64>;
 
 impl Http {
     pub fn new(limits: Limits) -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        let roots: Vec<Certificate<'static>> =
-            found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        // Without any, each server is refused, and the error tells of ca-certificates.
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
+        // The system's certificates, and those of SSL_CERT_FILE and SSL_CERT_DIR. Where there are none, each server is
+        // refused, and the error tells of ca-certificates.
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .tls_config(tls)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .http_status_as_error(false)
-            // What is asked carries secrets, which are for nobody else.
+            // Requests carry secrets, which are for no other host.
             .max_redirects(0)
             .build();
         Http { agent: Agent::new_with_config(config), limits: RefCell::new(limits), timeout: TIMEOUT }
@@ -62,20 +59,20 @@ impl Http {
         self.timeout = timeout;
     }
 
-    /// Those that still hold.
+    /// Returns the limits that still hold.
     pub fn limits(&self) -> Limits {
         let now = unix_time().as_secs();
         let limits = self.limits.borrow();
         limits.iter().filter(|(_, until)| **until > now).map(|(host, until)| (host.clone(), *until)).collect()
     }
 
-    /// Posts JSON. Header values are secrets, and neither logged nor in errors.
+    /// Posts JSON. Header values are secrets, and go into no log or error.
     pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> Result<Reply, CloudError> {
         let host = host_of(url);
         self.check_limit(&host)?;
         let mut config = self.agent.post(url).config().timeout_global(Some(self.timeout));
         if url.starts_with("http://") {
-            // Of this machine, see is_safe: no proxy reaches it.
+            // The host is this machine, see is_safe, which no proxy can reach.
             config = config.proxy(None);
         }
         let mut request = config.build().header("content-type", "application/json");
@@ -96,14 +93,14 @@ impl Http {
     fn check_limit(&self, host: &str) -> Result<(), CloudError> {
         let until = self.limits.borrow().get(host).copied().unwrap_or_default();
         let wait = Duration::from_secs(until.saturating_sub(unix_time().as_secs()));
-        // More is of a clock that was wrong.
+        // A longer wait comes from a clock that was wrong.
         if wait.is_zero() || wait > LONGEST_WAIT {
             return Ok(());
         }
         Err(CloudError::RateLimited { host: host.to_owned(), wait })
     }
 
-    /// Keeps in mind until when the host wants to be left alone.
+    /// Notes until when the host wants no requests.
     fn look_at_limits(&self, host: &str, status: u16, headers: &HeaderMap) -> Result<(), CloudError> {
         let remaining = header(headers, "x-ratelimit-remaining").and_then(|text| text.trim().parse::<i64>().ok());
         let is_too_many = status == 429;
@@ -120,13 +117,13 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// How long a host asks to wait.
+/// Returns how long a host asks to wait.
 fn wait_of(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Some(seconds) = header(headers, "retry-after").and_then(|text| text.trim().parse().ok()) {
         return Some(Duration::from_secs(seconds));
     }
     let text = header(headers, "x-ratelimit-reset-by").or_else(|| header(headers, "retry-after"))?;
-    // `Mon Apr 14 12:00:00 UTC 2026` is a date as C writes it, but for the zone.
+    // `Mon Apr 14 12:00:00 UTC 2026` is what C's asctime writes, with a zone added.
     let date = text.trim().replace(" UTC ", " ").replace(" GMT ", " ");
     let until = httpdate::parse_http_date(&date).or_else(|_| httpdate::parse_http_date(text.trim())).ok()?;
     Some(until.duration_since(now).unwrap_or_default())
@@ -147,15 +144,15 @@ fn explain(host: &str, error: ureq::Error) -> CloudError {
     let host = host.to_owned();
     match error {
         ureq::Error::Timeout(_) => CloudError::Timeout { host },
-        ureq::Error::Rustls(e) => CloudError::Tls { host, reason: e.to_string() },
+        ureq::Error::NativeTls(e) => explain_tls(host, &e),
         ureq::Error::Tls(reason) => CloudError::Tls { host, reason: reason.into() },
         ureq::Error::HostNotFound => CloudError::Network { host, reason: "no such name".into() },
         ureq::Error::Io(e) if e.kind() == io::ErrorKind::TimedOut => CloudError::Timeout { host },
-        ureq::Error::Io(e) => match e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => CloudError::Tls { host, reason: tls.to_string() },
+        ureq::Error::Io(e) => match e.get_ref().and_then(|inner| inner.downcast_ref::<ssl::Error>()) {
+            Some(tls) => explain_tls(host, tls),
             None => CloudError::Network { host, reason: e.to_string() },
         },
-        // A header that cannot be sent: its value is not repeated.
+        // A header cannot be sent. Its value is a secret, and is not repeated.
         ureq::Error::Http(_) => {
             CloudError::BadCredentials { said: "the key id or API key has characters that no key has".into() }
         }
@@ -163,11 +160,27 @@ fn explain(host: &str, error: ureq::Error) -> CloudError {
     }
 }
 
+/// Tells what OpenSSL found wrong, without its codes and source files.
+fn explain_tls(host: String, error: &dyn Error) -> CloudError {
+    let text = error.to_string();
+    // Only the end of the text says what is wrong with a certificate: "… (certificate has expired)".
+    if let Some((_, problem)) = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+        return CloudError::Tls { host, reason: problem.into() };
+    }
+    let stack = error.source().and_then(|source| source.downcast_ref::<ErrorStack>());
+    match stack.and_then(|stack| stack.errors().first()?.reason()) {
+        None | Some("unexpected eof while reading") => {
+            CloudError::Network { host, reason: "it closed the connection".into() }
+        }
+        Some(problem) => CloudError::Tls { host, reason: problem.into() },
+    }
+}
+
 fn host_of(url: &str) -> String {
     url.parse::<Uri>().ok().and_then(|uri| Some(uri.authority()?.as_str().to_owned())).unwrap_or_default()
 }
 
-/// True where passwords may be sent to: over TLS, or to this machine.
+/// Whether passwords may be sent to this URL: over TLS, or to this machine.
 pub fn is_safe(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let Some(host) = uri.host() else { return false };
@@ -180,7 +193,7 @@ pub fn is_safe(url: &str) -> bool {
     }
 }
 
-/// For `ts` in requests.
+/// Returns the time for `ts` in requests.
 pub fn unix_milliseconds() -> u64 {
     // Five hundred million years fit.
     unix_time().as_millis() as u64

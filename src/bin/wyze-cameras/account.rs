@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::list::{ListArguments, list};
+use super::output::{print, tell};
 use clap::Args;
 use gstwyze::account::cloud::{ApiKey, CloudError, CodeSource, Hosts, Login};
 use gstwyze::account::{Access, AccessError, Camera, Origin, Secret, Store, replace_account};
@@ -9,9 +10,9 @@ use std::io::{self, IsTerminal, Write};
 
 /// Log in to a Wyze account, and keep its cameras.
 ///
-/// What is not in the environment is asked for; nothing typed is shown but the e-mail address and the key id. The password is
-/// not kept. A key id and API key come from developer-api-console.wyze.com; without them, the app's old way is tried.
-/// Wyze locks accounts after a few failed logins, so after one that failed the next has to wait.
+/// Asks for what is not in the environment, and shows only the e-mail address and the key id as they are typed. The
+/// password is not kept. A key id and API key come from developer-api-console.wyze.com; without them, the app's old way
+/// is tried. Wyze locks accounts after a few failed logins, so after one that failed the next has to wait.
 #[derive(Args, Debug)]
 #[command(after_help = "Environment:
   WYZE_EMAIL, WYZE_PASSWORD   the account; a password may be its hash, md5:HASH (MD5 three times)
@@ -21,7 +22,8 @@ pub struct LoginArguments {}
 
 /// Fetch the cameras of the account anew, with the login that is kept.
 ///
-/// Where the cloud takes that login no longer, it logs in again only if the account is in the environment (see login --help).
+/// Where the cloud no longer takes that login, this logs in again, but only if the account is in the environment (see
+/// login --help).
 #[derive(Args, Debug)]
 pub struct RefreshArguments {}
 
@@ -50,26 +52,26 @@ pub fn refresh(store: &Store) -> Result<(), Failure> {
 
 pub fn logout(store: &Store, arguments: &LogoutArguments) -> Result<(), Failure> {
     let was_in = Access::new(store, Hosts::from_environment())?.logout()?;
-    println!("{}", if was_in { "Logged out." } else { "Nobody was logged in." });
+    print(if was_in { "Logged out." } else { "Nobody was logged in." })?;
     if arguments.cameras {
         let removed = store.update(|cameras| {
             let before = cameras.len();
             cameras.retain(|camera| camera.origin != Origin::Account);
             Ok::<_, Failure>(before - cameras.len())
         })?;
-        println!("Cameras removed: {removed}.");
+        print(format_args!("Cameras removed: {removed}."))?;
     }
     Ok(())
 }
 
 fn log_in(access: &Access, login: &Login) -> Result<(), Failure> {
-    eprintln!("Logging in…");
+    tell("Logging in…");
     Ok(access.login(login, &mut ask_code)?)
 }
 
-/// Fetches the list and keeps it. Where the login that is kept is void, `login` serves for another.
+/// Fetches and keeps the list of cameras. Where the kept login is void, logs in again with `login`.
 fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Failure> {
-    eprintln!("Fetching the list of cameras…");
+    tell("Fetching the list of cameras…");
     let is_void = |e: &AccessError| matches!(e, AccessError::LoggedOut | AccessError::Cloud(CloudError::TokenExpired));
     let fetched: Vec<Camera> = match (access.cameras(), login) {
         (Err(error), Some(login)) if is_void(&error) => {
@@ -88,11 +90,12 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
     list(store, &ListArguments::default())
 }
 
+/// Returns a variable of the environment, unless it is empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A login that needs nobody, where the environment has at least the account.
+/// Returns the login of the environment, where that has at least the e-mail address and the password.
 fn login_from_environment() -> Option<Login> {
     let api_key = variable("WYZE_KEY_ID").zip(variable("WYZE_API_KEY"));
     Some(Login {
@@ -131,18 +134,17 @@ fn ask_code(source: CodeSource) -> Option<String> {
     prompt(question, false).ok().filter(|code| !code.is_empty())
 }
 
-/// Asks in the terminal, or takes the next line of what is piped in. Empty at its end.
+/// Asks in the terminal, or takes the next line of a pipe. Returns an empty text at the end of the input.
 pub fn prompt(question: &str, is_secret: bool) -> Result<String, Failure> {
     let failed = |e: io::Error| Failure::Other(format!("nobody answers {question:?} ({e})"));
-    eprint!("{question}");
-    io::stderr().flush().map_err(failed)?;
+    write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush()).map_err(failed)?;
     let mut line = String::new();
     if is_secret && io::stdin().is_terminal() {
         line = rpassword::read_password().map_err(failed)?;
     } else {
         io::stdin().read_line(&mut line).map_err(failed)?;
         if !io::stdin().is_terminal() {
-            eprintln!();
+            tell("");
         }
     }
     Ok(line.trim().to_owned())

@@ -1,17 +1,18 @@
 //! `add` and `remove`.
 
+use super::Failure;
 use super::account::prompt;
-use super::{Failure, printable};
+use super::output::{print, printable, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Cameras, Origin, Store};
 
 /// Add a camera by hand.
 ///
-/// Keys that are neither given nor in the environment are asked for. Arguments stand in the process list for every user of
-/// the machine: better let them be asked for, or take the environment.
+/// Asks for keys that are neither given nor in the environment. Every user of the machine can read arguments in the
+/// process list: better let this ask, or set the environment.
 #[derive(Args, Debug)]
 pub struct AddArguments {
-    /// How the camera is to be called
+    /// The camera's name
     name: String,
     /// The 20 characters that name the camera (p2p_id in the Wyze cloud)
     #[arg(long, env = "WYZE_UID", hide_env_values = true)]
@@ -28,7 +29,7 @@ pub struct AddArguments {
     /// The UDP port of discovery, where it is not 32761
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// As HL_CAM4
+    /// The product model, such as HL_CAM4
     #[arg(long)]
     model: Option<String>,
 }
@@ -59,11 +60,10 @@ pub fn add(store: &Store, arguments: AddArguments) -> Result<(), Failure> {
     };
     let name = camera.name.clone();
     store.update(|cameras| insert(cameras, camera))?;
-    println!("Added {}.", printable(&name));
-    Ok(())
+    print(format_args!("Added {}.", printable(&name)))
 }
 
-/// Puts a camera whose keys can be right where there is none of its name or UID.
+/// Adds a camera. Fails where its keys are malformed, or where there is a camera of its name or UID.
 pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
     if camera.name.is_empty() {
         return Err(Failure::Other("the camera needs a name".into()));
@@ -89,9 +89,9 @@ pub fn remove(store: &Store, arguments: &RemoveArguments) -> Result<(), Failure>
         let camera = cameras.remove(at);
         Ok::<_, Failure>((camera.name, camera.origin))
     })?;
-    println!("Removed {name}.");
+    print(format_args!("Removed {name}."))?;
     if origin == Origin::Account {
-        eprintln!("It is of the account: wyze-cameras login and refresh bring it back.");
+        tell("It is in the account: wyze-cameras login and refresh bring it back.");
     }
     Ok(())
 }

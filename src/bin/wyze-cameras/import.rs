@@ -1,21 +1,22 @@
 //! `import`: cameras from go2rtc, whose streams have the keys in their URLs.
 
+use super::Failure;
 use super::edit::insert;
-use super::{Failure, printable};
+use super::output::{print, printable, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Origin, Store};
 use gstwyze::identity::{self, Identity};
 use std::io::{self, Read};
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// More is no configuration.
+/// The longest input in bytes: no configuration is longer.
 const LIMIT: u64 = 4 << 20;
 
 /// Import cameras from go2rtc.
 ///
-/// Takes go2rtc's configuration, or stream URLs that begin with wyze://, as go2rtc and the editions of docker-wyze-bridge that
-/// rest on it have them. Each camera gets its stream's name. URLs have keys in them: better pipe them in than give them as
-/// arguments, which stand in the process list.
+/// Takes go2rtc's configuration, or the wyze:// URLs of streams, as go2rtc and the editions of docker-wyze-bridge that
+/// use it have them. Each camera gets its stream's name. URLs have keys in them: better pipe them in than give them as
+/// arguments, which every user of the machine can read in the process list.
 #[derive(Args, Debug)]
 pub struct ImportArguments {
     /// A go2rtc.yaml, a wyze:// URL, or - for either of them from standard input
@@ -25,7 +26,7 @@ pub struct ImportArguments {
     name: Option<String>,
 }
 
-/// A stream as it was found.
+/// A stream of the input.
 struct Stream {
     name: String,
     url: String,
@@ -35,7 +36,8 @@ pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure>
     let streams = streams(arguments)?;
     if streams.is_empty() {
         return Err(Failure::Other(
-            "there is no wyze:// stream in it (rtsp:// URLs of docker-wyze-bridge have no keys: take those of its go2rtc)".into(),
+            "there is no wyze:// stream in it (rtsp:// URLs of docker-wyze-bridge have no keys: take its go2rtc's)"
+                .into(),
         ));
     }
     let (mut imported, mut failed) = (0, 0);
@@ -44,17 +46,17 @@ pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure>
         let result = camera(stream).and_then(|camera| store.update(|cameras| insert(cameras, camera)));
         match result {
             Ok(()) => {
-                println!("Imported {name}.");
+                print(format_args!("Imported {name}."))?;
                 imported += 1;
             }
             Err(error @ (Failure::Store(_) | Failure::Lookup(_))) => return Err(error),
             Err(error) => {
-                eprintln!("wyze-cameras: {name}: {error}");
+                tell(format_args!("wyze-cameras: {name}: {error}"));
                 failed += 1;
             }
         }
     }
-    eprintln!("{imported} imported, {failed} not.");
+    tell(format_args!("{imported} imported, {failed} not."));
     if failed > 0 { Err(Failure::Told) } else { Ok(()) }
 }
 
@@ -95,7 +97,7 @@ fn read(from: &mut impl Read, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| failed("it is no text, and no go2rtc.yaml".into()))
 }
 
-/// The first wyze:// source of each stream.
+/// Returns the first wyze:// source of each stream of a go2rtc.yaml.
 fn from_yaml(text: &str) -> Result<Vec<Stream>, Failure> {
     let documents = YamlLoader::load_from_str(text).map_err(|e| {
         Failure::Other(format!(
@@ -123,9 +125,10 @@ fn from_yaml(text: &str) -> Result<Vec<Stream>, Failure> {
     Ok(streams.iter().filter_map(stream).collect())
 }
 
+/// Reads a camera's keys and place from its stream's URL.
 fn camera(stream: Stream) -> Result<Camera, Failure> {
     let mut found = Identity::default();
-    // Keys that are of the stream only do not matter here.
+    // What the URL says of the stream itself does not matter here.
     identity::apply(&stream.url, &mut found, |_, _| Ok(true)).map_err(|e| Failure::Other(e.to_string()))?;
     let port = (found.port != identity::DEFAULT_PORT).then_some(found.port);
     Ok(Camera {

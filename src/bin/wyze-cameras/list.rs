@@ -1,6 +1,7 @@
 //! `list` and `show`.
 
 use super::Failure;
+use super::output::{print, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
@@ -12,7 +13,7 @@ pub struct ListArguments {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
-    /// With UID, ENR and MAC, which open the camera to everybody who sees them; with --json only
+    /// Add UID, ENR and MAC, which open the camera to everybody who sees them; only with --json
     #[arg(long, requires = "json")]
     secrets: bool,
 }
@@ -24,7 +25,7 @@ pub struct ListArguments {
 pub struct ShowArguments {
     /// The camera's name, MAC or UID
     name: String,
-    /// Lines with UID, ENR and MAC instead of the name, for other users and machines
+    /// Print lines with UID, ENR and MAC instead of the name, for other users and machines
     #[arg(long)]
     secrets: bool,
 }
@@ -33,11 +34,10 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
     let cameras = store.cameras()?;
     if arguments.json {
         let list: Vec<Value> = cameras.iter().map(|camera| describe(camera, arguments.secrets)).collect();
-        println!("{:#}", Value::from(list));
-        return Ok(());
+        return print(format_args!("{:#}", Value::from(list)));
     }
     if cameras.is_empty() {
-        eprintln!("No camera is stored: run wyze-cameras login, wyze-cameras add, or wyze-cameras import.");
+        tell("No camera is stored: run wyze-cameras login, wyze-cameras add, or wyze-cameras import.");
         return Ok(());
     }
     let known = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
@@ -52,21 +52,20 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
             camera.obstacle().map_or("yes".into(), |why| format!("no: {why}")),
         ]
     }));
-    print_table(&rows);
-    Ok(())
+    print_table(&rows)
 }
 
 pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
     let cameras = store.cameras()?;
     let camera = cameras.find(&arguments.name)?;
-    println!("{}", camera.name);
+    print(&camera.name)?;
     for (what, value) in [("model", &camera.model), ("firmware", &camera.firmware), ("address", &address(camera))] {
         if !value.is_empty() {
-            println!("  {what}: {value}");
+            print(format_args!("  {what}: {value}"))?;
         }
     }
     if let Some(why) = camera.obstacle() {
-        println!("  cannot be streamed from: {why}");
+        print(format_args!("  cannot be streamed from: {why}"))?;
     }
     let (settings, uri) = if arguments.secrets {
         let uri = identity::format(&identity_of(camera), []).unwrap_or_default();
@@ -76,12 +75,11 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
         let uri = identity::format(&by_name, []).unwrap_or_default();
         (format!("camera={}", quote(&camera.name)), uri)
     };
-    println!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink");
-    println!("{uri}");
-    Ok(())
+    print(format_args!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink"))?;
+    print(uri)
 }
 
-/// All of a camera's keys and its place, as element properties.
+/// Returns a camera's keys and place as element properties.
 fn identity_of(camera: &Camera) -> Identity {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let keys = match &camera.base_station {
@@ -126,7 +124,7 @@ fn address(camera: &Camera) -> String {
     camera.port.map_or(host.clone(), |port| format!("{host}:{port}"))
 }
 
-/// How old an entry is, roughly.
+/// Tells roughly how old an entry is.
 fn age(seconds: u64) -> String {
     match seconds {
         0..60 => "new".into(),
@@ -136,16 +134,17 @@ fn age(seconds: u64) -> String {
     }
 }
 
-fn print_table<const N: usize>(rows: &[[String; N]]) {
+fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<_> = (0..N).map(width).collect();
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        print(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
+    Ok(())
 }
 
-/// A value as a shell takes it.
+/// Quotes a value for a shell, where it needs that.
 fn quote(value: &str) -> String {
     if value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/%".contains(c)) {
         value.to_owned()

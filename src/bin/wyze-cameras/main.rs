@@ -1,21 +1,26 @@
 //! `wyze-cameras`: fetches cameras from a Wyze account, keeps them by name, and finds out why one does not answer.
 
+// What is written goes through `output`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod account;
 mod edit;
 mod import;
 mod list;
+mod output;
 mod probe;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use gstwyze::account::{AccessError, LookupError, Store, StoreError};
+use output::{print, tell};
 use std::io;
 use std::process::ExitCode;
 
 /// Finds Wyze cameras by name.
 ///
-/// The command login fetches the cameras of a Wyze account once and keeps them on this machine; from then on everything is
-/// local. Cameras can also be added by hand, or imported from go2rtc.
+/// The command login fetches the cameras of a Wyze account once and keeps them on this machine; from then on everything
+/// is local. Cameras can also be added by hand, or imported from go2rtc.
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
@@ -63,9 +68,11 @@ enum Failure {
     Lookup(#[from] LookupError),
     #[error("{0} stored cameras fit: give the name of one")]
     Several(usize),
+    #[error("standard output cannot be written ({0})")]
+    Output(io::Error),
     #[error("{0}")]
     Other(String),
-    /// Has been told already.
+    /// The reasons have been told already.
     #[error("")]
     Told,
 }
@@ -80,13 +87,21 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    // SAFETY: Nothing else runs yet, and the default is no handler of ours. Without it, a reader such as head that has seen
-    // enough would make printing panic.
+    // Rust ignores SIGPIPE, so that printing fails once a reader such as head is gone. By default, the signal ends the
+    // program quietly, as it does others.
+    // SAFETY: Nothing else runs yet, and the default is no handler of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    let result = run(Arguments::parse().command);
+    let result = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        // Help and the version are errors too, of exit code 0.
+        Err(answer) => match answer.print() {
+            Err(e) if !answer.use_stderr() => Err(Failure::Output(e)),
+            _ => return u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        },
+    };
     let Err(failure) = result else { return ExitCode::SUCCESS };
     if !matches!(failure, Failure::Told) {
-        eprintln!("wyze-cameras: {failure}");
+        tell(format_args!("wyze-cameras: {failure}"));
     }
     failure.exit_code().into()
 }
@@ -104,15 +119,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "wyze-cameras", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "wyze-cameras", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end())
         }
     }
-}
-
-/// A name that the store has not tidied yet, fit for a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `probe`: connects to a camera as an element would, and tells how far that goes and how long it takes.
 
 use super::Failure;
+use super::output::{print, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
@@ -13,13 +14,13 @@ use std::time::{Duration, Instant};
 
 /// Connect to a camera, and tell how far that goes.
 ///
-/// Goes from discovery to authentication, asks for no picture, and prints each stage with its time. The output has no keys in
-/// it: it is made for bug reports.
+/// Goes from discovery to authentication, asks for no picture, and prints each stage with its time. The output has no
+/// keys in it: it is made for bug reports.
 #[derive(Args, Debug)]
 pub struct ProbeArguments {
-    /// The camera's name, MAC or UID, or a wyze:// URL; may be left out where one camera is stored, or with --host
+    /// The camera's name, MAC or UID, or a wyze:// URL. May be left out where one camera is stored, or with --host
     name: Option<String>,
-    /// Ask this IPv4 address or name only; without NAME, the camera that is known to be there
+    /// Ask only this IPv4 address or host name. Without NAME, this means the camera that is known to be there
     #[arg(long)]
     host: Option<String>,
     /// The UDP port of discovery
@@ -28,7 +29,7 @@ pub struct ProbeArguments {
     /// Use this network interface only
     #[arg(long)]
     interface: Option<String>,
-    /// For how many seconds to try
+    /// How many seconds to try
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
 }
@@ -36,7 +37,7 @@ pub struct ProbeArguments {
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     let camera = choose(store, arguments)?;
     if let Some(why) = camera.obstacle() {
-        eprintln!("wyze-cameras: this may not work: {why}");
+        tell(format_args!("wyze-cameras: this may not work: {why}"));
     }
     let credentials = camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
     let place = place(&camera, arguments);
@@ -46,7 +47,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
         (None, None) => "by search".into(),
     };
     let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", camera.model) };
-    println!("{}{model} {at}, port {}", camera.name, place.port);
+    print(format_args!("{}{model} {at}, port {}", camera.name, place.port))?;
     let config = Config { connect_timeout: Duration::from_secs(arguments.timeout), ..Config::new(credentials) };
     let is_searched = place.host.is_none();
     let info = connect(config, place)?;
@@ -56,7 +57,8 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     }
 }
 
-/// As an element would look for it: at a host that somebody set, or by a search that also asks where it was last.
+/// Returns where an element would look for the camera: at a host that somebody set, or by a search that also asks the
+/// last address.
 fn place(camera: &Camera, arguments: &ProbeArguments) -> Place {
     let known = camera.known_address();
     let host = arguments.host.clone().or_else(|| camera.host.clone().filter(|_| known.is_none()));
@@ -72,7 +74,7 @@ fn keep_address(store: &Store, camera: &Camera, ip: Ipv4Addr) -> Result<(), Fail
     })
 }
 
-/// The camera that is meant.
+/// Finds the camera that the arguments mean.
 fn choose(store: &Store, arguments: &ProbeArguments) -> Result<Camera, Failure> {
     let mut given = Identity::default();
     if let Some(url) = arguments.name.as_ref().filter(|name| name.contains("://")) {
@@ -98,7 +100,7 @@ fn choose(store: &Store, arguments: &ProbeArguments) -> Result<Camera, Failure> 
     let candidates: Vec<&Camera> = cameras.iter().filter(at_host).collect();
     match candidates[..] {
         [camera] => Ok(camera.clone()),
-        // Finds nothing, and says so.
+        // The store has no camera, and the error says so.
         [] if cameras.is_empty() => Ok(cameras.find("")?.clone()),
         _ => Err(Failure::Several(candidates.len())),
     }
@@ -118,16 +120,18 @@ fn connect(config: Config, place: Place) -> Result<CameraInfo, Failure> {
         match event {
             Event::Stage(next) => {
                 if let Some(stage) = stage.replace(next).filter(|stage| *stage != next) {
-                    println!("  {:<10} {:8.1} ms", stage.name(), (at - since).as_secs_f64() * 1000.0);
+                    let milliseconds = (at - since).as_secs_f64() * 1000.0;
+                    print(format_args!("  {:<10} {milliseconds:8.1} ms", stage.name()))?;
                     since = at;
                 }
             }
             Event::Connected(info) => {
-                report(&info, at - start);
+                report(&info, at - start)?;
                 return Ok(info);
             }
             Event::Ended(error) => {
-                println!("  {:<10} failed after {:.1} s", error.stage().name(), (at - since).as_secs_f64());
+                let seconds = (at - since).as_secs_f64();
+                print(format_args!("  {:<10} failed after {seconds:.1} s", error.stage().name()))?;
                 return Err(Failure::Other(error.to_string()));
             }
             _ => {}
@@ -136,13 +140,13 @@ fn connect(config: Config, place: Place) -> Result<CameraInfo, Failure> {
     Err(Failure::Other("the session ended without a reason".into()))
 }
 
-fn report(info: &CameraInfo, total: Duration) {
-    println!("  connected  {:8.1} ms", total.as_secs_f64() * 1000.0);
+fn report(info: &CameraInfo, total: Duration) -> Result<(), Failure> {
     let known = |text: &str| if text.is_empty() { "not told".to_owned() } else { text.to_owned() };
-    println!("address:  {}", info.address);
-    println!("envelope: {}", info.envelope.name());
-    println!("suite:    {}", info.suite.name());
-    println!("model:    {}", known(&info.model));
-    println!("firmware: {}", known(&info.firmware));
-    println!("talk:     {}", if info.two_way_audio { "yes" } else { "no" });
+    print(format_args!("  connected  {:8.1} ms", total.as_secs_f64() * 1000.0))?;
+    print(format_args!("address:  {}", info.address))?;
+    print(format_args!("envelope: {}", info.envelope.name()))?;
+    print(format_args!("suite:    {}", info.suite.name()))?;
+    print(format_args!("model:    {}", known(&info.model)))?;
+    print(format_args!("firmware: {}", known(&info.firmware)))?;
+    print(format_args!("talk:     {}", if info.two_way_audio { "yes" } else { "no" }))
 }

@@ -1,25 +1,32 @@
 //! A simulated Wyze camera as a program: to try gst-plugin-wyze without a camera, and to test it.
 
+// What is written goes through `print`: `println!` would panic where that fails.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use clap::{Parser, ValueEnum};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::Suite;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::Signals;
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use wyze_camera::{
     CameraConfig, CameraEvent, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, LiveAudio,
     LiveMediaConfig, LiveVideo, MediaSource, ServerOptions, SyntheticConfig,
 };
 
-/// How soon comings and goings are printed.
+/// How often events are printed.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Plays a Wyze camera on the local network, picture and sound included.
@@ -29,16 +36,16 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 110)]
 struct Arguments {
-    /// Where discovery is heard. Answers come from another port, as with real cameras.
+    /// The address that discovery requests go to. Answers come from another port, as with real cameras.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:32761")]
     listen: SocketAddr,
-    /// So many cameras, on consecutive ports. The last two characters of UID and MAC count up.
+    /// The number of cameras. They are on consecutive ports, and the last two characters of UID and MAC count up.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=99))]
     cameras: u16,
-    /// Ends by itself after so many seconds.
+    /// Ends after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     duration: Option<u64>,
-    /// Writes what clients did against the protocol to this file when it ends.
+    /// Writes what clients did against the protocol to this file at the end.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
@@ -58,8 +65,8 @@ struct Arguments {
     /// Packet format: cc51 is that of new firmware.
     #[arg(long, value_enum, default_value_t = EnvelopeArgument::Transcode, help_heading = "Protocol")]
     envelope: EnvelopeArgument,
-    /// How the login challenge is to be answered: 1 well-known key, 3 ENR, 6 both halves of an ENR of 32 characters.
-    /// 2, 4 and 5 turn clients away.
+    /// How the login challenge has to be answered: 1 with the well-known key, 3 with the ENR, 6 with both halves of an
+    /// ENR of 32 characters. 2, 4 and 5 turn clients away.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6), help_heading = "Protocol")]
     challenge: u8,
     /// DTLS cipher suites: ECDHE-PSK-CHACHA20-POLY1305 (ccac), PSK-AES128-CBC-SHA256 (00ae), or both.
@@ -68,58 +75,65 @@ struct Arguments {
     /// Asks each DTLS client for a cookie first.
     #[arg(long, help_heading = "Protocol")]
     hello_verify: bool,
-    /// Varies the frame types of media packets among those that mean the same.
+    /// Uses all frame types of media packets that mean the same.
     #[arg(long, help_heading = "Protocol")]
     every_frame_type: bool,
-    /// So many first video frames of a session give the size of the session before, as real cameras do.
+    /// How many video frames at the start of a session give the size of the session before, as real cameras do.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Protocol")]
     stale_frames: u32,
 
-    /// h264, h265, mjpeg, none, synthetic (H.264 without a picture, at next to no cost), or an Annex B file.
+    /// h264, h265, mjpeg, none, synthetic (H.264 without a picture, which costs next to nothing), or an Annex B file.
     #[arg(long, value_name = "WHAT", default_value = "h264", help_heading = "Media")]
     video: String,
     /// The best picture; clients that ask for 360p get 640x360.
-    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x720", value_parser = parse_size, help_heading = "Media")]
+    #[arg(
+        long,
+        value_name = "WIDTHxHEIGHT",
+        default_value = "1280x720",
+        value_parser = parse_size,
+        help_heading = "Media"
+    )]
     size: (u32, u32),
     /// Frames a second.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=60), help_heading = "Media")]
     fps: u8,
-    /// kbit/s of video. Without it the client's wish counts.
+    /// Video bitrate in kbit/s. Without it, the client's wish counts.
     #[arg(long, value_name = "KBPS", help_heading = "Media")]
     bitrate: Option<u32>,
     /// A tone of 440 Hz.
     #[arg(long, value_enum, default_value_t = AudioArgument::Mulaw, help_heading = "Media")]
     audio: AudioArgument,
-    /// Hz, from 8000 to 48000. Without it, what cameras have with that codec.
+    /// Sample rate in Hz, from 8000 to 48000. Without it, the one that cameras use with the codec.
     #[arg(long, value_name = "HZ", help_heading = "Media")]
     rate: Option<u32>,
 
-    /// Writes down what clients say to the camera, encoded as it came; the second camera's goes to FILE.2, and so on.
+    /// Writes the sound that clients send to this file, encoded as it came. The second camera's file is FILE.2, and so
+    /// on.
     #[arg(long, value_name = "FILE", help_heading = "Talk")]
     talk_output: Option<PathBuf>,
-    /// DTLS cipher suites that the camera offers on the back channel.
+    /// The DTLS cipher suites that the camera offers on the back channel.
     #[arg(long, value_enum, default_value_t = SuiteArgument::Aes, help_heading = "Talk")]
     talk_suite: SuiteArgument,
-    /// Says yes to talk and never opens the back channel.
+    /// Agrees to talk, but never opens the back channel.
     #[arg(long, help_heading = "Talk")]
     talk_stall: bool,
-    /// A camera that cannot be talked to.
+    /// Plays a camera without a speaker.
     #[arg(long, help_heading = "Talk")]
     no_two_way: bool,
 
-    /// Percent of packets to the client that are lost.
+    /// Percentage of packets to the client that are lost.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
     loss: f64,
-    /// Percent that later ones overtake.
+    /// Percentage of packets that later ones overtake.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
     reorder: f64,
-    /// Percent that arrive twice.
+    /// Percentage of packets that arrive twice.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
     duplicate: f64,
-    /// Percent that have a bit flipped.
+    /// Percentage of packets that have a bit flipped.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Bad network")]
     corrupt: f64,
-    /// The same seed, the same mishaps.
+    /// Seed of the random numbers: the same seed gives the same mishaps.
     #[arg(long, default_value_t = 1, help_heading = "Bad network")]
     seed: u64,
 }
@@ -167,46 +181,69 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("wyze-camera: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    // Rust ignores SIGPIPE, so that printing fails once a reader such as head is gone. By default, the signal ends the
+    // program quietly, as it does others.
+    register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true))).expect("SIGPIPE can be handled");
+    let result = match Arguments::try_parse() {
+        Ok(arguments) => run(&arguments),
+        // Help and the version are errors too, of exit code 0.
+        Err(answer) => match answer.print() {
+            Err(e) if !answer.use_stderr() => Err(unwritten(e).into()),
+            _ => return u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        },
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    // Where this fails, there is nowhere left to say so.
+    let _ = writeln!(io::stderr(), "wyze-camera: {error}");
+    ExitCode::FAILURE
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut talk_files = open_talk_files(arguments)?;
     let cameras = (0..arguments.cameras).map(|index| start_camera(arguments, index)).collect::<Result<Vec<_>, _>>()?;
-    io::stdout().flush()?;
     wait(arguments, &cameras, &mut talk_files)?;
-    let mut text = String::new();
-    for (name, server) in &cameras {
-        let (stats, log) = (server.stats(), server.log());
-        for talk in server.talks() {
-            println!("{name}: client {} talked, {} frames, {} bytes", talk.client.0, talk.frames, talk.bytes);
-        }
-        println!(
-            "{name}: {} video and {} audio frames, {} datagrams out and {} in, {} deviations",
-            stats.video_frames,
-            stats.audio_frames,
-            stats.datagrams_sent,
-            stats.datagrams_received,
-            log.count()
-        );
-        print!("{log}");
-        if !log.is_empty() {
-            write!(text, "{name}\n{log}")?;
-        }
-    }
     if let Some(path) = &arguments.log {
-        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        write_log(path, &cameras).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    Ok(())
+    cameras.iter().try_for_each(|(name, server)| print_summary(name, server))
 }
 
-/// Starts one camera and prints how to see it. Its name is for the summary.
+fn unwritten(error: io::Error) -> String {
+    format!("standard output cannot be written ({error})")
+}
+
+/// Prints a line to standard output.
+fn print(line: impl Display) -> Result<(), Box<dyn Error>> {
+    Ok(writeln!(io::stdout(), "{line}").map_err(unwritten)?)
+}
+
+/// Writes down what clients did against the protocol.
+fn write_log(path: &Path, cameras: &[(String, CameraServer)]) -> io::Result<()> {
+    let mut text = String::new();
+    for (name, log) in cameras.iter().map(|(name, server)| (name, server.log())).filter(|(_, log)| !log.is_empty()) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{name}\n{log}");
+    }
+    std::fs::write(path, text)
+}
+
+fn print_summary(name: &str, server: &CameraServer) -> Result<(), Box<dyn Error>> {
+    let (stats, log) = (server.stats(), server.log());
+    for talk in server.talks() {
+        print(format_args!("{name}: client {} talked, {} frames, {} bytes", talk.client.0, talk.frames, talk.bytes))?;
+    }
+    print(format_args!(
+        "{name}: {} video and {} audio frames, {} datagrams out and {} in, {} deviations",
+        stats.video_frames,
+        stats.audio_frames,
+        stats.datagrams_sent,
+        stats.datagrams_received,
+        log.count()
+    ))?;
+    if log.is_empty() { Ok(()) } else { print(log.to_string().trim_end()) }
+}
+
+/// Starts a camera and prints how to see it. Returns it with its name.
 fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServer), Box<dyn Error>> {
     let (uid, mac) = (count_up(&arguments.uid, index), count_up(&arguments.mac, index));
     let port = arguments.listen.port();
@@ -236,31 +273,34 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
     let listen = SocketAddr::new(arguments.listen.ip(), port);
     let server = CameraServer::start_with(config, listen, media(arguments, &name), options)
         .map_err(|error| format!("{name} on {listen}: {error}"))?;
-    print_invitation(arguments, &name, &uid, &mac, server.addr());
+    print_invitation(arguments, &name, &uid, &mac, server.addr())?;
     Ok((name, server))
 }
 
-fn print_invitation(arguments: &Arguments, name: &str, uid: &str, mac: &str, address: SocketAddr) {
+/// Prints where a camera is and how to see it.
+fn print_invitation(
+    arguments: &Arguments,
+    name: &str,
+    uid: &str,
+    mac: &str,
+    address: SocketAddr,
+) -> Result<(), Box<dyn Error>> {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
     let (enr, port) = (&arguments.enr, address.port());
-    println!("{name} on {address}");
-    println!(
+    print(format_args!("{name} on {address}"))?;
+    print(format_args!(
         "  gst-launch-1.0 wyzesrc uid={uid} enr='{enr}' mac={mac} host={host} port={port} ! decodebin ! autovideosink"
-    );
+    ))?;
     let authority = SocketAddr::new(host, port);
-    println!(
-        "  wyze://{authority}?uid={}&enr={}&mac={}",
-        percent_encoded(uid),
-        percent_encoded(enr),
-        percent_encoded(mac)
-    );
+    let [uid, enr, mac] = [uid, enr, mac].map(percent_encoded);
+    print(format_args!("  wyze://{authority}?uid={uid}&enr={enr}&mac={mac}"))
 }
 
-/// One file a camera, or none at all.
+/// Opens one file for each camera, or none where no talk is to be written.
 fn open_talk_files(arguments: &Arguments) -> Result<Vec<File>, String> {
     let Some(path) = &arguments.talk_output else { return Ok(Vec::new()) };
     let open = |index: u16| {
@@ -273,8 +313,13 @@ fn open_talk_files(arguments: &Arguments) -> Result<Vec<File>, String> {
     (0..arguments.cameras).map(open).collect()
 }
 
-/// Runs until a signal or the end of --duration, says who comes and goes, and writes down what they say.
-fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)], talk_files: &mut [File]) -> io::Result<()> {
+/// Runs until a signal, the end of --duration, or the end of whatever reads the output. Says who comes and goes, and
+/// writes down what they say.
+fn wait(
+    arguments: &Arguments,
+    cameras: &[(String, CameraServer)],
+    talk_files: &mut [File],
+) -> Result<(), Box<dyn Error>> {
     let (signalled, signal) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
@@ -288,16 +333,24 @@ fn wait(arguments: &Arguments, cameras: &[(String, CameraServer)], talk_files: &
         for (file, (_, server)) in talk_files.iter_mut().zip(cameras) {
             file.write_all(&server.take_talk_audio())?;
         }
-        if is_over {
+        if is_over || is_unread()? {
             return Ok(());
         }
         for (name, server) in cameras {
             for event in server.take_events() {
-                println!("{name}: {}", describe(&event));
+                print(format_args!("{name}: {}", describe(&event)))?;
             }
         }
-        io::stdout().flush()?;
     }
+}
+
+/// Whether standard output is a pipe whose reader is gone. A camera that nobody visits has nothing to print, and would
+/// not notice otherwise.
+fn is_unread() -> io::Result<bool> {
+    let stdout = io::stdout();
+    let mut outputs = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    poll(&mut outputs, PollTimeout::ZERO)?;
+    Ok(outputs[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR)))
 }
 
 fn describe(event: &CameraEvent) -> String {
@@ -365,7 +418,7 @@ fn media(arguments: &Arguments, name: &str) -> MediaSource {
     })
 }
 
-/// One key frame of four times the size each two seconds, and the bitrate kept.
+/// Returns a stream of the wanted bitrate, with a key frame of four times the size every two seconds.
 fn synthetic(arguments: &Arguments, audio: LiveAudio) -> SyntheticConfig {
     let (fps, gop) = (usize::from(arguments.fps), 2 * usize::from(arguments.fps));
     let bytes = arguments.bitrate.unwrap_or(1000) as usize * 1000 / 8;
@@ -382,7 +435,7 @@ fn synthetic(arguments: &Arguments, audio: LiveAudio) -> SyntheticConfig {
     }
 }
 
-/// `text` with its last two characters replaced by a number; as it is for the first.
+/// Replaces the last two characters of a text with `index`, unless that is 0.
 fn count_up(text: &str, index: u16) -> String {
     match text.len().checked_sub(2).and_then(|end| text.get(..end)) {
         Some(head) if index > 0 => format!("{head}{index:02}"),
@@ -390,7 +443,7 @@ fn count_up(text: &str, index: u16) -> String {
     }
 }
 
-/// For a value in a URI's query.
+/// Encodes a value of a URI's query.
 fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() {
