@@ -27,9 +27,10 @@ use mio::{Poll, Waker};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+pub(crate) use crate::lock::lock;
 pub use event::Event;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
@@ -135,9 +136,4 @@ impl Drop for Session {
             let _ = thread.join();
         }
     }
-}
-
-/// The data behind these locks stays sound when a holder panics.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
