@@ -2,7 +2,8 @@
 
 use super::backoff::Backoff;
 use super::members::Members;
-use super::{Action, Event, Place, Requests, Shared, lock, socket, targets};
+use super::shared::{Action, Requests, Shared};
+use super::{Event, Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;

@@ -14,19 +14,15 @@ mod driver;
 mod event;
 mod members;
 mod registry;
+mod shared;
 pub(crate) mod socket;
 mod targets;
 
 use crate::protocol::client::Config;
-use crate::protocol::error::Error;
-use crate::protocol::model::VideoWish;
-use crate::protocol::stats::Stats;
-use crate::protocol::talk::TalkAudio;
-use members::{MemberId, Observer};
 use mio::{Poll, Waker};
+use shared::Shared;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::mpsc::SyncSender;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -46,62 +42,6 @@ pub struct Place {
     pub port: u16,
     /// The name of the only network interface to use; `None` for any.
     pub interface: Option<String>,
-}
-
-/// What members ask of the thread.
-enum Action {
-    /// With how many attempts to reconnect it has; `None` for no limit.
-    Join(MemberId, Wants, Option<u32>, Observer),
-    /// The sender is dropped when the member's observer is.
-    Leave(MemberId, SyncSender<()>),
-    Want(MemberId, Wants),
-    VideoWish(VideoWish),
-    KeyFrame,
-    StartTalk(MemberId),
-    Talk(MemberId, TalkAudio),
-    FlushTalk(MemberId),
-    StopTalk {
-        member: MemberId,
-        at_once: bool,
-    },
-}
-
-#[derive(Default)]
-struct Requests {
-    stop: bool,
-    /// The thread is gone, or about to be, and does nothing any more.
-    ended: bool,
-    actions: Vec<Action>,
-    /// The answer of the name service.
-    resolved: Option<Result<Vec<SocketAddr>, Error>>,
-}
-
-struct Shared {
-    waker: Waker,
-    requests: Mutex<Requests>,
-    stats: Mutex<Stats>,
-}
-
-impl Shared {
-    /// Has the thread look at a changed request; false where it has ended.
-    fn request(&self, change: impl FnOnce(&mut Requests)) -> bool {
-        let mut requests = lock(&self.requests);
-        if requests.ended {
-            return false;
-        }
-        change(&mut requests);
-        drop(requests);
-        // Fails only where the thread is gone, and then there is nobody to wake.
-        let _ = self.waker.wake();
-        true
-    }
-
-    /// Asks the thread for an action; it comes back where the thread has ended.
-    fn act(&self, action: Action) -> Result<(), Action> {
-        let mut action = Some(action);
-        self.request(|requests| requests.actions.extend(action.take()));
-        action.map_or(Ok(()), Err)
-    }
 }
 
 /// A running session. Dropping it stops the thread and waits for it: some milliseconds, at any stage.

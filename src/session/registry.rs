@@ -3,7 +3,8 @@
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
 use super::members::{MemberId, Observer, Wants};
-use super::{Action, Event, Place, Session, lock};
+use super::shared::Action;
+use super::{Event, Place, Session, lock};
 use crate::protocol::client::Config;
 use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;

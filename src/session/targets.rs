@@ -1,6 +1,7 @@
 //! Where a camera is looked for.
 
-use super::{Place, Shared};
+use super::Place;
+use super::shared::Shared;
 use crate::protocol::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
