@@ -1,68 +1,94 @@
-//! What the session thread and the members share: requests one way, counters the other.
+//! What the session thread and the members share: actions go to the thread, counters come back.
 
 use super::lock;
-use super::members::{MemberId, Observer, Wants};
-use crate::protocol::error::Error;
+use super::members::{Member, MemberId, Wants};
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
 use mio::Waker;
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
 
-/// What members ask of the thread.
+/// What members ask the thread to do.
 pub enum Action {
-    /// With how many attempts to reconnect it has; `None` for no limit.
-    Join(MemberId, Wants, Option<u32>, Observer),
-    /// The sender is dropped when the member's observer is.
+    Join(Member),
+    /// Removes the member, then drops the sender: that wakes the thread that waits for the removal.
     Leave(MemberId, SyncSender<()>),
+    /// Replaces what the member wants.
     Want(MemberId, Wants),
+    /// Asks the camera for another picture.
     VideoWish(VideoWish),
+    /// Asks the camera for a key frame.
     KeyFrame,
-    StartTalk(MemberId),
-    Talk(MemberId, TalkAudio),
-    FlushTalk(MemberId),
-    StopTalk {
-        member: MemberId,
+    Talk(MemberId, TalkAction),
+}
+
+/// The part of [`Action`] that is about the camera's speaker. Only one member at a time talks.
+pub enum TalkAction {
+    Start,
+    Send(TalkAudio),
+    /// Drops the audio that waits to be sent.
+    Flush,
+    /// Ends the talk at once, or when all audio has been sent and has sounded.
+    Stop {
         at_once: bool,
     },
 }
 
 #[derive(Default)]
-pub struct Requests {
-    pub stop: bool,
-    /// The thread is gone, or about to be, and does nothing any more.
-    pub ended: bool,
-    pub actions: Vec<Action>,
-    /// The answer of the name service.
-    pub resolved: Option<Result<Vec<SocketAddr>, Error>>,
+struct Requests {
+    stop: bool,
+    /// Whether the thread has stopped taking actions.
+    ended: bool,
+    actions: Vec<Action>,
 }
 
 pub struct Shared {
-    pub waker: Waker,
-    pub requests: Mutex<Requests>,
+    waker: Waker,
+    requests: Mutex<Requests>,
+    /// Counters of all connections of this session, as of the last datagrams.
     pub stats: Mutex<Stats>,
 }
 
 impl Shared {
-    /// Has the thread look at a changed request; false where it has ended.
-    pub fn request(&self, change: impl FnOnce(&mut Requests)) -> bool {
-        let mut requests = lock(&self.requests);
-        if requests.ended {
-            return false;
-        }
-        change(&mut requests);
-        drop(requests);
-        // Fails only where the thread is gone, and then there is nobody to wake.
-        let _ = self.waker.wake();
-        true
+    pub fn new(waker: Waker) -> Self {
+        Shared { waker, requests: Mutex::default(), stats: Mutex::default() }
     }
 
-    /// Asks the thread for an action; it comes back where the thread has ended.
+    /// Hands the thread an action. The error gives it back, as the thread has ended.
     pub fn act(&self, action: Action) -> Result<(), Action> {
-        let mut action = Some(action);
-        self.request(|requests| requests.actions.extend(action.take()));
-        action.map_or(Ok(()), Err)
+        let mut requests = lock(&self.requests);
+        if requests.ended {
+            return Err(action);
+        }
+        requests.actions.push(action);
+        drop(requests);
+        self.wake();
+        Ok(())
+    }
+
+    /// Asks the thread to stop.
+    pub fn stop(&self) {
+        lock(&self.requests).stop = true;
+        self.wake();
+    }
+
+    /// Ends the thread's wait, or its next one.
+    pub fn wake(&self) {
+        // Fails only when the thread is gone, and then nobody has to be woken.
+        let _ = self.waker.wake();
+    }
+
+    /// Takes the actions that are to be done. Also tells whether the session is to stop; later calls tell that again.
+    pub fn take(&self) -> (Vec<Action>, bool) {
+        let mut requests = lock(&self.requests);
+        (std::mem::take(&mut requests.actions), requests.stop)
+    }
+
+    /// Takes the last actions. From here on, [`Shared::act`] fails.
+    pub fn end(&self) -> Vec<Action> {
+        let mut requests = lock(&self.requests);
+        requests.ended = true;
+        std::mem::take(&mut requests.actions)
     }
 }
