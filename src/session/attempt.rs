@@ -65,8 +65,8 @@ impl Attempt {
         while let Some(transmit) = self.client.poll_transmit() {
             let Err(e) = self.socket.send_to(&transmit.data, transmit.to) else { continue };
             if socket::is_of_network(&e) {
-                // An earlier datagram may have caused the error, which kept this one from being sent: try once more. If the network
-                // is away for the moment, the protocol sends again later.
+                // An earlier datagram may have caused the error, which kept this one from being sent: try once more. If
+                // the network is away for the moment, the protocol sends again later.
                 self.icmp = true;
                 let _ = self.socket.send_to(&transmit.data, transmit.to);
             }

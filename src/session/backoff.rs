@@ -11,7 +11,8 @@ const LEAST: Duration = Duration::from_secs(1);
 /// The longest delay, before jitter makes it up to 30 s.
 const MOST: Duration = Duration::from_secs(20);
 
-/// Delays that grow from attempt to attempt: 0.1, 1, 2, 4, 8, 16 s, and 20 s from then on, each made longer by up to half, at random.
+/// Delays that grow from attempt to attempt: 0.1, 1, 2, 4, 8, 16 s, and 20 s from then on, each made longer by up to
+/// half, at random.
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,

@@ -1,6 +1,8 @@
-//! The session thread: connects, tells members what comes, does what they ask, and connects again when the camera is lost.
+//! The session thread: connects, tells members what comes, does what they ask, and connects again when the camera is
+//! lost.
 //!
-//! Each connection is an [`Attempt`]. What outlives it is the [`Driver`]'s: members, counters, and where the camera was found.
+//! Each connection is an [`Attempt`]. What outlives it is the [`Driver`]'s: members, counters, and where the camera was
+//! found.
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
@@ -90,8 +92,8 @@ impl Driver {
 
     /// Runs until the session fails or is asked to stop.
     ///
-    /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a thread that
-    /// is gone.
+    /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
+    /// thread that is gone.
     pub fn run(mut self) {
         let exit = match catch_unwind(AssertUnwindSafe(|| self.keep_connected())) {
             Ok(Err(exit)) => exit,
@@ -100,8 +102,8 @@ impl Driver {
         // Nobody can join from here on. Those who joined since the last look learn of the end too.
         self.actions.extend(self.shared.end());
         while let Some(action) = self.actions.pop_front() {
-            // A member that joins now is told how far the session had come. Should its observer panic, the others still have to
-            // be told.
+            // A member that joins now is told how far the session had come. Should its observer panic, the others still
+            // have to be told.
             let _ = catch_unwind(AssertUnwindSafe(|| self.act(action, None)));
         }
         if let Exit::Failed(error) = exit {

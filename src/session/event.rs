@@ -18,8 +18,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
-    /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first being 1,
-    /// follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
+    /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
+    /// being 1, follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
     Reconnecting {
         error: Error,
         attempt: u32,

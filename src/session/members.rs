@@ -26,7 +26,8 @@ pub struct Wants {
 pub struct Member {
     pub id: MemberId,
     pub wants: Wants,
-    /// How many attempts to reconnect may fail in a row before the session is over for this member; `None` for no limit.
+    /// How many attempts to reconnect may fail in a row before the session is over for this member; `None` for no
+    /// limit.
     pub attempts: Option<u32>,
     pub observer: Observer,
 }
@@ -106,8 +107,8 @@ impl Members {
         self.talker == Some(id)
     }
 
-    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent, the session ends. Returns
-    /// false if no member is left because of that.
+    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent, the session ends.
+    /// Returns false if no member is left because of that.
     pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration) -> bool {
         (self.camera, self.talker) = (None, None);
         let before = self.members.len();

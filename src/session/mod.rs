@@ -1,24 +1,25 @@
 //! Live sessions: a thread for each camera, which owns the only socket, clock and wait.
 //!
-//! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session for a camera
-//! in a process: the first member starts its thread, the last one that leaves stops it. The thread finds where to look for
-//! the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client) over it (`attempt`, `driver`),
-//! and tells every member what it wants to know (`members`).
+//! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session
+//! for a camera in a process: the first member starts its thread, the last one that leaves stops it. The thread finds
+//! where to look for the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client)
+//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`).
 //!
-//! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread makes a
-//! lost connection anew by itself, for as long as members have attempts left (`backoff`), unless no further attempt can mend the
-//! error ([`Error::may_pass`](crate::protocol::error::Error::may_pass)). Between attempts it goes on looking for a camera that
-//! was away.
+//! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread
+//! makes a lost connection anew by itself, for as long as members have attempts left (`backoff`), unless no further
+//! attempt can mend the error ([`Error::may_pass`](crate::protocol::error::Error::may_pass)). Between attempts it goes
+//! on looking for a camera that was away.
 //!
 //! # The seam to the protocol
 //!
 //! A session knows how a connection is used, not how it works. It makes a client from a
-//! [`Config`](crate::protocol::client::Config), moves datagrams, asks for things by the client's methods (media, picture, key frame,
-//! talk), counts its [`Stats`](crate::protocol::stats::Stats), and passes on its [`Event`](crate::protocol::client::Event)s
-//! with the [`CameraInfo`](crate::protocol::client::CameraInfo), [`Frame`](crate::protocol::reassembly::Frame)s,
-//! [`TalkEvent`](crate::protocol::talk::TalkEvent)s and [`Error`](crate::protocol::error::Error)s in them. Envelopes, DTLS, commands
-//! and packets are the protocol's own. Another kind of connection, for cameras that do not speak this protocol, would stand beside
-//! `Client` and use the same types.
+//! [`Config`](crate::protocol::client::Config), moves datagrams, asks for things by the client's methods (media,
+//! picture, key frame, talk), counts its [`Stats`](crate::protocol::stats::Stats), and passes on its
+//! [`Event`](crate::protocol::client::Event)s with the [`CameraInfo`](crate::protocol::client::CameraInfo),
+//! [`Frame`](crate::protocol::reassembly::Frame)s, [`TalkEvent`](crate::protocol::talk::TalkEvent)s and
+//! [`Error`](crate::protocol::error::Error)s in them. Envelopes, DTLS, commands and packets are the protocol's own.
+//! Another kind of connection, for cameras that do not speak this protocol, would stand beside `Client` and use the
+//! same types.
 
 mod attempt;
 mod backoff;
@@ -65,7 +66,8 @@ struct Session {
 }
 
 impl Session {
-    /// Starts the thread. `config.targets` is filled from `place`. Fails without a socket, a poll or a thread to be had.
+    /// Starts the thread. `config.targets` is filled from `place`. Fails without a socket, a poll or a thread to be
+    /// had.
     fn start(config: Config, place: Place) -> io::Result<Session> {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?));

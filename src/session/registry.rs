@@ -33,7 +33,8 @@ impl Entry {
         Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 0, last_id: 0 })
     }
 
-    /// Takes over what a new member brings to a running session, and returns where that differs from the other members' settings.
+    /// Takes over what a new member brings to a running session, and returns where that differs from the other members'
+    /// settings.
     fn adapt(&mut self, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
         // The store may have learnt a new address since the session started: that is no conflict.
@@ -82,12 +83,13 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Joins the camera's session, or starts it: then `config` and `place` become the session's. Later members bring only `wants`
-    /// and, if they have one, `video_wish`; the conflicts tell in which settings they differ from the others.
+    /// Joins the camera's session, or starts it: then `config` and `place` become the session's. Later members bring
+    /// only `wants` and, if they have one, `video_wish`; the conflicts tell in which settings they differ from the
+    /// others.
     ///
-    /// After `reconnect_attempts` failed attempts in a row the session is over for this member; `None` goes on for ever.
-    /// `observer` is called on the session thread and must not block. Its last event is [`Event::Ended`], also after a panic on
-    /// that thread.
+    /// After `reconnect_attempts` failed attempts in a row the session is over for this member; `None` goes on for
+    /// ever. `observer` is called on the session thread and must not block. Its last event is [`Event::Ended`], also
+    /// after a panic on that thread.
     pub fn join(
         mut config: Config,
         place: Place,
@@ -166,7 +168,8 @@ impl Membership {
         self.talk(TalkAction::Flush);
     }
 
-    /// Ends the talk when all audio has been sent and has sounded, or `at_once`. [`Event::Talk`] tells when it has ended.
+    /// Ends the talk when all audio has been sent and has sounded, or `at_once`. [`Event::Talk`] tells when it has
+    /// ended.
     pub fn stop_talk(&self, at_once: bool) {
         self.talk(TalkAction::Stop { at_once });
     }

@@ -29,8 +29,8 @@ pub fn bind_interface(socket: &UdpSocket, name: &str) -> io::Result<()> {
     SockRef::from(socket).bind_device(Some(name.as_bytes()))
 }
 
-/// Takes the next ICMP error that something sent was answered with; `None` if there are no more. Returns the address whose port is
-/// unreachable; `Some(None)` for any other ICMP error.
+/// Takes the next ICMP error that something sent was answered with; `None` if there are no more. Returns the address
+/// whose port is unreachable; `Some(None)` for any other ICMP error.
 pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
     let mut room = nix::cmsg_space!(nix::libc::sock_extended_err, SockaddrIn);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
@@ -44,7 +44,8 @@ pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
     Some(message.address.filter(|_| refused).map(|address| SocketAddrV4::from(address).into()))
 }
 
-/// Whether the error is about the network, which refused an earlier datagram or is away, and not about the socket itself.
+/// Whether the error is about the network, which refused an earlier datagram or is away, and not about the socket
+/// itself.
 pub fn is_of_network(error: &io::Error) -> bool {
     let of_network = [
         Errno::ECONNREFUSED,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-/// Resolves a host name to the addresses to probe, which come over the channel. That may take as long as the system likes, so a
-/// thread of its own does it, and wakes the session thread when it is done.
+/// Resolves a host name to the addresses to probe, which come over the channel. That may take as long as the system
+/// likes, so a thread of its own does it, and wakes the session thread when it is done.
 pub fn start_resolving(host: &str, port: u16, shared: &Arc<Shared>) -> Receiver<Result<Vec<SocketAddr>, Error>> {
     let (sender, answer) = mpsc::channel();
     let spawned = thread::Builder::new().name("wyze-resolve".into()).spawn({
@@ -35,8 +35,8 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
 }
 
-/// The addresses of a search: broadcast in all networks, and where the camera was last. A camera that was on this machine is a
-/// simulated or a forwarded one, which no broadcast finds.
+/// The addresses of a search: broadcast in all networks, and where the camera was last. A camera that was on this
+/// machine is a simulated or a forwarded one, which no broadcast finds.
 pub fn search_addresses(place: &Place) -> Vec<SocketAddr> {
     let last = place.known.map(|ip| SocketAddr::new(ip.into(), place.port));
     let is_here = place.known.is_some_and(|ip| ip.is_loopback());
