@@ -20,11 +20,7 @@ pub enum Event {
     Unanswered(u16),
     /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
     /// being 1, follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
-    Reconnecting {
-        error: Error,
-        attempt: u32,
-        delay: Duration,
-    },
+    Reconnecting { error: Error, attempt: u32, delay: Duration },
     /// The session is over, for this member at least: the last event.
     Ended(Error),
 }

@@ -57,6 +57,7 @@ impl Entry {
 /// Locked while sessions start and stop, so that a camera never sees two of this process at a time.
 static SESSIONS: LazyLock<Mutex<HashMap<Uid, Entry>>> = LazyLock::new(Mutex::default);
 
+/// Why a member cannot join. Errors of the connection come later, as [`Event::Ended`].
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     #[error("another element uses this uid with another enr or mac: give both the same")]
