@@ -253,7 +253,10 @@ impl Driver {
 
     /// Waits for the next attempt's time; a camera that was away ends the pause when it is back.
     fn pause(&mut self, until: Instant, is_away: bool) -> Result<(), Exit> {
-        while is_away {
+        if !is_away {
+            return self.rest(until);
+        }
+        loop {
             match self.look_out(until) {
                 // The network is away too.
                 Err(Exit::Failed(_)) => self.rest(until.min(Instant::now() + NO_NETWORK_PAUSE))?,
@@ -263,7 +266,6 @@ impl Driver {
                 return Ok(());
             }
         }
-        self.rest(until)
     }
 
     /// Probes for the camera now and then, until it answers or the time is over.
