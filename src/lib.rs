@@ -7,6 +7,7 @@ use gst::glib;
 pub mod account;
 pub mod device_provider;
 pub mod identity;
+mod lock;
 pub mod protocol;
 mod report;
 pub mod session;

@@ -1,4 +1,4 @@
-//! Talk by members of a shared session, without elements.
+//! The members of a session, without elements: their talk, and a panic among them.
 
 #[path = "support/element.rs"]
 mod support;
@@ -7,30 +7,35 @@ mod talk;
 
 use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::error::Error;
 use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::session::{Event, Membership, Place, Wants};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use support::*;
 use talk::*;
 use wyze_camera::{CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, TalkEnd};
 
-fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
+fn join_with(camera: &CameraServer, observer: impl FnMut(Event) + Send + 'static) -> Membership {
     let credentials = Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap();
     let config = Config { connect_timeout: PATIENCE, ..Config::new(credentials) };
     let host = Some("127.0.0.1".into());
     let place = Place { host, port: camera.addr().port(), known: None, interface: None };
+    let (membership, conflicts) = Membership::join(config, place, Wants::default(), Some(0), None, observer).unwrap();
+    assert!(conflicts.is_empty());
+    membership
+}
+
+fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
     let (connected, when_connected) = mpsc::channel();
     let (sender, events) = mpsc::channel();
     // Sending fails after the test has ended, which does no harm.
-    let observer = move |event| match event {
+    let membership = join_with(camera, move |event| match event {
         Event::Connected(_) => drop(connected.send(())),
         Event::Talk(event) => drop(sender.send(event)),
         _ => {}
-    };
-    let (membership, conflicts) = Membership::join(config, place, Wants::default(), Some(0), None, observer).unwrap();
-    assert!(conflicts.is_empty());
+    });
     when_connected.recv_timeout(PATIENCE).unwrap();
     (membership, events)
 }
@@ -92,4 +97,78 @@ fn a_flush_drops_queued_frames_and_a_stop_waits_for_the_last_frame() {
     assert_eq!(next(&events), TalkEvent::Stopped);
     assert!((250..1000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     assert!(camera.talks()[0].frames < 20, "{}", camera.talks()[0].frames);
+}
+
+/// Joins a session, as a member that records all events, or panics at one of them. The receiver is disconnected once the
+/// observer is dropped.
+fn join_recording(camera: &CameraServer, panics_at: fn(&Event) -> bool) -> (Membership, Receiver<Event>) {
+    let (sender, events) = mpsc::channel();
+    let membership = join_with(camera, move |event| {
+        assert!(!panics_at(&event), "meant to happen: a member's observer panics");
+        // Sending fails after the test has ended, which does no harm.
+        drop(sender.send(event));
+    });
+    (membership, events)
+}
+
+/// The last event that the observer saw before it was dropped.
+fn last(events: &Receiver<Event>) -> Option<Event> {
+    let mut last = None;
+    loop {
+        match events.recv_timeout(PATIENCE) {
+            Ok(event) => last = Some(event),
+            Err(RecvTimeoutError::Disconnected) => return last,
+            Err(RecvTimeoutError::Timeout) => panic!("the observer was not dropped"),
+        }
+    }
+}
+
+fn is_panic(event: Option<Event>) -> bool {
+    matches!(event, Some(Event::Ended(Error::Broken { reason, .. })) if reason.contains("panicked"))
+}
+
+#[test]
+fn a_panic_on_the_session_thread_ends_the_session_and_leaves_nobody_waiting() {
+    let camera = eager();
+    let (bystander, seen) = join_recording(&camera, |_| false);
+    wait_until("the connection", || seen.try_iter().any(|event| matches!(event, Event::Connected(_))));
+    let (culprit, culprit_seen) = join_recording(&camera, |event| matches!(event, Event::Talk(_)));
+    culprit.start_talk();
+    assert!(is_panic(last(&seen)));
+    // The one that panicked may be told, too.
+    assert!(is_panic(last(&culprit_seen)));
+    // Leaving a session that has ended does not wait for it.
+    drop(bystander);
+    let (member, events) = join(&camera);
+    member.start_talk();
+    assert_eq!(next(&events), TalkEvent::Ready);
+    drop(culprit);
+    // The old session's last member has gone, and the new one goes on.
+    member.stop_talk(true);
+    assert_eq!(next(&events), TalkEvent::Stopped);
+}
+
+#[test]
+fn those_who_join_or_leave_while_the_session_thread_panics_do_not_wait_for_ever() {
+    let camera = eager();
+    let (first, first_seen) = join_recording(&camera, |_| false);
+    wait_until("the connection", || first_seen.try_iter().any(|event| matches!(event, Event::Connected(_))));
+    // The thread is held in an observer until the requests of the others wait for it.
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, is_held) = mpsc::channel();
+    let culprit = join_with(&camera, move |_| {
+        entered.send(()).unwrap();
+        let _ = held.recv();
+        panic!("meant to happen: a member's observer panics while others join and leave");
+    });
+    is_held.recv_timeout(PATIENCE).unwrap();
+    let (late, late_seen) = join_recording(&camera, |_| false);
+    let (also_late, also_late_seen) = join_recording(&camera, |event| matches!(event, Event::Stage(_)));
+    let leaving = std::thread::spawn(move || drop(first));
+    drop(release);
+    leaving.join().unwrap();
+    assert!(is_panic(last(&late_seen)));
+    assert!(is_panic(last(&also_late_seen)));
+    drop((late, also_late, culprit));
+    drop(join(&camera));
 }

@@ -4,36 +4,38 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;
 
-/// A stream that just broke off is worth a quick look; still, several sessions that lost one access point should spread.
+/// The first delay: often the camera is there again at once. Jitter spreads sessions that lost the same access point.
 const FIRST: Duration = Duration::from_millis(100);
+/// The second delay, which doubles from then on.
 const LEAST: Duration = Duration::from_secs(1);
-/// With half of it in jitter, delays stay within 30 s.
+/// The longest delay, before jitter makes it up to 30 s.
 const MOST: Duration = Duration::from_secs(20);
 
-/// Grows from attempt to attempt: about 0.1, 1, 2, 4, 8, 16 s, and 20 s from then on, each longer by up to half, at random.
+/// Delays that grow from attempt to attempt: 0.1, 1, 2, 4, 8, 16 s, and 20 s from then on, each made longer by up to
+/// half, at random.
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
 }
 
 impl Backoff {
-    /// The next attempt's number, 1 for the first, and what to wait before it.
+    /// Returns the next attempt's number, 1 for the first, and how long to wait before it.
     pub fn next(&mut self, rng: &mut StdRng) -> (u32, Duration) {
         self.attempts = self.attempts.saturating_add(1);
         let least = match self.attempts {
             1 => FIRST,
-            // Any larger power is over the limit.
+            // Larger powers would overflow, and are cut to the limit anyway.
             later => (LEAST * (1 << (later - 2).min(16))).min(MOST),
         };
         (self.attempts, least.mul_f64(rng.random_range(1.0..1.5)))
     }
 
-    /// Attempts since the camera was last there.
+    /// The number of attempts since the last [`Backoff::reset`].
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The camera has been there for good.
+    /// Starts over, as a connection was a success.
     pub fn reset(&mut self) {
         self.attempts = 0;
     }

@@ -1,8 +1,14 @@
-//! The session thread: moves datagrams between the socket and the client, and waits for whichever is due first.
+//! The session thread: connects, tells members what comes, does what they ask, and connects again when the camera is
+//! lost.
+//!
+//! Each connection is an [`Attempt`]. What outlives it is the [`Driver`]'s: members, counters, and where the camera was
+//! found.
 
+use super::attempt::Attempt;
 use super::backoff::Backoff;
-use super::members::Members;
-use super::{Action, Event, Place, Requests, Shared, lock, socket, targets};
+use super::members::{MemberId, Members};
+use super::shared::{Action, Shared, TalkAction};
+use super::{Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
@@ -11,214 +17,149 @@ use mio::{Events, Interest, Poll, Token};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The most that UDP carries.
-const DATAGRAM: usize = 65536;
-/// Datagrams read before timers get their turn again.
-const BATCH: usize = 256;
-/// A connection that lasted this long, or streamed, was one: the next attempts start from the first again.
-const LASTING: Duration = Duration::from_secs(5);
-/// The attempt to reconnect from which on the camera is also looked for where it was not before.
+/// From this attempt to reconnect on, the camera is also searched for by broadcast.
 const SEARCH_FROM: u32 = 2;
-/// How soon a lookout that has no network is tried again.
+/// How long to rest before the next look for the camera when there is no network.
 const NO_NETWORK_PAUSE: Duration = Duration::from_secs(1);
-/// How long a name service is waited for when there are known addresses to try.
+/// How long to wait for a name service when there are known addresses to try.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
 const SOCKET: Token = Token(0);
 pub const WAKER: Token = Token(1);
 
-fn broken(stage: Stage, error: &io::Error) -> Error {
-    Error::Broken { stage, reason: error.to_string() }
+fn broken(stage: Stage, reason: impl ToString) -> Error {
+    Error::Broken { stage, reason: reason.to_string() }
 }
 
 fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Why an attempt, a pause or the session is over.
+enum Exit {
+    /// The last member has left.
+    Stopped,
+    Failed(Error),
+}
+
 pub struct Driver {
     shared: Arc<Shared>,
     poll: Poll,
-    /// Each connection has its own.
-    socket: Option<UdpSocket>,
+    events: Events,
+    /// The first attempt's socket, which was opened before the thread started; later attempts open their own.
+    first_socket: Option<UdpSocket>,
+    /// The next attempt's configuration; targets are filled in then.
     config: Config,
     place: Place,
     members: Members,
-    /// What members asked for and is not done yet.
+    /// Actions taken from `shared` that are still to be done.
     actions: VecDeque<Action>,
-    events: Events,
-    /// The last batch was full: there is more to read, and no new event will say so.
-    unread: bool,
     rng: StdRng,
     backoff: Backoff,
-    /// Of the connections before this one.
+    /// Counters of earlier attempts.
     stats: Stats,
-    /// Where the host was found last, and the camera.
+    /// What `place` came to when it was last looked up.
     known: Vec<SocketAddr>,
+    /// The camera's address at the last connection; `None` before the first.
     camera: Option<IpAddr>,
-    /// Nothing answered discovery when the last attempt ended.
-    away: bool,
-    /// The network has answered something with an error, which is still to be read.
-    icmp: bool,
-    /// This connection's success.
-    connected_at: Option<Instant>,
-    streamed: bool,
 }
 
 impl Driver {
-    pub fn new(shared: Arc<Shared>, poll: Poll, socket: UdpSocket, config: Config, place: Place) -> Self {
+    pub fn new(shared: Arc<Shared>, poll: Poll, first_socket: UdpSocket, config: Config, place: Place) -> Self {
         Driver {
             shared,
             poll,
-            socket: Some(socket),
+            events: Events::with_capacity(2),
+            first_socket: Some(first_socket),
             config,
             place,
             members: Members::default(),
             actions: VecDeque::new(),
-            events: Events::with_capacity(2),
-            unread: false,
             rng: StdRng::from_seed(rand::rng().random()),
             backoff: Backoff::default(),
             stats: Stats::default(),
             known: Vec::new(),
             camera: None,
-            away: false,
-            icmp: false,
-            connected_at: None,
-            streamed: false,
         }
     }
 
-    /// Runs until the session ends or is asked to stop.
+    /// Runs until the session fails or is asked to stop.
+    ///
+    /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
+    /// thread that is gone.
     pub fn run(mut self) {
-        let error = self.try_run().unwrap_or_else(|e| Some(broken(Stage::Discovery, &e)));
-        // From here on nobody can join; those who have since the last look are told too.
-        {
-            let mut requests = lock(&self.shared.requests);
-            requests.ended = true;
-            self.actions.extend(requests.actions.drain(..));
-        }
+        let exit = match catch_unwind(AssertUnwindSafe(|| self.keep_connected())) {
+            Ok(Err(exit)) => exit,
+            Err(_) => self.broken("the session thread panicked"),
+        };
+        // Nobody can join from here on. Those who joined since the last look learn of the end too.
+        self.actions.extend(self.shared.end());
         while let Some(action) = self.actions.pop_front() {
-            match action {
-                Action::Join(id, wants, attempts, observer) => self.members.join(id, wants, attempts, observer),
-                Action::Leave(id, done) => {
-                    self.members.leave(id);
-                    drop(done);
-                }
-                _ => {}
-            }
+            // A member that joins now is told how far the session had come. Should its observer panic, the others still
+            // have to be told.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.act(action, None)));
         }
-        if let Some(error) = error {
-            self.members.handle(Event::Ended(error));
+        if let Exit::Failed(error) = exit {
+            lock(&self.shared.stats).last_error = Some(error.reason());
+            self.members.end(&error);
         }
     }
 
-    /// Connects, and again whenever the connection is lost. The error is what ended the session, if it was not asked to stop.
-    fn try_run(&mut self) -> io::Result<Option<Error>> {
+    /// Connects, and again whenever the connection is lost. Never returns `Ok`; the error is what ends the session.
+    fn keep_connected(&mut self) -> Result<Infallible, Exit> {
         loop {
-            self.away = true;
-            let result = self.connection();
-            self.close_socket();
-            let error = match result {
-                Ok(None) => return Ok(None),
-                Ok(Some(error)) => error,
-                Err(e) => broken(self.members.stage().unwrap_or(Stage::Discovery), &e),
+            let (exit, is_away) = match self.begin_attempt() {
+                Ok(mut attempt) => {
+                    let Err(exit) = self.drive(&mut attempt);
+                    if matches!(exit, Exit::Stopped) {
+                        attempt.close();
+                    }
+                    if attempt.has_succeeded() {
+                        self.backoff.reset();
+                    }
+                    (exit, attempt.is_searching())
+                }
+                Err(exit) => (exit, true),
             };
+            let Exit::Failed(error) = exit else { return Err(exit) };
             self.stats = {
                 let mut stats = lock(&self.shared.stats);
                 stats.last_error = Some(error.reason());
                 stats.clone()
             };
-            let was_there = self.connected_at.take().is_some_and(|at| self.streamed || at.elapsed() >= LASTING);
-            if was_there {
-                self.backoff.reset();
-            }
             if self.camera.is_none() || !error.may_pass() {
-                return Ok(Some(error));
+                return Err(Exit::Failed(error));
             }
-            let (attempt, delay) = self.backoff.next(&mut self.rng);
-            if !self.members.reconnect(error.clone(), attempt, delay) {
-                return Ok(Some(error));
+            let (number, delay) = self.backoff.next(&mut self.rng);
+            if !self.members.reconnect(&error, number, delay) {
+                return Err(Exit::Failed(error));
             }
-            if self.pause(Instant::now() + delay)? {
-                return Ok(None);
-            }
+            self.pause(Instant::now() + delay, is_away)?;
         }
     }
 
-    /// Waits for the next attempt's time, or for a camera that was away to be back. True where the session is to stop.
-    fn pause(&mut self, until: Instant) -> io::Result<bool> {
-        while self.away {
-            let looked = self.look_out(until);
-            self.close_socket();
-            match looked {
-                Ok(stop) => return Ok(stop),
-                // The network is away too.
-                Err(_) if self.rest(until.min(Instant::now() + NO_NETWORK_PAUSE))? => return Ok(true),
-                Err(_) if Instant::now() >= until => return Ok(false),
-                Err(_) => {}
-            }
-        }
-        self.rest(until)
-    }
+    // One attempt
 
-    /// Waits, and does what members ask. True where the session is to stop.
-    fn rest(&mut self, until: Instant) -> io::Result<bool> {
-        loop {
-            if self.take_requests_early().stop {
-                return Ok(true);
-            }
-            if Instant::now() >= until {
-                return Ok(false);
-            }
-            self.wait(Some(until))?;
-        }
-    }
-
-    /// Probes for the camera now and then, until it answers or the time is over. True where the session is to stop.
-    fn look_out(&mut self, until: Instant) -> io::Result<bool> {
-        self.use_socket()?;
-        let now = Instant::now();
-        let targets = self.targets();
-        // Ours is the time that counts.
-        let connect_timeout = until.saturating_duration_since(now) * 2;
-        let config = Config { targets, patient: true, connect_timeout, ..self.config.clone() };
-        let mut client = Client::new(config, now, unix_time(), self.rng.random());
-        let mut buffer = vec![0; DATAGRAM];
-        while client.stage() == Stage::Discovery && Instant::now() < until {
-            self.transmit(&mut client);
-            if self.take_requests_early().stop {
-                return Ok(true);
-            }
-            self.wait(client.poll_timeout().into_iter().chain([until]).min())?;
-            self.receive(&mut client, &mut buffer)?;
-            client.handle_timeout(Instant::now());
-        }
-        Ok(false)
-    }
-
-    /// One connection from the search for the camera on. The error is what ended it, if it was not asked to stop.
-    fn connection(&mut self) -> io::Result<Option<Error>> {
-        match self.find_targets()? {
-            None => return Ok(None),
-            Some(Err(error)) => return Ok(Some(error)),
-            Some(Ok(targets)) => self.config.targets = targets,
-        }
-        if let Err(e) = self.use_socket() {
-            return Ok(Some(match &self.place.interface {
+    /// Starts to look for the camera, from a new socket.
+    fn begin_attempt(&mut self) -> Result<Attempt, Exit> {
+        self.find_place()?;
+        self.open(Config { targets: self.targets(), ..self.config.clone() }).map_err(|e| {
+            Exit::Failed(match &self.place.interface {
                 Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
-                None => broken(Stage::Discovery, &e),
-            }));
-        }
-        self.drive()
+                None => broken(Stage::Discovery, e),
+            })
+        })
     }
 
-    /// Has the poll look at a socket, a new one where there is none.
-    fn use_socket(&mut self) -> io::Result<()> {
-        let mut socket = match self.socket.take() {
+    fn open(&mut self, config: Config) -> io::Result<Attempt> {
+        let mut socket = match self.first_socket.take() {
             Some(socket) => socket,
             None => socket::open()?,
         };
@@ -226,45 +167,41 @@ impl Driver {
             socket::bind_interface(&socket, interface)?;
         }
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
-        self.socket = Some(socket);
-        Ok(())
+        let client = Client::new(config, Instant::now(), unix_time(), self.rng.random());
+        Ok(Attempt::new(client, socket))
     }
 
-    fn close_socket(&mut self) {
-        self.socket = None;
-        (self.unread, self.icmp) = (false, false);
-    }
-
-    /// Where to look for the camera; `None` where the session is to stop.
-    fn find_targets(&mut self) -> io::Result<Option<Result<Vec<SocketAddr>, Error>>> {
-        let attempt = self.backoff.attempts();
-        let patience = if attempt == 0 { self.config.connect_timeout } else { RESOLVER_PATIENCE };
-        let deadline = Instant::now() + patience;
-        targets::find(&self.place, &self.shared);
+    /// Looks up `place` anew. Only names take time, and only the first lookup of one may not fail.
+    fn find_place(&mut self) -> Result<(), Exit> {
+        let Some(host) = self.place.host.clone() else {
+            self.known = targets::search_addresses(&self.place);
+            return Ok(());
+        };
+        if let Ok(ip) = host.parse::<Ipv4Addr>() {
+            self.known = vec![SocketAddr::new(ip.into(), self.place.port)];
+            return Ok(());
+        }
+        let is_first = self.backoff.attempts() == 0;
+        let deadline = Instant::now() + if is_first { self.config.connect_timeout } else { RESOLVER_PATIENCE };
+        let answer = targets::start_resolving(&host, self.place.port, &self.shared);
         let found = loop {
-            let requests = self.take_requests_early();
-            if requests.stop {
-                return Ok(None);
-            }
-            match requests.resolved {
-                Some(found) => break found,
-                None if Instant::now() >= deadline => {
-                    let host = self.place.host.clone().unwrap_or_default();
-                    break Err(Error::UnknownHost { host, reason: "no answer".into() });
-                }
-                None => self.wait(Some(deadline))?,
+            self.handle_requests(None)?;
+            match answer.try_recv() {
+                Ok(found) => break found,
+                Err(TryRecvError::Empty) if Instant::now() < deadline => self.wait(Some(deadline))?,
+                Err(_) => break Err(Error::UnknownHost { host, reason: "no answer".into() }),
             }
         };
         match found {
             Ok(addresses) => self.known = addresses,
-            Err(error) if attempt == 0 => return Ok(Some(Err(error))),
-            // A name service that is away with the rest of the network: what it said before will do.
+            Err(error) if is_first => return Err(Exit::Failed(error)),
+            // The name service may be away with the rest of the network: its last answer will do.
             Err(_) => {}
         }
-        Ok(Some(Ok(self.targets())))
+        Ok(())
     }
 
-    /// Where to look for the camera, by what is known.
+    /// Where to look for the camera, by what is known of it.
     fn targets(&self) -> Vec<SocketAddr> {
         let attempt = self.backoff.attempts();
         let mut addresses = self.known.clone();
@@ -280,190 +217,160 @@ impl Driver {
         addresses
     }
 
-    /// What has been asked while there is no client; actions are done at once.
-    fn take_requests_early(&mut self) -> Requests {
-        let requests = self.take_requests();
-        while let Some(action) = self.actions.pop_front() {
-            self.act_early(action);
-        }
-        requests
-    }
-
-    /// What has been asked since the last look; actions go to those that are still to do.
-    fn take_requests(&mut self) -> Requests {
-        let mut shared = lock(&self.shared.requests);
-        let mut requests = std::mem::take(&mut *shared);
-        // Stays asked for: whoever looks now may have something else to see to first.
-        shared.stop = requests.stop;
-        drop(shared);
-        self.actions.extend(requests.actions.drain(..));
-        requests
-    }
-
-    fn drive(&mut self) -> io::Result<Option<Error>> {
-        let mut client = Client::new(self.config.clone(), Instant::now(), unix_time(), self.rng.random());
-        self.streamed = false;
-        let mut buffer = vec![0; DATAGRAM];
+    /// Moves datagrams, events and actions until the attempt is over. Never returns `Ok`.
+    fn drive(&mut self, attempt: &mut Attempt) -> Result<Infallible, Exit> {
         loop {
-            let requests = self.take_requests();
-            while let Some(action) = self.actions.pop_front() {
-                self.act(&mut client, action);
-                // Told before the next action: the end of one talk is not for whoever starts another.
-                if let Some(error) = self.pump(&mut client) {
-                    return Ok(Some(error));
-                }
-            }
-            if requests.stop {
-                client.close();
-                self.transmit(&mut client);
-                return Ok(None);
-            }
-            if let Some(error) = self.pump(&mut client) {
-                return Ok(Some(error));
-            }
-            self.wait(client.poll_timeout())?;
-            self.receive(&mut client, &mut buffer)?;
-            client.handle_timeout(Instant::now());
+            self.handle_requests(Some(attempt))?;
+            self.pump(attempt)?;
+            self.wait(attempt.poll_timeout())?;
+            attempt.receive().map_err(|e| self.broken(e))?;
         }
     }
 
-    /// Does what a member asks before there is a client.
-    fn act_early(&mut self, action: Action) {
-        match action {
-            Action::Join(id, wants, attempts, observer) => self.members.join(id, wants, attempts, observer),
-            Action::Leave(id, done) => {
-                self.members.leave(id);
-                drop(done);
-            }
-            Action::Want(id, wants) => self.members.want(id, wants),
-            Action::VideoWish(wish) => self.config.video_wish = wish,
-            // Every connection begins with one.
-            Action::KeyFrame => {}
-            // Members talk once they are told that the camera is connected.
-            Action::StartTalk(_) | Action::Talk(..) | Action::FlushTalk(_) | Action::StopTalk { .. } => {}
-        }
-        let wants = self.members.wants();
-        self.config.media = wants.media;
-        self.config.stall_timeout = wants.stall_timeout;
-    }
-
-    fn act(&mut self, client: &mut Client, action: Action) {
-        let now = Instant::now();
-        match action {
-            Action::Join(id, wants, attempts, observer) => self.members.join(id, wants, attempts, observer),
-            Action::Leave(id, done) => {
-                if self.members.leave(id) {
-                    client.stop_talk(true, now);
-                }
-                // Its end is what the member waits for.
-                drop(done);
-            }
-            Action::Want(id, wants) => self.members.want(id, wants),
-            Action::VideoWish(wish) => {
-                self.config.video_wish = wish;
-                client.set_video_wish(wish, now);
-            }
-            Action::KeyFrame => client.request_key_frame(now),
-            Action::StartTalk(id) => {
-                if self.members.take_floor(id) {
-                    client.start_talk(now);
-                }
-            }
-            Action::Talk(id, audio) => {
-                if self.members.is_talker(id) {
-                    client.send_talk(audio, now);
-                }
-            }
-            Action::FlushTalk(id) => {
-                if self.members.is_talker(id) {
-                    client.flush_talk();
-                }
-            }
-            Action::StopTalk { member, at_once } => {
-                if self.members.is_talker(member) {
-                    client.stop_talk(at_once, now);
-                }
-            }
-        }
-        let wants = self.members.wants();
-        // Kept for the next connection too.
-        self.config.media = wants.media;
-        self.config.stall_timeout = wants.stall_timeout;
-        client.set_media(wants.media, now);
-        client.set_stall_timeout(wants.stall_timeout);
-    }
-
-    /// Passes on what the client has to say; the error is its last word.
-    fn pump(&mut self, client: &mut Client) -> Option<Error> {
-        self.transmit(client);
-        self.away = client.stage() == Stage::Discovery;
-        *lock(&self.shared.stats) = self.stats.and(&client.stats());
-        while let Some(event) = client.poll_event() {
+    /// Passes on what the client has to say. The error is its last word.
+    fn pump(&mut self, attempt: &mut Attempt) -> Result<(), Exit> {
+        attempt.transmit();
+        *lock(&self.shared.stats) = self.stats.and(&attempt.client.stats());
+        while let Some(event) = attempt.poll_event() {
             match &event {
-                client::Event::Ended(error) => return Some(error.clone()),
+                client::Event::Ended(error) => return Err(Exit::Failed(error.clone())),
                 client::Event::Connected(camera) => self.connected(camera.address.ip()),
-                client::Event::Frame(_) => self.streamed = true,
                 _ => {}
             }
             self.members.handle(event.into());
         }
-        None
+        Ok(())
     }
 
     fn connected(&mut self, camera: IpAddr) {
-        self.connected_at = Some(Instant::now());
         if self.camera.replace(camera).is_some() {
             self.stats.reconnects += 1;
             lock(&self.shared.stats).reconnects += 1;
         }
     }
 
-    fn transmit(&mut self, client: &mut Client) {
-        let Some(socket) = &self.socket else { return };
-        while let Some(transmit) = client.poll_transmit() {
-            let Err(e) = socket.send_to(&transmit.data, transmit.to) else { continue };
-            if socket::is_of_network(&e) {
-                // It may be of an earlier datagram, and have kept this one from being sent. A network that is away for the moment
-                // is what re-sends are for.
-                self.icmp = true;
-                let _ = socket.send_to(&transmit.data, transmit.to);
+    // Between attempts
+
+    /// Waits for the next attempt's time; a camera that was away ends the pause when it is back.
+    fn pause(&mut self, until: Instant, is_away: bool) -> Result<(), Exit> {
+        if !is_away {
+            return self.rest(until);
+        }
+        loop {
+            match self.look_out(until) {
+                // The network is away too.
+                Err(Exit::Failed(_)) => self.rest(until.min(Instant::now() + NO_NETWORK_PAUSE))?,
+                looked => return looked,
+            }
+            if Instant::now() >= until {
+                return Ok(());
             }
         }
     }
 
-    /// Reads what is queued, up to a batch.
-    fn receive(&mut self, client: &mut Client, buffer: &mut [u8]) -> io::Result<()> {
-        let Some(socket) = &self.socket else { return Ok(()) };
-        self.unread = true;
-        for _ in 0..BATCH {
-            match socket.recv_from(buffer) {
-                Ok((n, from)) => client.handle_datagram(Instant::now(), from, &mut buffer[..n]),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.unread = false;
-                    break;
-                }
-                Err(e) if socket::is_of_network(&e) => self.icmp = true,
-                Err(e) => return Err(e),
-            }
-        }
-        if std::mem::take(&mut self.icmp) {
-            for refused in std::iter::from_fn(|| socket::next_icmp_error(socket)).take(BATCH).flatten() {
-                client.handle_unreachable(Instant::now(), refused);
-            }
+    /// Probes for the camera now and then, until it answers or the time is over.
+    fn look_out(&mut self, until: Instant) -> Result<(), Exit> {
+        // Longer than this takes: here, `until` is what counts.
+        let connect_timeout = until.saturating_duration_since(Instant::now()) * 2;
+        let config = Config { targets: self.targets(), patient: true, connect_timeout, ..self.config.clone() };
+        let mut attempt = self.open(config).map_err(|e| self.broken(e))?;
+        while attempt.is_searching() && Instant::now() < until {
+            attempt.transmit();
+            self.handle_requests(None)?;
+            self.wait(attempt.poll_timeout().into_iter().chain([until]).min())?;
+            attempt.receive().map_err(|e| self.broken(e))?;
         }
         Ok(())
     }
 
-    /// Sleeps until a datagram comes, the owner asks for something, or the time comes.
-    fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let timeout = match until {
-            _ if self.unread => Some(Duration::ZERO),
-            Some(at) => Some(at.saturating_duration_since(Instant::now())),
-            None => None,
-        };
+    /// Only waits, and does what members ask.
+    fn rest(&mut self, until: Instant) -> Result<(), Exit> {
+        loop {
+            self.handle_requests(None)?;
+            if Instant::now() >= until {
+                return Ok(());
+            }
+            self.wait(Some(until))?;
+        }
+    }
+
+    /// Sleeps until a datagram arrives, a member asks for something, or `until`.
+    fn wait(&mut self, until: Option<Instant>) -> Result<(), Exit> {
+        let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poll.poll(&mut self.events, timeout) {
-            Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(e),
+            Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(self.broken(e)),
             _ => Ok(()),
+        }
+    }
+
+    /// A failure at the stage that the members were last told of.
+    fn broken(&self, reason: impl ToString) -> Exit {
+        Exit::Failed(broken(self.members.stage().unwrap_or(Stage::Discovery), reason))
+    }
+
+    // What members ask for
+
+    /// Does what members have asked for since the last look.
+    fn handle_requests(&mut self, mut attempt: Option<&mut Attempt>) -> Result<(), Exit> {
+        let (actions, stop) = self.shared.take();
+        self.actions.extend(actions);
+        while let Some(action) = self.actions.pop_front() {
+            self.act(action, attempt.as_deref_mut().map(|attempt| &mut attempt.client));
+            if let Some(attempt) = &mut attempt {
+                // Before the next action: the end of one talk must not be told to the member that starts another.
+                self.pump(attempt)?;
+            }
+        }
+        if stop { Err(Exit::Stopped) } else { Ok(()) }
+    }
+
+    /// Does one action. Without a client it takes effect with the next attempt.
+    fn act(&mut self, action: Action, mut client: Option<&mut Client>) {
+        let now = Instant::now();
+        match (action, &mut client) {
+            (Action::Join(member), _) => self.members.join(member),
+            (Action::Leave(id, done), client) => {
+                let talked = self.members.leave(id);
+                if let Some(client) = client.as_mut().filter(|_| talked) {
+                    client.stop_talk(true, now);
+                }
+                drop(done);
+            }
+            (Action::Want(id, wants), _) => self.members.want(id, wants),
+            (Action::VideoWish(wish), client) => {
+                self.config.video_wish = wish;
+                if let Some(client) = client {
+                    client.set_video_wish(wish, now);
+                }
+            }
+            (Action::KeyFrame, Some(client)) => client.request_key_frame(now),
+            (Action::Talk(id, action), Some(client)) => self.talk(id, action, client, now),
+            // Every connection begins with a key frame, and members talk only once they are told of a connection.
+            (Action::KeyFrame | Action::Talk(..), None) => {}
+        }
+        let wants = self.members.wants();
+        self.config.media = wants.media;
+        self.config.stall_timeout = wants.stall_timeout;
+        if let Some(client) = client {
+            client.set_media(wants.media, now);
+            client.set_stall_timeout(wants.stall_timeout);
+        }
+    }
+
+    /// Does what a member asks for its talk, if it is the one that talks.
+    fn talk(&mut self, id: MemberId, action: TalkAction, client: &mut Client, now: Instant) {
+        let may_talk = match action {
+            TalkAction::Start => self.members.take_floor(id),
+            _ => self.members.is_talker(id),
+        };
+        if !may_talk {
+            return;
+        }
+        match action {
+            TalkAction::Start => client.start_talk(now),
+            TalkAction::Send(audio) => client.send_talk(audio, now),
+            TalkAction::Flush => client.flush_talk(),
+            TalkAction::Stop { at_once } => client.stop_talk(at_once, now),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a session tells the elements that use it.
+//! What a session tells its members.
 
 use crate::protocol::client::{self, CameraInfo};
 use crate::protocol::error::{Error, Stage};
@@ -8,22 +8,20 @@ use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// How far the current connection has come.
+    /// The current connection has come to this stage.
     Stage(Stage),
     /// The camera streams from now on.
     Connected(CameraInfo),
+    /// A whole frame; only members that want its medium get it.
     Frame(Frame),
+    /// The talk began, ended or failed; only the member that asked for it is told.
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
-    /// The connection broke off, or could not be made again. The `attempt`, 1 for the first, comes after `delay`;
-    /// [`Event::Connected`] tells of its success.
-    Reconnecting {
-        error: Error,
-        attempt: u32,
-        delay: Duration,
-    },
-    /// The session is over: the last event of all.
+    /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
+    /// being 1, follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
+    Reconnecting { error: Error, attempt: u32, delay: Duration },
+    /// The session is over, for this member at least: the last event.
     Ended(Error),
 }
 

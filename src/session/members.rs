@@ -1,32 +1,35 @@
-//! The members of one session, and who of them is told what. Lives on the session thread.
+//! The members of one session, and which of them is told what. Lives on the session thread.
 
 use super::Event;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::talk::{TalkError, TalkEvent};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+/// A member's number in its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberId(pub u64);
 
-/// Runs on the session thread and must not block.
+/// Is called on the session thread and must not block.
 pub type Observer = Box<dyn FnMut(Event) + Send>;
 
 /// The media that a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
     pub media: MediaSet,
-    /// The connection is made anew when they do not come for this long; `None` waits.
+    /// The connection is made anew when no media come for this long; `None` for no limit.
     pub stall_timeout: Option<Duration>,
 }
 
-struct Member {
-    id: MemberId,
-    wants: Wants,
-    /// Failed attempts to reconnect, after which it is over for this member; `None` for no limit.
-    attempts: Option<u32>,
-    observer: Observer,
+pub struct Member {
+    pub id: MemberId,
+    pub wants: Wants,
+    /// How many attempts to reconnect may fail in a row before the session is over for this member; `None` for no
+    /// limit.
+    pub attempts: Option<u32>,
+    pub observer: Observer,
 }
 
 impl Member {
@@ -34,39 +37,43 @@ impl Member {
     fn takes(&self, medium: Option<Medium>) -> bool {
         medium.is_none_or(|medium| self.wants.media.contains(medium))
     }
+
+    /// Tells the member that the session is over for it, and drops it.
+    fn end(mut self, error: Error) {
+        // Its observer may have panicked before, and must not keep the other members from being told.
+        let _ = catch_unwind(AssertUnwindSafe(move || (self.observer)(Event::Ended(error))));
+    }
 }
 
 #[derive(Default)]
 pub struct Members {
     members: Vec<Member>,
     stage: Option<Stage>,
+    /// The connected camera.
     camera: Option<CameraInfo>,
     /// The last [`Event::Reconnecting`], while there is no connection.
     lost: Option<Event>,
+    /// The one member that talks, or has asked to.
     talker: Option<MemberId>,
 }
 
 impl Members {
     /// Adds a member, and tells it how far the session has come.
-    pub fn join(&mut self, id: MemberId, wants: Wants, attempts: Option<u32>, mut observer: Observer) {
-        if let Some(lost) = &self.lost {
-            observer(lost.clone());
+    pub fn join(&mut self, member: Member) {
+        let so_far = [self.lost.clone(), self.stage.map(Event::Stage), self.camera.clone().map(Event::Connected)];
+        let id = member.id;
+        self.members.push(member);
+        for event in so_far.into_iter().flatten() {
+            self.tell(id, event);
         }
-        if let Some(stage) = self.stage {
-            observer(Event::Stage(stage));
-        }
-        if let Some(camera) = &self.camera {
-            observer(Event::Connected(camera.clone()));
-        }
-        self.members.push(Member { id, wants, attempts, observer });
     }
 
-    /// How far the session has come.
+    /// The stage that was last told; `None` before the first.
     pub fn stage(&self) -> Option<Stage> {
         self.stage
     }
 
-    /// Takes a member off; true where it was talking.
+    /// Drops a member and its observer. Returns whether it was the talker.
     pub fn leave(&mut self, id: MemberId) -> bool {
         self.members.retain(|member| member.id != id);
         self.talker.take_if(|talker| *talker == id).is_some()
@@ -78,7 +85,7 @@ impl Members {
         }
     }
 
-    /// What any of them takes.
+    /// The media that any member takes, and the shortest stall timeout.
     pub fn wants(&self) -> Wants {
         Wants {
             media: self.members.iter().map(|member| member.wants.media).fold(MediaSet::NONE, MediaSet::union),
@@ -86,7 +93,7 @@ impl Members {
         }
     }
 
-    /// True where this member may talk: nobody else does. It is told where it may not.
+    /// Makes the member the talker and returns true, unless another member talks: then it is told so.
     pub fn take_floor(&mut self, id: MemberId) -> bool {
         if self.talker.is_some_and(|talker| talker != id) {
             self.tell(id, Event::Talk(TalkEvent::Failed(TalkError::Busy)));
@@ -100,25 +107,32 @@ impl Members {
         self.talker == Some(id)
     }
 
-    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent it is over; false where
-    /// that leaves none.
-    pub fn reconnect(&mut self, error: Error, attempt: u32, delay: Duration) -> bool {
+    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent, the session ends.
+    /// Returns false if no member is left because of that.
+    pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration) -> bool {
         (self.camera, self.talker) = (None, None);
         let before = self.members.len();
         let (go_on, give_up) = std::mem::take(&mut self.members)
             .into_iter()
             .partition(|member| member.attempts.is_none_or(|attempts| attempt <= attempts));
         self.members = go_on;
-        for mut member in give_up {
-            (member.observer)(Event::Ended(error.clone()));
+        for member in give_up {
+            member.end(error.clone());
         }
-        let event = Event::Reconnecting { error, attempt, delay };
+        let event = Event::Reconnecting { error: error.clone(), attempt, delay };
         self.lost = Some(event.clone());
         self.handle(event);
         before == 0 || !self.members.is_empty()
     }
 
-    /// Passes an event on to whom it concerns.
+    /// Tells all members that the session is over, and drops them.
+    pub fn end(&mut self, error: &Error) {
+        for member in self.members.drain(..) {
+            member.end(error.clone());
+        }
+    }
+
+    /// Tells an event to every member that it concerns.
     pub fn handle(&mut self, event: Event) {
         match &event {
             Event::Stage(stage) => self.stage = Some(*stage),
@@ -140,7 +154,7 @@ impl Members {
             _ => None,
         };
         let mut takers = self.members.iter_mut().filter(|member| member.takes(medium)).peekable();
-        // Frames are big: the last taker gets the original.
+        // Frames are big, so the last member gets the original.
         while let Some(member) = takers.next() {
             if takers.peek().is_none() {
                 (member.observer)(event);

@@ -1,106 +1,62 @@
 //! Live sessions: a thread for each camera, which owns the only socket, clock and wait.
 //!
-//! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session for a camera
-//! in a process: the first member starts its thread, the last one that leaves stops it. The thread finds where to look for
-//! the camera ([`targets`]), drives a [`Client`](crate::protocol::client::Client) ([`driver`]) and tells every member what it
-//! wants to know ([`members`]).
+//! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session
+//! for a camera in a process: the first member starts its thread, the last one that leaves stops it. The thread finds
+//! where to look for the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client)
+//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`).
 //!
-//! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on the thread makes a
-//! connection that is lost anew by itself, for as long as members have attempts left ([`backoff`]), unless the error is one that
-//! no further attempt can mend ([`Error::may_pass`]). Between attempts it goes on looking for a camera that was away.
+//! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread
+//! makes a lost connection anew by itself, for as long as members have attempts left (`backoff`), unless no further
+//! attempt can mend the error ([`Error::may_pass`](crate::protocol::error::Error::may_pass)). Between attempts it goes
+//! on looking for a camera that was away.
+//!
+//! # The seam to the protocol
+//!
+//! A session knows how a connection is used, not how it works. It makes a client from a
+//! [`Config`](crate::protocol::client::Config), moves datagrams, asks for things by the client's methods (media,
+//! picture, key frame, talk), counts its [`Stats`](crate::protocol::stats::Stats), and passes on its
+//! [`Event`](crate::protocol::client::Event)s with the [`CameraInfo`](crate::protocol::client::CameraInfo),
+//! [`Frame`](crate::protocol::reassembly::Frame)s, [`TalkEvent`](crate::protocol::talk::TalkEvent)s and
+//! [`Error`](crate::protocol::error::Error)s in them. Envelopes, DTLS, commands and packets are the protocol's own.
+//! Another kind of connection, for cameras that do not speak this protocol, would stand beside `Client` and use the
+//! same types.
 
+mod attempt;
 mod backoff;
 mod driver;
 mod event;
 mod members;
 mod registry;
+mod shared;
 pub(crate) mod socket;
 mod targets;
 
 use crate::protocol::client::Config;
-use crate::protocol::error::Error;
-use crate::protocol::model::VideoWish;
-use crate::protocol::stats::Stats;
-use crate::protocol::talk::TalkAudio;
-use members::{MemberId, Observer};
+use driver::Driver;
 use mio::{Poll, Waker};
+use shared::Shared;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub(crate) use crate::lock::lock;
 pub use event::Event;
 pub use members::Wants;
 pub use registry::{Conflict, JoinError, Membership};
 pub(crate) use targets::search_addresses;
 
-/// Where to look for the camera.
+/// Where to look for a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// An IPv4 address or a name; `None` searches the network by broadcast.
     pub host: Option<String>,
-    /// Where the camera was last, for the search.
+    /// The camera's last address, which a search asks too.
     pub known: Option<Ipv4Addr>,
+    /// The UDP port of discovery.
     pub port: u16,
     /// The name of the only network interface to use; `None` for any.
     pub interface: Option<String>,
-}
-
-/// What members ask of the thread.
-enum Action {
-    /// With how many attempts to reconnect it has; `None` for no limit.
-    Join(MemberId, Wants, Option<u32>, Observer),
-    /// The sender is dropped when the member's observer is.
-    Leave(MemberId, SyncSender<()>),
-    Want(MemberId, Wants),
-    VideoWish(VideoWish),
-    KeyFrame,
-    StartTalk(MemberId),
-    Talk(MemberId, TalkAudio),
-    FlushTalk(MemberId),
-    StopTalk {
-        member: MemberId,
-        at_once: bool,
-    },
-}
-
-#[derive(Default)]
-struct Requests {
-    stop: bool,
-    /// The thread is gone, or about to be, and does nothing any more.
-    ended: bool,
-    actions: Vec<Action>,
-    /// The answer of the name service.
-    resolved: Option<Result<Vec<SocketAddr>, Error>>,
-}
-
-struct Shared {
-    waker: Waker,
-    requests: Mutex<Requests>,
-    stats: Mutex<Stats>,
-}
-
-impl Shared {
-    /// Has the thread look at a changed request; false where it has ended.
-    fn request(&self, change: impl FnOnce(&mut Requests)) -> bool {
-        let mut requests = lock(&self.requests);
-        if requests.ended {
-            return false;
-        }
-        change(&mut requests);
-        drop(requests);
-        // Fails only where the thread is gone, and then there is nobody to wake.
-        let _ = self.waker.wake();
-        true
-    }
-
-    /// Asks the thread for an action; it comes back where the thread has ended.
-    fn act(&self, action: Action) -> Result<(), Action> {
-        let mut action = Some(action);
-        self.request(|requests| requests.actions.extend(action.take()));
-        action.map_or(Ok(()), Err)
-    }
 }
 
 /// A running session. Dropping it stops the thread and waits for it: some milliseconds, at any stage.
@@ -110,18 +66,15 @@ struct Session {
 }
 
 impl Session {
-    /// Starts the thread. `config.targets` is filled from `place`.
+    /// Starts the thread. `config.targets` is filled from `place`. Fails without a socket, a poll or a thread to be
+    /// had.
     fn start(config: Config, place: Place) -> io::Result<Session> {
         let poll = Poll::new()?;
-        let shared = Arc::new(Shared {
-            waker: Waker::new(poll.registry(), driver::WAKER)?,
-            requests: Mutex::default(),
-            stats: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?));
         let socket = socket::open()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();
-            move || driver::Driver::new(shared, poll, socket, config, place).run()
+            move || Driver::new(shared, poll, socket, config, place).run()
         })?;
         Ok(Session { shared, thread: Some(thread) })
     }
@@ -129,15 +82,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.request(|requests| requests.stop = true);
+        self.shared.stop();
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed, and the session is over either way.
             let _ = thread.join();
         }
     }
-}
-
-/// The data behind these locks stays sound when a holder panics.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

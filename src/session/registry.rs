@@ -2,8 +2,9 @@
 //!
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
-use super::members::{MemberId, Observer, Wants};
-use super::{Action, Event, Place, Session, lock};
+use super::members::{Member, MemberId, Wants};
+use super::shared::{Action, TalkAction};
+use super::{Event, Place, Session, lock};
 use crate::protocol::client::Config;
 use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;
@@ -14,26 +15,29 @@ use std::io;
 use std::sync::mpsc;
 use std::sync::{Arc, LazyLock, Mutex};
 
+/// A session that has members.
 struct Entry {
     session: Arc<Session>,
     credentials: Credentials,
     place: Place,
+    /// The picture that a member asked for last.
     video_wish: Option<VideoWish>,
     members: usize,
-    next_id: u64,
+    last_id: u64,
 }
 
 impl Entry {
     fn start(config: &Config, place: &Place, video_wish: Option<VideoWish>) -> io::Result<Self> {
         let session = Arc::new(Session::start(config.clone(), place.clone())?);
         let credentials = config.credentials.clone();
-        Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 0, next_id: 0 })
+        Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 0, last_id: 0 })
     }
 
-    /// Takes over what a new member brings to a running session, and tells where it differs from the others'.
+    /// Takes over what a new member brings to a running session, and returns where that differs from the other members'
+    /// settings.
     fn adapt(&mut self, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        // What the store knew when each was started may differ.
+        // The store may have learnt a new address since the session started: that is no conflict.
         if self.place != (Place { known: self.place.known, ..place.clone() }) {
             conflicts.push(Conflict::Place);
         }
@@ -42,7 +46,7 @@ impl Entry {
                 conflicts.push(Conflict::VideoWish);
             }
             if self.video_wish.replace(wish) != Some(wish) {
-                // Where the session has ended, joining it will show.
+                // Fails only when the session has ended, and then joining it fails too.
                 let _ = self.session.shared.act(Action::VideoWish(wish));
             }
         }
@@ -50,9 +54,10 @@ impl Entry {
     }
 }
 
-/// Held while sessions start and stop, so that a camera never sees two of this process at a time.
+/// Locked while sessions start and stop, so that a camera never sees two of this process at a time.
 static SESSIONS: LazyLock<Mutex<HashMap<Uid, Entry>>> = LazyLock::new(Mutex::default);
 
+/// Why a member cannot join. Errors of the connection come later, as [`Event::Ended`].
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     #[error("another element uses this uid with another enr or mac: give both the same")]
@@ -61,27 +66,31 @@ pub enum JoinError {
     Io(#[from] io::Error),
 }
 
-/// Settings on which the members of a session differ.
+/// A setting in which a new member differs from the others of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
-    /// The new member's resolution, bitrate and framerate are taken.
+    /// The session takes the new member's resolution, bitrate and framerate.
     VideoWish,
-    /// The session stays where it is.
+    /// The session stays with the camera at the first member's place.
     Place,
 }
 
-/// An element's part in a session. Dropping it leaves; afterwards its observer is not called any more.
+/// An element's part in a session. Dropping it leaves the session; afterwards its observer is not called any more.
 pub struct Membership {
     id: MemberId,
     uid: Uid,
-    /// Taken in drop only.
+    /// `None` only while it is dropped.
     session: Option<Arc<Session>>,
 }
 
 impl Membership {
-    /// Joins the camera's session, or starts it. `config` is the session's where this is its first member; later ones bring
-    /// `wants` and, where they have one, `video_wish`. After as many `reconnect_attempts` in a row that failed, the session is over
-    /// for this member; `None` goes on for ever. `observer` runs on the session thread and must not block.
+    /// Joins the camera's session, or starts it: then `config` and `place` become the session's. Later members bring
+    /// only `wants` and, if they have one, `video_wish`; the conflicts tell in which settings they differ from the
+    /// others.
+    ///
+    /// After `reconnect_attempts` failed attempts in a row the session is over for this member; `None` goes on for
+    /// ever. `observer` is called on the session thread and must not block. Its last event is [`Event::Ended`], also
+    /// after a panic on that thread.
     pub fn join(
         mut config: Config,
         place: Place,
@@ -91,7 +100,8 @@ impl Membership {
         observer: impl FnMut(Event) + Send + 'static,
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
         let uid = config.credentials.uid;
-        let mut observer: Observer = Box::new(observer);
+        // Each session numbers its members anew.
+        let mut member = Member { id: MemberId(0), wants, attempts: reconnect_attempts, observer: Box::new(observer) };
         let mut sessions = lock(&SESSIONS);
         loop {
             let mut conflicts = Vec::new();
@@ -107,23 +117,24 @@ impl Membership {
                 sessions.insert(uid, Entry::start(&config, &place, video_wish)?);
             }
             let entry = sessions.get_mut(&uid).expect("found or inserted above");
-            entry.next_id += 1;
-            let id = MemberId(entry.next_id);
-            match entry.session.shared.act(Action::Join(id, wants, reconnect_attempts, observer)) {
+            entry.last_id += 1;
+            let id = MemberId(entry.last_id);
+            member.id = id;
+            match entry.session.shared.act(Action::Join(member)) {
                 Ok(()) => {
                     entry.members += 1;
                     let session = Some(entry.session.clone());
                     return Ok((Membership { id, uid, session }, conflicts));
                 }
-                // That session has ended by itself; its place is free.
-                Err(Action::Join(.., back)) => observer = back,
+                // That session has ended by itself, and another one takes its place.
+                Err(Action::Join(back)) => member = back,
                 Err(_) => unreachable!("an action comes back as it was"),
             }
             sessions.remove(&uid);
         }
     }
 
-    /// Counters as of the last datagrams.
+    /// Counters as of the last datagrams, over all connections of the session.
     pub fn stats(&self) -> Stats {
         self.session.as_ref().map(|session| lock(&session.shared.stats).clone()).unwrap_or_default()
     }
@@ -138,31 +149,37 @@ impl Membership {
         self.act(Action::VideoWish(wish));
     }
 
-    /// Asks the camera for a key frame, in the way that it allows.
+    /// Asks the camera for a key frame soon.
     pub fn request_key_frame(&self) {
         self.act(Action::KeyFrame);
     }
 
-    /// Asks the camera to listen; [`Event::Talk`] tells whether it does.
+    /// Asks the camera to listen. [`Event::Talk`] tells when it does, or that it will not.
     pub fn start_talk(&self) {
-        self.act(Action::StartTalk(self.id));
+        self.talk(TalkAction::Start);
     }
 
+    /// Sends a frame of audio, after those before it have sounded.
     pub fn send_talk(&self, audio: TalkAudio) {
-        self.act(Action::Talk(self.id, audio));
+        self.talk(TalkAction::Send(audio));
     }
 
-    /// Drops what waits to be sent; the talk goes on.
+    /// Drops the audio that waits to be sent; the talk goes on.
     pub fn flush_talk(&self) {
-        self.act(Action::FlushTalk(self.id));
+        self.talk(TalkAction::Flush);
     }
 
-    /// Ends the talk when all is sent and has sounded, or at once.
+    /// Ends the talk when all audio has been sent and has sounded, or `at_once`. [`Event::Talk`] tells when it has
+    /// ended.
     pub fn stop_talk(&self, at_once: bool) {
-        self.act(Action::StopTalk { member: self.id, at_once });
+        self.talk(TalkAction::Stop { at_once });
     }
 
-    /// Asks the session for something; one that has ended has said so to its observers.
+    fn talk(&self, action: TalkAction) {
+        self.act(Action::Talk(self.id, action));
+    }
+
+    /// Asks the session for something. If it has ended, its observers know already.
     fn act(&self, action: Action) {
         let _ = self.session.as_ref().map(|session| session.shared.act(action));
     }
@@ -172,13 +189,13 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let mut sessions = lock(&SESSIONS);
         let Some(session) = self.session.take() else { return };
-        // A session that ended by itself may have a successor under its name.
+        // If this session ended by itself, another one may have taken its place.
         if let Some(entry) = sessions.get_mut(&self.uid).filter(|entry| Arc::ptr_eq(&entry.session, &session)) {
             entry.members -= 1;
             if entry.members == 0 {
                 let entry = sessions.remove(&self.uid);
                 drop(session);
-                // The last reference: stops the thread and waits for it, with the map locked.
+                // Drops the last reference, which stops the thread and waits for it, with the map locked.
                 drop(entry);
                 return;
             }
@@ -186,7 +203,7 @@ impl Drop for Membership {
         drop(sessions);
         let (gone, wait) = mpsc::sync_channel(0);
         if session.shared.act(Action::Leave(self.id, gone)).is_ok() {
-            // Always an error: nothing is sent, the sender is dropped.
+            // Always an error: nothing is sent, and the wait ends when the sender is dropped.
             let _ = wait.recv();
         }
     }

@@ -8,31 +8,33 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 
-/// A key frame of a 2K camera comes in one burst, and several cameras may share the machine.
+/// In bytes: a key frame of a 2K camera comes in one burst, and a busy machine may read it late.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// Opens a socket for IPv4, on any address and a free port, that neither blocks nor refuses to broadcast.
 pub fn open() -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
-    // The kernel grants what its limit allows.
+    // The kernel cuts this to its limit.
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    // Without it, a socket that is not connected is not told of "port unreachable".
+    // Without this, only a connected socket learns of "port unreachable".
     setsockopt(&socket, Ipv4RecvErr, &true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-/// Sends and receives on this network interface only.
+/// Makes the socket send and receive on this network interface only. Fails if there is none of that name.
 pub fn bind_interface(socket: &UdpSocket, name: &str) -> io::Result<()> {
     SockRef::from(socket).bind_device(Some(name.as_bytes()))
 }
 
-/// Takes the next ICMP answer to something sent: `Some(None)` for one that says nothing of a port, `None` where there are no more.
+/// Takes the next ICMP error that something sent was answered with; `None` if there are no more. Returns the address
+/// whose port is unreachable; `Some(None)` for any other ICMP error.
 pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
     let mut room = nix::cmsg_space!(nix::libc::sock_extended_err, SockaddrIn);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    // Of the datagram that it answers, only the destination is of interest, and that comes as the address.
+    // No room for the datagram that it answers: only the destination matters, and that comes as the message's address.
     let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut [], Some(&mut room), flags).ok()?;
     let refused = message.cmsgs().is_ok_and(|mut messages| {
         messages.any(|message| {
@@ -42,7 +44,8 @@ pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
     Some(message.address.filter(|_| refused).map(|address| SocketAddrV4::from(address).into()))
 }
 
-/// True for errors that tell of the network's answer to an earlier datagram, or of its absence, and not of the socket.
+/// Whether the error is about the network, which refused an earlier datagram or is away, and not about the socket
+/// itself.
 pub fn is_of_network(error: &io::Error) -> bool {
     let of_network = [
         Errno::ECONNREFUSED,

@@ -1,35 +1,31 @@
-//! Where a camera is looked for.
+//! The addresses at which a camera is looked for.
 
-use super::{Place, Shared};
+use super::Place;
+use super::shared::Shared;
 use crate::protocol::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-/// Finds the addresses to probe and puts them into the shared requests, at once or, for a name, when its resolver answers.
-/// Resolving blocks for as long as the system likes, so a thread of its own does it, and nobody waits for that.
-pub fn find(place: &Place, shared: &Arc<Shared>) {
-    let port = place.port;
-    let Some(host) = place.host.clone() else {
-        shared.request(|requests| requests.resolved = Some(Ok(search_addresses(place))));
-        return;
-    };
-    if let Ok(ip) = host.parse::<Ipv4Addr>() {
-        shared.request(|requests| requests.resolved = Some(Ok(vec![SocketAddr::new(ip.into(), port)])));
-        return;
-    }
-    let weak = Arc::downgrade(shared);
-    let spawned = thread::Builder::new().name("wyze-resolve".into()).spawn(move || {
-        let result = resolve(&host, port);
-        if let Some(shared) = weak.upgrade() {
-            shared.request(|requests| requests.resolved = Some(result));
+/// Resolves a host name to the addresses to probe, which come over the channel. That may take as long as the system
+/// likes, so a thread of its own does it, and wakes the session thread when it is done.
+pub fn start_resolving(host: &str, port: u16, shared: &Arc<Shared>) -> Receiver<Result<Vec<SocketAddr>, Error>> {
+    let (sender, answer) = mpsc::channel();
+    let spawned = thread::Builder::new().name("wyze-resolve".into()).spawn({
+        let (host, sender, shared) = (host.to_owned(), sender.clone(), Arc::downgrade(shared));
+        move || {
+            // Fails only when the session no longer waits.
+            let _ = sender.send(resolve(&host, port));
+            if let Some(shared) = shared.upgrade() {
+                shared.wake();
+            }
         }
     });
     if let Err(e) = spawned {
-        let host = place.host.clone().unwrap_or_default();
-        let error = Error::UnknownHost { host, reason: e.to_string() };
-        shared.request(|requests| requests.resolved = Some(Err(error)));
+        let _ = sender.send(Err(Error::UnknownHost { host: host.to_owned(), reason: e.to_string() }));
     }
+    answer
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
@@ -39,8 +35,8 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() { Err(unknown("it has no IPv4 address".into())) } else { Ok(addresses) }
 }
 
-/// Where to search for a camera: on all networks, and where it was last. One that was on this machine is a simulated one, or
-/// forwarded, and no network knows of it.
+/// The addresses of a search: broadcast in all networks, and where the camera was last. A camera that was on this
+/// machine is a simulated or a forwarded one, which no broadcast finds.
 pub fn search_addresses(place: &Place) -> Vec<SocketAddr> {
     let last = place.known.map(|ip| SocketAddr::new(ip.into(), place.port));
     let is_here = place.known.is_some_and(|ip| ip.is_loopback());
@@ -48,7 +44,7 @@ pub fn search_addresses(place: &Place) -> Vec<SocketAddr> {
     networks.into_iter().chain(last).collect()
 }
 
-/// The broadcast address of every IPv4 interface that is to be used, and the one that means all.
+/// The broadcast addresses of all IPv4 interfaces that `place` allows, and 255.255.255.255; sorted, each once.
 pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
     let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.retain(|interface| place.interface.as_ref().is_none_or(|name| *name == interface.name));

@@ -74,9 +74,9 @@ struct Last {
     arrival: i64,
 }
 
-/// A place on the line of camera time, and when its frame arrived.
+/// A point on the line of camera time, and when its frame arrived.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Point {
     camera: i64,
     arrival: i64,
 }
@@ -85,7 +85,7 @@ struct Place {
 struct Track {
     last: Option<Last>,
     /// The newest frame, where its clock stood still, and how many frames it has done so.
-    standing: Option<(Place, u32)>,
+    standing: Option<(Point, u32)>,
     /// Camera time from the frame before to the newest one, and what it is regularly.
     step: i64,
     rhythm: Option<i64>,
@@ -98,8 +98,8 @@ struct Track {
 }
 
 impl Track {
-    fn newest(&self) -> Option<Place> {
-        let last = self.last.map(|last| Place { camera: last.camera, arrival: last.arrival });
+    fn newest(&self) -> Option<Point> {
+        let last = self.last.map(|last| Point { camera: last.camera, arrival: last.arrival });
         self.standing.map(|(place, _)| place).or(last)
     }
 
@@ -239,7 +239,7 @@ impl Timeline {
         let newest = track.newest().filter(|newest| new.arrival - least - newest.camera < SECOND - EARLY)?;
         let camera = track.by_rhythm(new.arrival).unwrap_or(own.camera).max(newest.camera);
         let frames = track.standing.map_or(0, |(_, frames)| frames).saturating_add(1);
-        track.standing = Some((Place { camera, arrival: new.arrival }, frames));
+        track.standing = Some((Point { camera, arrival: new.arrival }, frames));
         self.ticks = 0;
         Some(camera)
     }
