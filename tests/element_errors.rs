@@ -7,6 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use gstwyze::protocol::wire::{SessionId, cc51};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -239,9 +240,9 @@ fn a_refused_challenge_answer_gives_not_authorized() {
 #[test]
 fn a_camera_that_turns_viewers_away_gives_its_reason() {
     for (challenge, reason, words) in [
-        (2, "updating", ["updating", "wait"]),
-        (4, "checking", ["checking", "try again"]),
-        (5, "switched-off", ["switched off", "Wyze app"]),
+        (ChallengeStatus::Updating, "updating", ["updating", "wait"]),
+        (ChallengeStatus::Checking, "checking", ["checking", "try again"]),
+        (ChallengeStatus::Off, "switched-off", ["switched off", "Wyze app"]),
     ] {
         let camera = TestCamera::with_config(|config| config.challenge = challenge, synthetic());
         let player = Player::new(&camera, Link::Both);
@@ -310,7 +311,7 @@ fn progress_messages_report_every_stage_and_failure() {
     }
     // Stop this player: the next one must not share its session.
     drop(player);
-    let refusing = TestCamera::with_config(|config| config.challenge = 5, MediaSource::None);
+    let refusing = TestCamera::with_config(|config| config.challenge = ChallengeStatus::Off, MediaSource::None);
     let player = Player::new(&refusing, Link::Both);
     player.play();
     player.progress("Not connected");
@@ -318,11 +319,11 @@ fn progress_messages_report_every_stage_and_failure() {
 
 #[test]
 fn an_element_can_start_again_after_an_error() {
-    let camera = TestCamera::with_config(|config| config.challenge = 5, synthetic());
+    let camera = TestCamera::with_config(|config| config.challenge = ChallengeStatus::Off, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
     expect(&player, gst::ResourceError::Read, "switched-off", &["switched off"]);
-    camera.configure(|config| config.challenge = 3);
+    camera.configure(|config| config.challenge = ChallengeStatus::Enr);
     wait_until("the end of the first session", || camera.stats().clients == 0);
     player.play();
     player.buffers("video", 3);

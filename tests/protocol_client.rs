@@ -10,6 +10,7 @@ use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::model::{Resolution, VideoWish};
 use gstwyze::protocol::transport;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -62,7 +63,7 @@ fn every_variant_of_the_protocol_is_understood() {
                 let long_enr = Credentials::new(DEMO_UID, "roTRg3tiuL3TjXhmAbCdEfGh01234567", DEMO_MAC).unwrap();
                 let client = Config { credentials: long_enr.clone(), ..client_config() };
                 let camera = CameraConfig {
-                    challenge,
+                    challenge: challenge.into(),
                     suites: vec![suite],
                     hello_verify,
                     every_frame_type: true,
@@ -256,12 +257,12 @@ fn each_failure_has_an_error_of_its_own() {
     let wrong_mac = || other(DEMO_UID, DEMO_ENR, "000000000000");
     assert_eq!(ended(wrong_mac(), camera()), Error::NoAnswer { probed: probed.clone() });
     assert_eq!(ended(wrong_mac(), camera_config(Envelope::Cc51)), Error::NoAnswer { probed });
-    for status in [2, 4, 5] {
+    for status in [ChallengeStatus::Updating, ChallengeStatus::Checking, ChallengeStatus::Off] {
         let error = ended(client_config(), CameraConfig { challenge: status, ..camera() });
         assert_eq!(error, Error::Challenge(status));
     }
-    let short_enr = ended(client_config(), CameraConfig { challenge: 6, ..camera() });
-    assert_eq!(short_enr, Error::Challenge(6), "an ENR of 16 characters has no second half");
+    let short_enr = ended(client_config(), CameraConfig { challenge: ChallengeStatus::LongEnr, ..camera() });
+    assert_eq!(short_enr, Error::Challenge(ChallengeStatus::LongEnr), "an ENR of 16 characters has no second half");
     let refused = ended(client_config(), CameraConfig { refuse_answer: true, ..camera() });
     assert_eq!(refused, Error::StaleEnr);
     let login = ended(client_config(), CameraConfig { refuse_login: true, ..camera() });

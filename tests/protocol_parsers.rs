@@ -4,12 +4,12 @@
 mod support;
 
 use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
+use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
-use gstwyze::protocol::record_window::records;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, ChallengeStatus, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -42,7 +42,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
         media.dedup_by_key(|packet| [packet[0], packet[1]]);
         packets.extend(media);
     }
-    let challenge = Challenge { status: 3, challenge: [7; 16] }.emit();
+    let challenge = Challenge { status: ChallengeStatus::Enr, challenge: [7; 16] }.emit();
     packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
     packets.push(challenge);
     packets.push(Answer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
@@ -172,7 +172,7 @@ fn packets_of_open_length_have_a_minimum_length() {
 #[test]
 fn a_status_that_expects_no_answer_may_come_without_a_challenge() {
     for status in [2, 4, 5] {
-        assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status, challenge: [0; 16] }));
+        assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status: status.into(), challenge: [0; 16] }));
     }
     for status in [1, 3, 6] {
         assert!(Challenge::parse(&[status]).is_err());
@@ -191,7 +191,7 @@ fn records_of_a_datagram_end_before_one_that_is_cut() {
         assert_eq!(sequences(&datagram[..len]), [1, 2, 3][..whole], "cut to {len}");
     }
     let first = records(&datagram).next().unwrap();
-    assert!(first.is_application_data && first.epoch == 1 && first.bytes == &datagram[..18]);
+    assert!(first.is_application_data() && first.epoch == 1 && first.bytes == &datagram[..18]);
 }
 
 // Noise
@@ -475,7 +475,8 @@ proptest! {
         frame_size in prop_oneof![any::<u8>(), Just(255)],
         (bitrate, fps) in any::<(u16, u8)>(),
     ) {
-        let challenge = Challenge { status, challenge };
+        let challenge = Challenge { status: status.into(), challenge };
+        prop_assert_eq!(challenge.status.number(), status);
         prop_assert_eq!(Challenge::parse(Message::parse(&challenge.emit()).unwrap().payload), Ok(challenge));
         let answer = Answer { answer, random, video, audio };
         prop_assert_eq!(Answer::parse(Message::parse(&answer.emit()).unwrap().payload), Ok(answer));

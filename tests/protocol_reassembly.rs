@@ -255,7 +255,8 @@ proptest! {
             let frame_type = FrameType([0, 1, 4, 5, 8, 9, 0x0D, 0][usize::from(frame_type)]);
             let payload = vec![0; size];
             let packet = MediaPacket {
-                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number, payload: &payload,
+                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number,
+                payload: &payload,
             };
             if let Ok(media::Packet::Media(_)) = media::Packet::parse(&packet.emit()) {
                 receiver.arrive(sequence, &packet.emit());

@@ -8,7 +8,7 @@ use gstwyze::protocol::reassembly::{Frame, Insert, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Challenge, MediaKind, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeStatus, MediaKind, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -163,10 +163,10 @@ fn challenges_are_answered() {
         let credentials =
             Credentials::new(text(&vectors["identity"]["uid"]), text(&entry["enr"]), "AABBCCDDEEFF").unwrap();
         let status = entry["status"].as_u64().unwrap() as u8;
-        let challenge = Challenge { status, challenge: array(&entry["challenge"]) };
+        let challenge = Challenge { status: status.into(), challenge: array(&entry["challenge"]) };
         assert_eq!(credentials.answer(&challenge).unwrap()[..], bytes(&entry["answer"]), "{entry}");
         // Other statuses name no key.
-        assert_eq!(credentials.answer(&Challenge { status: 2, ..challenge }), None);
+        assert_eq!(credentials.answer(&Challenge { status: ChallengeStatus::Updating, ..challenge }), None);
     }
 }
 

@@ -9,11 +9,12 @@ mod media_watch;
 
 use super::context::Context;
 use crate::protocol::control_channel::ControlChannel;
+use crate::protocol::dtls::record::{Record, records};
 use crate::protocol::dtls::{self, Endpoint};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::MediaSet;
 use crate::protocol::reassembly::Reassembler;
-use crate::protocol::record_window::{Arrival, Record, RecordWindow, records};
+use crate::protocol::record_window::{Arrival, RecordWindow};
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::Talk;
 use crate::protocol::timers::{ConnectionTimer, TimerTable};
@@ -160,7 +161,7 @@ impl Connection {
             context.stats.undecryptable += u64::from(record.epoch > 1);
             return Ok(());
         }
-        if record.is_application_data && self.records.must_hold(record.sequence) {
+        if record.is_application_data() && self.records.must_hold(record.sequence) {
             self.records.hold(record.sequence, record.bytes, now);
         } else if self.open_record(record.sequence, record.bytes, now, context, now)? == Some(Arrival::InOrder) {
             context.transport.authenticated(from, names_session);
