@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: which camera, where the plugin is, and running a pipeline.
+# The scripts beside this one source it. It finds the camera and the plugin, and runs a pipeline.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
@@ -8,14 +8,14 @@ camera_usage() {
   cat <<'TEXT'
 
 The camera is taken from the environment:
-  WYZE_CAMERA                   its name in the store (see wyze-cameras) or, in its place,
-  WYZE_URI                      wyze://HOST[:PORT]?uid=...&enr=...&mac=... or, in its place,
-  WYZE_UID, WYZE_ENR, WYZE_MAC  what the camera is known by
-  WYZE_HOST, WYZE_PORT          its address; without, it is looked for in the local network
-  WYZE_MODEL                    its model; without, what the camera says
+  WYZE_CAMERA                   its name in the store (see wyze-cameras), or instead of that
+  WYZE_URI                      wyze://HOST[:PORT]?uid=...&enr=...&mac=..., or instead of that
+  WYZE_UID, WYZE_ENR, WYZE_MAC  the three values that name the camera and open it
+  WYZE_HOST, WYZE_PORT          its address; without them, the local network is searched for the camera
+  WYZE_MODEL                    its model; without it, the camera's own word counts
 
-The values are in the arguments of gst-launch-1.0 while it runs, where other users of this machine can see them; by its
-name in the store, the camera's keys are not.
+While gst-launch-1.0 runs, other users of this machine can see these values in its arguments. With WYZE_CAMERA, the
+camera's keys are not among them.
 TEXT
 }
 
@@ -24,7 +24,7 @@ wrong_usage() {
   exit 2
 }
 
-# A value as gst-launch-1.0 reads it back whatever characters it has.
+# Prints a value in such a way that gst-launch-1.0 reads it back, whatever characters it has.
 quoted() {
   local value=${1//\\/\\\\}
   printf '"%s"' "${value//\"/\\\"}"
@@ -75,7 +75,7 @@ has_elements() {
   gst-inspect-1.0 --exists --atleast-version=0.0 wyzesrc && gst-inspect-1.0 --exists --atleast-version=0.0 wyzesink
 }
 
-# Where the plugin is not installed, takes the one that was built here.
+# Takes the plugin that was built here, where none is installed.
 find_plugin() {
   command -v gst-launch-1.0 >/dev/null || {
     echo "gst-launch-1.0 is missing: run $root/tests/setup.sh" >&2
@@ -93,18 +93,18 @@ find_plugin() {
   exit 1
 }
 
-# How long a pipeline may take to finish its files.
+# How many seconds a pipeline may take to finish its files.
 finishing=10
 
 # Runs a pipeline to its end, at most $1 seconds where $1 is not empty. Ctrl-C, SIGTERM and the end of the time let it
-# finish its files; one that cannot, as it still waits for a stream, is then ended.
+# finish its files. A pipeline that cannot finish, because it still waits for a stream, is then ended.
 run_pipeline() {
   local seconds=${1:-infinity} status=0 asked='' pipeline timer
   shift
-  # SIGTERM, which it would die of, may come to the whole group; it is translated below.
+  # SIGTERM may come to the whole group, and gst-launch-1.0 would die of it. It is ignored here and translated below.
   (trap '' TERM HUP && exec gst-launch-1.0 -q -e "$@") &
   pipeline=$!
-  # Asked twice, it would drop everything; and Ctrl-C reaches it from the terminal.
+  # A second SIGINT would make it drop everything, and Ctrl-C reaches it from the terminal already.
   trap 'asked=yes' INT
   trap 'ask_to_finish' TERM HUP
   start_timer "$seconds"
@@ -112,7 +112,7 @@ run_pipeline() {
     wait -n "$pipeline" "$timer" || true
   done
   ask_to_finish
-  # It may come more than once, and must not end the next timer before its time.
+  # SIGTERM may come more than once, and must not end the next timer before its time.
   trap '' TERM HUP
   stop_timer || true
 
@@ -135,7 +135,8 @@ start_timer() {
   timer=$!
 }
 
-# False when its time was over. By SIGKILL, as a shell that has not become sleep yet would run the script's EXIT trap.
+# Fails when the timer had run out. SIGKILL it is, because a shell that has not become sleep yet would run the script's
+# EXIT trap on any other signal.
 stop_timer() {
   {
     kill -KILL "$timer" && ! wait "$timer"
@@ -144,7 +145,7 @@ stop_timer() {
 
 ask_to_finish() {
   local before
-  # In one command, as a second SIGTERM's trap may run between two.
+  # This is one command, because the trap of a second SIGTERM may run between two.
   before=$asked asked=yes
   [ -n "$before" ] || kill -INT "$pipeline" 2>/dev/null || true
 }

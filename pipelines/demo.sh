@@ -11,10 +11,10 @@ Usage: $(basename "$0") [-t SECONDS] [-o FOLDER] [--debug] [--no-build]
 Installs and builds what is missing, starts a simulated camera, and shows its picture in a window. Without a display it
 writes a picture (PNG) and a film with sound (MP4) to FOLDER.
 
-  -t SECONDS    how long to show or to film (until the window is closed; 5)
-  -o FOLDER     where to write picture and film; nothing is shown then (a new one among the temporary files)
-  --debug       cargo's debug build, which is ready sooner
-  --no-build    everything is there already
+  -t SECONDS    how long to show or to film; the default is until the window is closed, and 5 for a film
+  -o FOLDER     where to write picture and film, instead of showing them; the default is a new temporary folder
+  --debug       makes and uses cargo's debug build, which is ready sooner
+  --no-build    builds nothing, as everything is there already
 TEXT
 }
 
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
     -o) folder=${2:-} && [ -n "$folder" ] || wrong_usage "-o needs a folder" && shift ;;
     --debug) profile=debug ;;
     --no-build) build=false ;;
-    *) wrong_usage "what is '$1'?" ;;
+    *) wrong_usage "unknown argument '$1'" ;;
   esac
   shift
 done
@@ -38,7 +38,7 @@ if [ "$build" = true ]; then
   [ "$profile" = debug ] || flags+=(--release)
   cargo build --manifest-path "$root/Cargo.toml" "${flags[@]}"
 fi
-# This build, even where another one is installed.
+# Uses this build, even where another one is installed.
 export GST_PLUGIN_PATH=$target/$profile${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 
 work=$(mktemp -d)
@@ -52,7 +52,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# On a free port, so that several demos and a real camera do not meet.
+# The port is any free one, so that several demos and a real camera do not meet.
 mkfifo "$work/says"
 "$target/$profile/wyze-camera" --listen 127.0.0.1:0 --size 1280x720 --audio mulaw >"$work/says" &
 camera_program=$!
@@ -69,7 +69,7 @@ done
   exit 1
 }
 export WYZE_URI
-# What else it says is not of interest, but has to go somewhere.
+# Nobody needs the rest of what it says, but that has to go somewhere.
 cat <&3 >/dev/null &
 
 if [ -z "$folder" ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
@@ -78,7 +78,7 @@ if [ -z "$folder" ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   find_camera
   run_pipeline "$seconds" "${camera[@]}" ! decodebin ! autovideosink
 else
-  # A new one, as another's demo may run on this machine too.
+  # The folder is a new one, because somebody else's demo may run on this machine too.
   folder=${folder:-$(mktemp -d "${TMPDIR:-/tmp}/wyze-demo.XXXXXX")}
   mkdir -p "$folder"
   [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || echo "There is no display to show this on:"

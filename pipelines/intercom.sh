@@ -11,9 +11,9 @@ Usage: $(basename "$0") [-t SECONDS] [--no-echo-cancellation]
 Shows the camera's picture, plays its sound and sends the microphone's to its speaker, until the window is closed or
 Ctrl-C. What the loudspeaker plays is taken out of what the microphone hears.
 
-  -t SECONDS    ends after so long
+  -t SECONDS    ends after so many seconds
   --no-echo-cancellation
-                for headphones
+                leaves the microphone's sound as it is, for headphones
   WYZE_VIDEO_SINK, WYZE_AUDIO_SINK, WYZE_AUDIO_SOURCE
                 GStreamer elements to show, play and record with (autovideosink, autoaudiosink, autoaudiosrc)
 TEXT
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
     -h | --help) usage && exit ;;
     -t) number -t "${2:-}" && seconds=$2 && shift ;;
     --no-echo-cancellation) cancel=false ;;
-    *) wrong_usage "what is '$1'?" ;;
+    *) wrong_usage "unknown argument '$1'" ;;
   esac
   shift
 done

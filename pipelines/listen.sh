@@ -10,7 +10,7 @@ Usage: $(basename "$0") [-t SECONDS] [-o FILE.wav]
 
 Plays the camera's sound until Ctrl-C. The camera is not asked for its picture.
 
-  -t SECONDS     ends after so long
+  -t SECONDS     ends after so many seconds
   -o FILE.wav    writes the sound to a file instead
 TEXT
   camera_usage
@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
     -h | --help) usage && exit ;;
     -t) number -t "${2:-}" && seconds=$2 && shift ;;
     -o) output=${2:-} && [ -n "$output" ] || wrong_usage "-o needs a file" && shift ;;
-    *) wrong_usage "what is '$1'?" ;;
+    *) wrong_usage "unknown argument '$1'" ;;
   esac
   shift
 done

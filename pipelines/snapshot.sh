@@ -10,7 +10,7 @@ Usage: $(basename "$0") [-n PICTURES] FILE.jpg|FILE.png
 
 Writes one picture of the camera to FILE.
 
-  -n PICTURES    takes the PICTURES-th that comes (20): the first ones may have the size that an earlier viewer asked for
+  -n PICTURES    writes the PICTURES-th picture (20); the first ones may have the size that an earlier viewer asked for
 TEXT
   camera_usage
 }
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
       case ${2:-} in '' | *[!0-9]* | 0) wrong_usage "-n needs a whole number" ;; esac
       count=$2 && shift
       ;;
-    -*) wrong_usage "what is '$1'?" ;;
+    -*) wrong_usage "unknown argument '$1'" ;;
     *) [ -z "$output" ] || wrong_usage "one file is enough" && output=$1 ;;
   esac
   shift
@@ -39,7 +39,7 @@ find_camera
 find_plugin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# identity counts the picture that it ends with.
+# identity counts the picture at which it ends too.
 run_pipeline '' "${camera[@]}" audio=false \
   camera.video ! decodebin ! identity "eos-after=$((count + 1))" ! videoconvert ! "$encoder" \
   ! multifilesink max-files=1 "location=$(quoted "$work/%d")"
@@ -48,7 +48,7 @@ picture=("$work"/*)
   echo "$(basename "$0"): the camera sent no picture" >&2
   exit 1
 }
-# In two steps, so that whoever reads FILE meanwhile sees the old picture or the new one.
+# Two steps, so that whoever reads FILE meanwhile sees the old picture or the new one.
 cp "${picture[0]}" "$output.part"
 mv "$output.part" "$output"
 echo "$output"

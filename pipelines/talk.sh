@@ -8,9 +8,10 @@ usage() {
   cat <<TEXT
 Usage: $(basename "$0") [-t SECONDS] [FILE]
 
-Plays FILE, in any format that GStreamer knows, through the camera's speaker. Without FILE, the microphone until Ctrl-C.
+Plays FILE, in any format that GStreamer knows, through the camera's speaker. Without FILE, it plays the microphone's
+sound until Ctrl-C.
 
-  -t SECONDS    ends after so long
+  -t SECONDS    ends after so many seconds
   WYZE_AUDIO_SOURCE
                 GStreamer element to record with (autoaudiosrc)
 TEXT
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage && exit ;;
     -t) number -t "${2:-}" && seconds=$2 && shift ;;
-    -*) wrong_usage "what is '$1'?" ;;
+    -*) wrong_usage "unknown argument '$1'" ;;
     *) [ -z "$file" ] || wrong_usage "one file is enough" && file=$1 ;;
   esac
   shift

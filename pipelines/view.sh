@@ -10,8 +10,8 @@ Usage: $(basename "$0") [-t SECONDS] [--no-audio]
 
 Shows the camera's picture and plays its sound, until the window is closed or Ctrl-C.
 
-  -t SECONDS    ends after so long
-  --no-audio    the picture only
+  -t SECONDS    ends after so many seconds
+  --no-audio    shows the picture only
   WYZE_VIDEO_SINK, WYZE_AUDIO_SINK
                 GStreamer elements to show and play with (autovideosink, autoaudiosink)
 TEXT
@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     -h | --help) usage && exit ;;
     -t) number -t "${2:-}" && seconds=$2 && shift ;;
     --no-audio) audio=false ;;
-    *) wrong_usage "what is '$1'?" ;;
+    *) wrong_usage "unknown argument '$1'" ;;
   esac
   shift
 done
