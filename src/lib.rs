@@ -5,6 +5,7 @@
 use gst::glib;
 
 pub mod account;
+pub mod caps;
 pub mod device_provider;
 pub mod identity;
 pub mod protocol;

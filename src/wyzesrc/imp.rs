@@ -1,9 +1,9 @@
-use super::caps;
 use super::outputs::Outputs;
 use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
 use super::stream::Stream;
 use super::uri;
+use crate::caps;
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::medium::Medium;
 use crate::report;

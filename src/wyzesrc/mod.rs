@@ -35,7 +35,6 @@
  */
 mod imp;
 
-pub mod caps;
 mod outputs;
 mod queue;
 mod settings;

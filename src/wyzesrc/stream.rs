@@ -1,12 +1,12 @@
 //! From the session's events to buffers: caps, time stamps, and when which pad appears. Runs on the session thread.
 
 use super::WyzeSrc;
-use super::caps::{AudioFormat, Verdict, VideoFormat};
 use super::imp::CAT;
 use super::outputs::Outputs;
 use super::queue::Item;
 use super::settings::{OnLoss, Settings};
 use super::timeline::{self, Timeline};
+use crate::caps::{AudioFormat, Verdict, VideoFormat};
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
 use crate::protocol::reassembly::Frame;
