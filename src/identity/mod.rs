@@ -1,6 +1,5 @@
 //! Which camera, and where: the properties that all elements of a camera share, and their URI.
 
-mod stored;
 mod uri;
 
 use crate::account::{self, LookupError, StoreError};

@@ -3,10 +3,10 @@ use super::encoder::Encoder;
 use super::failure::Failure;
 use super::frame_cutter::{CutFrame, FrameCutter};
 use super::talker::{Talker, Waited};
+use crate::element::messages;
 use crate::identity::{self, Identity};
 use crate::protocol::client::Config;
 use crate::protocol::talk::TalkEvent;
-use crate::report;
 use crate::session::{Event, Membership, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
@@ -320,8 +320,8 @@ impl WyzeSink {
 
     fn join(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let (settings, mut stored) = settings.filled().map_err(|e| report::identity_error(&e))?;
-        let credentials = settings.credentials().map_err(|e| report::identity_error(&e))?;
+        let (settings, mut stored) = settings.filled().map_err(|e| messages::identity_error(&e))?;
+        let credentials = settings.credentials().map_err(|e| messages::identity_error(&e))?;
         let element = self.obj();
         let talker = Talker::new(&element, settings.connect_timeout);
         let config = Config {
@@ -330,7 +330,7 @@ impl WyzeSink {
             ..Config::new(credentials)
         };
         let observer = Arc::downgrade(&talker);
-        let (mut connection, weak) = (report::Connection::new(), element.downgrade());
+        let (mut connection, weak) = (messages::Connection::new(), element.downgrade());
         let observe = move |event| {
             if let (Some(talker), Some(element)) = (observer.upgrade(), weak.upgrade()) {
                 connection.follow(&element, &event, matches!(event, Event::Talk(TalkEvent::Ready)));
@@ -342,8 +342,8 @@ impl WyzeSink {
         };
         let (place, attempts) = (settings.place(), settings.reconnect_attempts());
         let (session, conflicts) = Membership::join(config, place, Wants::default(), attempts, None, observe)
-            .map_err(|e| report::join_error(&e))?;
-        report::conflicts(&*element, &conflicts);
+            .map_err(|e| messages::join_error(&e))?;
+        messages::conflicts(&*element, &conflicts);
         *lock(&self.talker) = Some(talker.clone());
         talker.attach(session);
         Ok(())

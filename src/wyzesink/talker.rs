@@ -9,13 +9,13 @@ use super::failure::Failure;
 use super::frame_cutter::CutFrame;
 use super::imp::CAT;
 use crate::caps::{AudioFormat, Verdict};
+use crate::element::messages;
 use crate::identity::milliseconds;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::error::Stage;
 use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent};
-use crate::report;
 use crate::session::{Event, Membership, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
@@ -153,7 +153,7 @@ impl Talker {
         match event {
             Event::Stage(stage) => {
                 gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                report::stage(&element, stage);
+                messages::stage(&element, stage);
                 if stage == Stage::Discovery {
                     self.enter(Phase::Connecting);
                 }
@@ -173,7 +173,7 @@ impl Talker {
             }
             Event::Ended(error) => {
                 if self.fails() {
-                    report::ended(&element, error);
+                    messages::ended(&element, error);
                 }
             }
         }

@@ -4,9 +4,9 @@ use super::statistics;
 use super::stream::Stream;
 use super::uri;
 use crate::caps;
+use crate::element::messages;
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::medium::Medium;
-use crate::report;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
 use gst::prelude::*;
@@ -316,14 +316,14 @@ impl WyzeSrc {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
-        let (identity, mut stored) = settings.identity.filled().map_err(|e| report::identity_error(&e))?;
+        let (identity, mut stored) = settings.identity.filled().map_err(|e| messages::identity_error(&e))?;
         settings.identity = identity;
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let element = self.obj();
         let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
         let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), &settings)));
         let (observer, weak) = (stream.clone(), element.downgrade());
-        let mut connection = report::Connection::new();
+        let mut connection = messages::Connection::new();
         let observe = move |event| {
             let Some(element) = weak.upgrade() else { return };
             // Without the lock, as an application may look at properties from within a message.
@@ -333,7 +333,7 @@ impl WyzeSrc {
             }
             if let Event::Stage(stage) = event {
                 gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                report::stage(&element, stage);
+                messages::stage(&element, stage);
             } else {
                 lock(&observer).handle(event);
             }
@@ -341,8 +341,8 @@ impl WyzeSrc {
         let wish = Some(settings.video_wish());
         let (place, attempts) = (settings.identity.place(), settings.identity.reconnect_attempts());
         let (session, conflicts) = Membership::join(config, place, settings.wants(), attempts, wish, observe)
-            .map_err(|e| report::join_error(&e))?;
-        report::conflicts(&*element, &conflicts);
+            .map_err(|e| messages::join_error(&e))?;
+        messages::conflicts(&*element, &conflicts);
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
         Ok(())
     }

@@ -7,11 +7,11 @@ use super::queue::Item;
 use super::settings::{OnLoss, Settings};
 use super::timeline::{self, Timeline};
 use crate::caps::{AudioFormat, Verdict, VideoFormat};
+use crate::element::messages;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
-use crate::report;
 use crate::session::Event;
 use gst::glib;
 use gst::prelude::*;
@@ -149,7 +149,7 @@ impl Stream {
                 self.disconnected();
             }
             Event::Ended(error) => {
-                report::ended(&element, error);
+                messages::ended(&element, error);
                 self.outputs.push_eos();
             }
         }

@@ -1,6 +1,6 @@
 //! What the camera store adds to what is set.
 
-use super::{DEFAULT_PORT, Identity, IdentityError};
+use crate::identity::{DEFAULT_PORT, Identity, IdentityError};
 use crate::account::{Camera, Secret, Store, StoreError};
 use gst::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
