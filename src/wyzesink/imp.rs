@@ -3,11 +3,10 @@ use super::encoder::Encoder;
 use super::failure::Failure;
 use super::frame_cutter::{CutFrame, FrameCutter};
 use super::talker::{Talker, Waited};
-use crate::element::messages;
+use crate::element::{self, Joining};
 use crate::identity::{self, Identity};
-use crate::protocol::client::Config;
 use crate::protocol::talk::TalkEvent;
-use crate::session::{Event, Membership, Wants, lock};
+use crate::session::{Event, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -319,31 +318,26 @@ impl WyzeSink {
     }
 
     fn join(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let (settings, mut stored) = settings.filled().map_err(|e| messages::identity_error(&e))?;
-        let credentials = settings.credentials().map_err(|e| messages::identity_error(&e))?;
-        let element = self.obj();
-        let talker = Talker::new(&element, settings.connect_timeout);
-        let config = Config {
-            model: settings.model.clone(),
-            connect_timeout: settings.connect_timeout,
-            ..Config::new(credentials)
-        };
+        let mut identity = lock(&self.settings).clone();
+        let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
+        let config = identity.config().map_err(|e| element::identity_error(&e))?;
+        let obj = self.obj();
+        let talker = Talker::new(&obj, identity.connect_timeout);
         let observer = Arc::downgrade(&talker);
-        let (mut connection, weak) = (messages::Connection::new(), element.downgrade());
         let observe = move |event| {
-            if let (Some(talker), Some(element)) = (observer.upgrade(), weak.upgrade()) {
-                connection.follow(&element, &event, matches!(event, Event::Talk(TalkEvent::Ready)));
-                if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
-                    stored.found_at(camera.address.ip(), &element, *CAT);
-                }
+            if let Some(talker) = observer.upgrade() {
                 talker.handle(event);
             }
         };
-        let (place, attempts) = (settings.place(), settings.reconnect_attempts());
-        let (session, conflicts) = Membership::join(config, place, Wants::default(), attempts, None, observe)
-            .map_err(|e| messages::join_error(&e))?;
-        messages::conflicts(&*element, &conflicts);
+        let joining = Joining {
+            identity: &identity,
+            stored,
+            config,
+            wants: Wants::default(),
+            video_wish: None,
+            flows: |event| matches!(event, Event::Talk(TalkEvent::Ready)),
+        };
+        let session = joining.join(obj.upcast_ref(), *CAT, observe)?;
         *lock(&self.talker) = Some(talker.clone());
         talker.attach(session);
         Ok(())

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::frame_cutter::CutFrame;
 use super::imp::CAT;
 use crate::caps::{AudioFormat, Verdict};
-use crate::element::messages;
+use crate::element;
 use crate::identity::milliseconds;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::error::Stage;
@@ -151,36 +151,24 @@ impl Talker {
     pub fn handle(&self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(stage) => {
-                gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                messages::stage(&element, stage);
-                if stage == Stage::Discovery {
-                    self.enter(Phase::Connecting);
-                }
-            }
-            Event::Connected(camera) => self.connected(&element, &camera),
+            Event::Stage(Stage::Discovery) => self.enter(Phase::Connecting),
+            Event::Stage(_) | Event::Unanswered(_) => {}
+            Event::Connected(camera) => self.connected(&camera),
             Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
             Event::Frame(_) => {}
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
             Event::Talk(TalkEvent::Failed(error)) => self.fail(Failure::Talk(error)),
-            Event::Unanswered(command) => {
-                gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
-            }
-            Event::Reconnecting { error, attempt, delay } => {
-                gst::warning!(CAT, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
-                self.disconnected();
-            }
+            Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 if self.fails() {
-                    messages::ended(&element, error);
+                    element::ended(&element, error);
                 }
             }
         }
     }
 
-    fn connected(&self, element: &WyzeSink, camera: &CameraInfo) {
-        gst::info!(CAT, obj = element, "Connected: {camera:?}");
+    fn connected(&self, camera: &CameraInfo) {
         if !camera.two_way_audio {
             self.fail(Failure::Talk(TalkError::NoTwoWayAudio));
             return;

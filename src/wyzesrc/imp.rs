@@ -4,7 +4,7 @@ use super::statistics;
 use super::stream::Stream;
 use super::uri;
 use crate::caps;
-use crate::element::messages;
+use crate::element::{self, Joining};
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
@@ -316,33 +316,21 @@ impl WyzeSrc {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
-        let (identity, mut stored) = settings.identity.filled().map_err(|e| messages::identity_error(&e))?;
-        settings.identity = identity;
+        let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
-        let element = self.obj();
-        let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
-        let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), &settings)));
-        let (observer, weak) = (stream.clone(), element.downgrade());
-        let mut connection = messages::Connection::new();
-        let observe = move |event| {
-            let Some(element) = weak.upgrade() else { return };
-            // Without the lock, as an application may look at properties from within a message.
-            connection.follow(&element, &event, matches!(event, Event::Frame(_)));
-            if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
-                stored.found_at(camera.address.ip(), &element, *CAT);
-            }
-            if let Event::Stage(stage) = event {
-                gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                messages::stage(&element, stage);
-            } else {
-                lock(&observer).handle(event);
-            }
+        let obj = self.obj();
+        let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
+        let stream = Arc::new(Mutex::new(Stream::new(&obj, outputs.clone(), &settings)));
+        let observer = stream.clone();
+        let joining = Joining {
+            identity: &settings.identity,
+            stored,
+            config,
+            wants: settings.wants(),
+            video_wish: Some(settings.video_wish()),
+            flows: |event| matches!(event, Event::Frame(_)),
         };
-        let wish = Some(settings.video_wish());
-        let (place, attempts) = (settings.identity.place(), settings.identity.reconnect_attempts());
-        let (session, conflicts) = Membership::join(config, place, settings.wants(), attempts, wish, observe)
-            .map_err(|e| messages::join_error(&e))?;
-        messages::conflicts(&*element, &conflicts);
+        let session = joining.join(obj.upcast_ref(), *CAT, move |event| lock(&observer).handle(event))?;
         lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
         Ok(())
     }
