@@ -1,3 +1,4 @@
+use super::CAT;
 use super::camera_audio::CameraAudio;
 use super::encoder::Encoder;
 use super::failure::Failure;
@@ -13,9 +14,6 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex};
-
-pub static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
 
 /// Encoding and sending take no more of a live pipeline's latency than this.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);

@@ -39,6 +39,10 @@ mod talker;
 
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
 
 glib::wrapper! {
     pub struct WyzeSink(ObjectSubclass<imp::WyzeSink>)

@@ -3,11 +3,10 @@
 //! The session thread brings events to [`Talker::handle`]; the streaming thread waits and sends. Everything between
 //! them is in one state, behind a lock that nobody holds while asking the session for something.
 
-use super::WyzeSink;
 use super::camera_audio::CameraAudio;
 use super::failure::Failure;
 use super::frame_cutter::CutFrame;
-use super::imp::CAT;
+use super::{CAT, WyzeSink};
 use crate::caps::{AudioFormat, Verdict};
 use crate::element;
 use crate::identity::milliseconds;

@@ -1,3 +1,4 @@
+use super::CAT;
 use super::outputs::Outputs;
 use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
@@ -13,9 +14,6 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
-
-pub static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
 
 /// What lives from READY to READY.
 struct Run {
@@ -293,14 +291,14 @@ impl ElementImpl for WyzeSrc {
     }
 }
 
-/// Told by its name, as all of the video library would be too much for this.
-pub fn is_force_key_unit(event: &gst::EventRef) -> bool {
+/// Knows the event by its name, as the whole video library would be too much for this.
+fn is_force_key_unit(event: &gst::EventRef) -> bool {
     event.type_() == gst::EventType::CustomUpstream && event.has_name("GstForceKeyUnit")
 }
 
 impl WyzeSrc {
-    /// Asks the camera for a key frame; false where there is no session to ask in.
-    pub fn request_key_frame(&self) -> bool {
+    /// Asks the camera for a key frame; false if there is no session to ask in.
+    fn request_key_frame(&self) -> bool {
         let state = lock(&self.state);
         let session = state.run.as_ref().and_then(|run| run.session.as_ref());
         session.map(Membership::request_key_frame).is_some()

@@ -45,8 +45,12 @@ mod uri;
 
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
 
 pub use settings::Resolution;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
 
 glib::wrapper! {
     pub struct WyzeSrc(ObjectSubclass<imp::WyzeSrc>) @extends gst::Element, gst::Object, @implements gst::URIHandler;
