@@ -1,8 +1,7 @@
 use super::CAT;
 use super::camera_audio::CameraAudio;
-use super::encoder::Encoder;
-use super::failure::Failure;
-use super::frame_cutter::{CutFrame, FrameCutter};
+use super::frame_cutter::CutFrame;
+use super::input_stream::InputStream;
 use super::talker::{Talker, Waited};
 use crate::element::{self, Joining};
 use crate::identity::{self, Identity};
@@ -21,28 +20,12 @@ const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
 const FOREIGN_KEYS: [&str; 8] =
     ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency", "stall-timeout"];
 
-/// How buffers become frames.
-struct Encoding {
-    /// `None` for what the camera takes as it is.
-    encoder: Option<Encoder>,
-    cutter: FrameCutter,
-    camera: CameraAudio,
-}
-
-/// The streaming thread's own.
-#[derive(Default)]
-struct Stream {
-    caps: Option<gst::Caps>,
-    encoding: Option<Encoding>,
-    live: bool,
-}
-
 #[derive(Default)]
 pub struct WyzeSink {
     settings: Mutex<Identity>,
     /// From READY to READY.
     talker: Mutex<Option<Arc<Talker>>>,
-    stream: Mutex<Stream>,
+    stream: Mutex<InputStream>,
     /// Of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
 }
@@ -195,14 +178,8 @@ fn template_caps() -> gst::Caps {
 impl BaseSinkImpl for WyzeSink {
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "New caps {caps}");
-        let mut stream = lock(&self.stream);
-        if stream.caps.as_ref() != Some(caps) {
-            // What the old format left in its encoder still belongs to the talk.
-            let frames = stream.drain();
-            stream.caps = Some(caps.clone());
-            drop(stream);
-            self.send_rest(frames);
-        }
+        let frames = lock(&self.stream).set_caps(caps);
+        self.send_rest(frames);
         Ok(())
     }
 
@@ -211,7 +188,7 @@ impl BaseSinkImpl for WyzeSink {
             gst::EventView::Segment(_) => self.begin(),
             gst::EventView::Eos(_) => self.finish(),
             gst::EventView::FlushStop(_) => {
-                lock(&self.stream).encoding = None;
+                lock(&self.stream).flush();
                 if let Some(talker) = self.talker() {
                     talker.flush();
                 }
@@ -259,53 +236,6 @@ impl BaseSinkImpl for WyzeSink {
     }
 }
 
-impl Stream {
-    fn encode(&mut self, camera: CameraAudio, buffer: &gst::Buffer) -> Result<Vec<CutFrame>, Failure> {
-        if self.encoding.as_ref().is_none_or(|encoding| encoding.camera != camera) {
-            let caps = self.caps.clone().unwrap_or_else(gst::Caps::new_empty);
-            self.encoding = Some(Encoding::new(&caps, camera)?);
-        }
-        let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
-        let encoded = match &encoding.encoder {
-            Some(encoder) => encoder.encode(buffer.clone())?,
-            None => vec![buffer.clone()],
-        };
-        Ok(encoding.cut(encoded))
-    }
-
-    /// What is left of the sound so far.
-    fn drain(&mut self) -> Vec<(CameraAudio, CutFrame)> {
-        let Some(mut encoding) = self.encoding.take() else { return Vec::new() };
-        let encoded = encoding.encoder.as_ref().map(Encoder::drain).unwrap_or_default();
-        let mut frames = encoding.cut(encoded);
-        frames.extend(encoding.cutter.finish());
-        frames.into_iter().map(|frame| (encoding.camera, frame)).collect()
-    }
-}
-
-impl Encoding {
-    fn new(caps: &gst::Caps, camera: CameraAudio) -> Result<Self, Failure> {
-        let is_raw = caps.structure(0).is_some_and(|structure| structure.name() == "audio/x-raw");
-        let encoder = match (is_raw, caps.can_intersect(&camera.caps())) {
-            (true, _) => Some(Encoder::new(caps, camera)?),
-            (false, true) => None,
-            (false, false) => return Err(Failure::OtherCodec { camera, stream: caps.to_string() }),
-        };
-        Ok(Encoding { encoder, cutter: FrameCutter::new(camera), camera })
-    }
-
-    fn cut(&mut self, encoded: Vec<gst::Buffer>) -> Vec<CutFrame> {
-        let mut frames = Vec::new();
-        for buffer in encoded {
-            // Fails only for memory that the processor cannot see.
-            if let Ok(map) = buffer.map_readable() {
-                frames.extend(self.cutter.cut(&map));
-            }
-        }
-        frames
-    }
-}
-
 impl WyzeSink {
     fn is_running(&self) -> bool {
         lock(&self.talker).is_some()
@@ -348,7 +278,7 @@ impl WyzeSink {
             talker.leave();
             *lock(&self.last_stats) = Some(talker.stats());
         }
-        *lock(&self.stream) = Stream::default();
+        *lock(&self.stream) = InputStream::default();
     }
 
     /// Before the first buffer of a stream: where it is not live, it begins when the camera listens. BaseSink would wait

@@ -35,6 +35,7 @@ mod camera_audio;
 mod encoder;
 mod failure;
 mod frame_cutter;
+mod input_stream;
 mod talker;
 
 use gst::glib;

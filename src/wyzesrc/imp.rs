@@ -1,8 +1,8 @@
 use super::CAT;
 use super::outputs::Outputs;
+use super::receiver::Receiver;
 use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
-use super::stream::Stream;
 use super::uri;
 use crate::caps;
 use crate::element::{self, Joining};
@@ -19,13 +19,13 @@ use std::time::Duration;
 struct Run {
     /// Gone once the stream has been asked to end.
     session: Option<Membership>,
-    stream: Arc<Mutex<Stream>>,
+    receiver: Arc<Mutex<Receiver>>,
     outputs: Arc<Outputs>,
 }
 
 impl Run {
-    fn stream(&self) -> MutexGuard<'_, Stream> {
-        lock(&self.stream)
+    fn receiver(&self) -> MutexGuard<'_, Receiver> {
+        lock(&self.receiver)
     }
 }
 
@@ -147,7 +147,7 @@ impl ObjectImpl for WyzeSrc {
         let (wish, on_loss) = (settings.video_wish(), settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
-            Some(run) if name == "on-loss" => run.stream().set_on_loss(on_loss),
+            Some(run) if name == "on-loss" => run.receiver().set_on_loss(on_loss),
             Some(Run { session: Some(session), .. }) => session.set_video_wish(wish),
             _ => {}
         }
@@ -280,9 +280,9 @@ impl ElementImpl for WyzeSrc {
         match event.type_() {
             gst::EventType::Eos => self.send_eos(),
             gst::EventType::FlushStart | gst::EventType::FlushStop => {
-                let Some((stream, outputs)) = self.parts() else { return false };
+                let Some((receiver, outputs)) = self.parts() else { return false };
                 outputs.flush(&event);
-                lock(&stream).flushed();
+                lock(&receiver).flushed();
                 true
             }
             _ if is_force_key_unit(&event) => self.request_key_frame(),
@@ -308,8 +308,8 @@ impl WyzeSrc {
         lock(&self.state).run.is_some()
     }
 
-    fn parts(&self) -> Option<(Arc<Mutex<Stream>>, Arc<Outputs>)> {
-        lock(&self.state).run.as_ref().map(|run| (run.stream.clone(), run.outputs.clone()))
+    fn parts(&self) -> Option<(Arc<Mutex<Receiver>>, Arc<Outputs>)> {
+        lock(&self.state).run.as_ref().map(|run| (run.receiver.clone(), run.outputs.clone()))
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
@@ -318,8 +318,8 @@ impl WyzeSrc {
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let obj = self.obj();
         let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
-        let stream = Arc::new(Mutex::new(Stream::new(&obj, outputs.clone(), &settings)));
-        let observer = stream.clone();
+        let receiver = Arc::new(Mutex::new(Receiver::new(&obj, outputs.clone(), &settings)));
+        let observer = receiver.clone();
         let joining = Joining {
             identity: &settings.identity,
             stored,
@@ -329,13 +329,13 @@ impl WyzeSrc {
             flows: |event| matches!(event, Event::Frame(_)),
         };
         let session = joining.join(obj.upcast_ref(), *CAT, move |event| lock(&observer).handle(event))?;
-        lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
+        lock(&self.state).run = Some(Run { session: Some(session), receiver, outputs });
         Ok(())
     }
 
     fn set_playing(&self, playing: bool) {
-        if let Some((stream, _)) = self.parts() {
-            lock(&stream).set_playing(playing);
+        if let Some((receiver, _)) = self.parts() {
+            lock(&receiver).set_playing(playing);
         }
     }
 
@@ -343,7 +343,7 @@ impl WyzeSrc {
         let mut state = lock(&self.state);
         let Some(run) = &mut state.run else { return false };
         let (session, outputs) = (run.session.take(), run.outputs.clone());
-        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.stream(), &outputs));
+        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.receiver(), &outputs));
         state.last_stats = stats.or(state.last_stats.take());
         drop(state);
         // Waits for the thread, so that nothing comes after EOS.
@@ -360,12 +360,12 @@ impl WyzeSrc {
 
     /// Ends the session and wakes the pads' tasks, so that the pads can be deactivated.
     fn end_session(&self) {
-        let Some((stream, outputs)) = self.parts() else { return };
+        let Some((receiver, outputs)) = self.parts() else { return };
         let (stats, camera) = (self.stats(), self.camera_info());
         let session = lock(&self.state).run.as_mut().and_then(|run| run.session.take());
         drop(session);
         outputs.shut_down();
-        lock(&stream).set_playing(false);
+        lock(&receiver).set_playing(false);
         let mut state = lock(&self.state);
         (state.last_stats, state.last_camera) = (stats, camera);
     }
@@ -381,7 +381,7 @@ impl WyzeSrc {
         let state = lock(&self.state);
         match &state.run {
             Some(run @ Run { session: Some(session), .. }) => {
-                Some(statistics::stats(&session.stats(), &run.stream(), &run.outputs))
+                Some(statistics::stats(&session.stats(), &run.receiver(), &run.outputs))
             }
             _ => state.last_stats.clone(),
         }
@@ -390,7 +390,7 @@ impl WyzeSrc {
     fn camera_info(&self) -> Option<gst::Structure> {
         let state = lock(&self.state);
         match &state.run {
-            Some(run) => Some(statistics::camera_info(&run.stream())),
+            Some(run) => Some(statistics::camera_info(&run.receiver())),
             None => state.last_camera.clone(),
         }
     }

@@ -37,9 +37,9 @@ mod imp;
 
 mod outputs;
 mod queue;
+mod receiver;
 mod settings;
 mod statistics;
-mod stream;
 pub mod timeline;
 mod uri;
 

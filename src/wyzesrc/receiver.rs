@@ -37,7 +37,7 @@ struct MediumState {
     codec: Option<CodecId>,
 }
 
-pub struct Stream {
+pub struct Receiver {
     element: glib::WeakRef<WyzeSrc>,
     outputs: Arc<Outputs>,
     video_format: VideoFormat,
@@ -57,10 +57,10 @@ pub struct Stream {
     skipped: u64,
 }
 
-impl Stream {
+impl Receiver {
     pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
-        Stream {
+        Receiver {
             element: element.downgrade(),
             outputs,
             video_format: VideoFormat::new(),
