@@ -51,8 +51,6 @@ const SMOOTHING: i64 = 16;
 const STANDING: u32 = 3;
 /// How well a clock that stood still has to agree with the rhythm to be believed about that time.
 const RIGHT_AGAIN: i64 = 30 * MS;
-/// A clock that was set goes on past the end of 32 bits, by no more than this many seconds from frame to frame.
-const WRAP: u32 = 86_400;
 
 /// When a frame is to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,9 +72,9 @@ struct Last {
     arrival: i64,
 }
 
-/// A place on the line of camera time, and when its frame arrived.
+/// A point in camera time, and when its frame arrived.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Point {
     camera: i64,
     arrival: i64,
 }
@@ -85,7 +83,7 @@ struct Place {
 struct Track {
     last: Option<Last>,
     /// The newest frame, where its clock stood still, and how many frames it has done so.
-    standing: Option<(Place, u32)>,
+    standing: Option<(Point, u32)>,
     /// Camera time from the frame before to the newest one, and what it is regularly.
     step: i64,
     rhythm: Option<i64>,
@@ -98,9 +96,9 @@ struct Track {
 }
 
 impl Track {
-    fn newest(&self) -> Option<Place> {
-        let last = self.last.map(|last| Place { camera: last.camera, arrival: last.arrival });
-        self.standing.map(|(place, _)| place).or(last)
+    fn newest(&self) -> Option<Point> {
+        let last = self.last.map(|last| Point { camera: last.camera, arrival: last.arrival });
+        self.standing.map(|(point, _)| point).or(last)
     }
 
     /// Where a frame belongs whose stamp is of no use.
@@ -180,7 +178,7 @@ impl Timeline {
     /// at the running time `arrival`. Any values will do.
     pub fn stamp(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
         let arrival_ns = i64::try_from(arrival.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
-        let (pts, discont) = if self.is_set(seconds) {
+        let (pts, discont) = if seconds >= CLOCK_SET {
             self.place(medium, seconds, microseconds, arrival_ns)
         } else {
             let track = &mut self.tracks[medium as usize];
@@ -197,11 +195,6 @@ impl Timeline {
         let capture = (seconds >= CLOCK_SET && self.ticks >= TICKS_TO_TRUST)
             .then(|| Duration::from_secs(seconds.into()) + Duration::from_micros(microseconds.into()));
         Stamp { pts: Duration::from_nanos(pts.unsigned_abs()), capture, discont }
-    }
-
-    fn is_set(&self, seconds: u32) -> bool {
-        let goes_on = |last: Last| (seconds.wrapping_sub(last.seconds) as i32).unsigned_abs() < WRAP;
-        seconds >= CLOCK_SET || self.tracks.iter().filter_map(|track| track.last).any(goes_on)
     }
 
     /// PTS of a frame with a usable stamp, and whether it comes after a jump.
@@ -239,7 +232,7 @@ impl Timeline {
         let newest = track.newest().filter(|newest| new.arrival - least - newest.camera < SECOND - EARLY)?;
         let camera = track.by_rhythm(new.arrival).unwrap_or(own.camera).max(newest.camera);
         let frames = track.standing.map_or(0, |(_, frames)| frames).saturating_add(1);
-        track.standing = Some((Place { camera, arrival: new.arrival }, frames));
+        track.standing = Some((Point { camera, arrival: new.arrival }, frames));
         self.ticks = 0;
         Some(camera)
     }
@@ -309,7 +302,7 @@ impl Timeline {
 
 /// Nanoseconds from one frame to the next as their stamps have it, which need not be true.
 fn difference(from: &Last, to: &Last) -> i64 {
-    let seconds = i64::from(to.seconds.wrapping_sub(from.seconds) as i32);
+    let seconds = i64::from(to.seconds) - i64::from(from.seconds);
     let microseconds = i64::from(to.microseconds) - i64::from(from.microseconds);
     (seconds * 1_000_000 + microseconds) * 1_000
 }
