@@ -9,6 +9,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 pub const SCHEME: &str = "wyze";
+/// go2rtc's key for the resolution.
+pub const SUBTYPE: &str = "subtype";
 /// Everything but the characters that no URI has to encode.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -16,10 +16,6 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 /// Encoding and sending take no more of a live pipeline's latency than this.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
-/// Keys of a camera's URI that concern other elements.
-const FOREIGN_KEYS: [&str; 8] =
-    ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency", "stall-timeout"];
-
 #[derive(Default)]
 pub struct WyzeSink {
     settings: Mutex<Identity>,
@@ -112,7 +108,7 @@ impl URIHandlerImpl for WyzeSink {
 
     fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
         let unknown = identity::set_uri(self.is_running(), || {
-            identity::apply(text, &mut lock(&self.settings), |key, _| Ok(FOREIGN_KEYS.contains(&key)))
+            identity::apply(text, &mut lock(&self.settings), |key, _| Ok(self.is_for_source(key)))
         })?;
         for key in unknown {
             gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
@@ -237,6 +233,15 @@ impl BaseSinkImpl for WyzeSink {
 }
 
 impl WyzeSink {
+    /// Whether a URI's key sets what only the source has: one URI serves both elements.
+    fn is_for_source(&self, key: &str) -> bool {
+        // By the name of its type, as the elements know nothing else of each other.
+        let source = glib::Type::from_name("GstWyzeSrc").and_then(glib::object::ObjectClass::from_type);
+        let property = source.and_then(|source| source.find_property(key));
+        let is_set_there = property.is_some_and(|property| property.flags().contains(glib::ParamFlags::WRITABLE));
+        key == identity::SUBTYPE || is_set_there && self.obj().find_property(key).is_none()
+    }
+
     fn is_running(&self) -> bool {
         lock(&self.talker).is_some()
     }
