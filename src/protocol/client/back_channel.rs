@@ -34,6 +34,7 @@ impl Client {
         if let Some(talk) = &mut self.talk {
             talk.flush();
         }
+        self.report_talk();
     }
 
     /// Ends the talk when all is sent and has sounded, or `at_once`. [`TalkEvent::Stopped`] tells when.
@@ -55,11 +56,17 @@ impl Client {
 
     fn after_talk_step(&mut self, now: Instant, event: Option<TalkEvent>) {
         self.flush_back_channel();
+        self.report_talk();
         match event {
             Some(TalkEvent::Ready) => self.events.push_back(Event::Talk(TalkEvent::Ready)),
             Some(over) => self.end_talk(now, over),
             None => {}
         }
+    }
+
+    fn report_talk(&mut self) {
+        let report = self.talk.as_mut().and_then(Talk::take_report);
+        self.events.extend(report.map(Event::Talk));
     }
 
     /// Tells the camera, on the main channel, that the talk is over.
@@ -80,7 +87,6 @@ impl Client {
         self.flush_back_channel();
         if let Some(talk) = self.talk.take() {
             self.stats.talk_frames += talk.sent;
-            self.stats.talk_dropped += talk.dropped;
         }
     }
 
