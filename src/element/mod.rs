@@ -2,6 +2,7 @@
 //! and what it tells the application of that.
 
 mod messages;
+mod properties;
 mod stored;
 
 use crate::identity::Identity;
@@ -12,6 +13,7 @@ use gst::prelude::*;
 use messages::ConnectionMessages;
 
 pub use messages::{ended, identity_error};
+pub use properties::{log_property, set_uri, set_uri_property};
 pub use stored::{StoredCamera, fill};
 
 /// What an element brings to the session of its camera.
@@ -73,4 +75,9 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
         }
         Event::Frame(_) | Event::Talk(_) | Event::Ended(_) => {}
     }
+}
+
+/// An element's metadata; the author is the package's.
+pub fn metadata(name: &str, class: &str, description: &str) -> gst::subclass::ElementMetadata {
+    gst::subclass::ElementMetadata::new(name, class, description, env!("CARGO_PKG_AUTHORS"))
 }

@@ -11,7 +11,7 @@ use gst::prelude::*;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_milliseconds, set_uri};
+pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_milliseconds};
 
 pub const DEFAULT_PORT: u16 = 32761;
 /// For ever.

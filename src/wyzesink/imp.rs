@@ -62,18 +62,11 @@ impl ObjectImpl for WyzeSink {
             return;
         }
         if name == "uri" {
-            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
-                && let Err(e) = self.set_uri(&uri)
-            {
-                gst::error!(CAT, imp = self, "uri not taken: {e}");
-            }
+            element::set_uri_property(&*self.obj(), *CAT, value);
             return;
         }
         lock(&self.settings).set_property(name, value);
-        match identity::is_secret(name, value) {
-            true => gst::info!(CAT, imp = self, "{name} set"),
-            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
-        }
+        element::log_property(&*self.obj(), *CAT, name, value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -95,47 +88,24 @@ impl ObjectImpl for WyzeSink {
 
 impl GstObjectImpl for WyzeSink {}
 
-impl URIHandlerImpl for WyzeSink {
-    const URI_TYPE: gst::URIType = gst::URIType::Sink;
-
-    fn protocols() -> &'static [&'static str] {
-        &[identity::SCHEME]
-    }
-
-    fn uri(&self) -> Option<String> {
-        identity::format(&lock(&self.settings), [])
-    }
-
-    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        let unknown = identity::set_uri(self.is_running(), || {
-            identity::apply(text, &mut lock(&self.settings), |key, _| Ok(self.is_for_source(key)))
-        })?;
-        for key in unknown {
-            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
-        }
-        Ok(())
-    }
-}
-
 impl ElementImpl for WyzeSink {
-    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Wyze camera talk sink",
-                "Sink/Network/Audio",
-                "Plays sound on the speaker of a Wyze camera on the local network",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&*METADATA)
-    }
-
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let (always, sink) = (gst::PadPresence::Always, gst::PadDirection::Sink);
             vec![gst::PadTemplate::new("sink", sink, always, &template_caps()).expect("a sink pad template")]
         });
         TEMPLATES.as_ref()
+    }
+
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            element::metadata(
+                "Wyze camera talk sink",
+                "Sink/Network/Audio",
+                "Plays sound on the speaker of a Wyze camera on the local network",
+            )
+        });
+        Some(&*METADATA)
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
@@ -229,6 +199,24 @@ impl BaseSinkImpl for WyzeSink {
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
         self.talker().iter().for_each(|talker| talker.unlock(false));
         Ok(())
+    }
+}
+
+impl URIHandlerImpl for WyzeSink {
+    const URI_TYPE: gst::URIType = gst::URIType::Sink;
+
+    fn protocols() -> &'static [&'static str] {
+        &[identity::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        identity::format(&lock(&self.settings), [])
+    }
+
+    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
+        let further = |key: &str, _: &str| Ok(self.is_for_source(key));
+        let apply = || identity::apply(text, &mut lock(&self.settings), further);
+        element::set_uri(&*self.obj(), *CAT, self.is_running(), apply)
     }
 }
 

@@ -131,19 +131,12 @@ impl ObjectImpl for WyzeSrc {
             return;
         }
         if name == "uri" {
-            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
-                && let Err(e) = self.set_uri(&uri)
-            {
-                gst::error!(CAT, imp = self, "uri not taken: {e}");
-            }
+            element::set_uri_property(&*self.obj(), *CAT, value);
             return;
         }
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
-        match identity::is_secret(name, value) {
-            true => gst::info!(CAT, imp = self, "{name} set"),
-            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
-        }
+        element::log_property(&*self.obj(), *CAT, name, value);
         let (wish, on_loss) = (settings.video_wish(), settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
@@ -213,22 +206,18 @@ impl URIHandlerImpl for WyzeSrc {
     }
 
     fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        let unknown = identity::set_uri(self.is_running(), || uri::apply(text, &mut lock(&self.settings)))?;
-        for key in unknown {
-            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
-        }
-        Ok(())
+        let apply = || uri::apply(text, &mut lock(&self.settings));
+        element::set_uri(&*self.obj(), *CAT, self.is_running(), apply)
     }
 }
 
 impl ElementImpl for WyzeSrc {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
+            element::metadata(
                 "Wyze camera source",
                 "Source/Network/Audio/Video",
                 "Receives live video and audio from a Wyze camera on the local network",
-                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&*METADATA)
