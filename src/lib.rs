@@ -5,11 +5,12 @@
 use gst::glib;
 
 pub mod account;
+pub mod caps;
 pub mod device_provider;
+mod element;
 pub mod identity;
 mod lock;
 pub mod protocol;
-mod report;
 pub mod session;
 pub mod wyzesink;
 pub mod wyzesrc;

@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstwyze::wyzesrc::Resolution;
 use std::collections::BTreeSet;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use support::*;
 use wyze_camera::{CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
 
@@ -218,6 +218,53 @@ fn a_bad_uri_is_refused_and_changes_nothing() {
         assert!(handler.set_uri(uri).unwrap_err().matches(code), "{uri}");
         src.set_property("uri", uri);
         assert_eq!(src.property::<String>("host"), "before", "{uri}");
+    }
+}
+
+/// The messages about URI keys that `act` makes elements log.
+fn ignored_keys(act: impl FnOnce()) -> Vec<String> {
+    init();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    gst::log::set_threshold_for_name("wyze*", gst::DebugLevel::Warning);
+    let function = gst::log::add_log_function({
+        let lines = lines.clone();
+        move |_, _, _, _, _, _, message| {
+            let text = message.get().map(|text| text.to_string()).unwrap_or_default();
+            if text.contains("URI key") {
+                lines.lock().unwrap().push(text);
+            }
+        }
+    });
+    act();
+    gst::log::remove_log_function(function);
+    std::mem::take(&mut *lines.lock().unwrap())
+}
+
+#[test]
+fn one_uri_serves_source_and_sink_and_only_keys_that_neither_has_are_warned_of() {
+    let src = source();
+    for (name, kind, _) in table() {
+        match kind {
+            Kind::Text(_) if name == "uri" => {}
+            Kind::Text(other) => src.set_property(name, other),
+            Kind::Switch(default) => src.set_property(name, !default),
+            Kind::Number(.., other) => src.set_property(name, other),
+            Kind::Signed(.., other) => src.set_property(name, other),
+            Kind::Choice(_, other) => src.set_property_from_str(name, other),
+            Kind::Structure => {}
+        }
+    }
+    let uri = src.property::<String>("uri") + "&subtype=hd";
+    let (host, query) = uri.split_once('?').unwrap();
+    for factory in ["wyzesrc", "wyzesink"] {
+        let element = gst::ElementFactory::make(factory).build().unwrap();
+        let set = |uri: &str| ignored_keys(|| element.set_property("uri", uri));
+        assert_eq!(set(&uri), Vec::<String>::new(), "{factory}");
+        assert_eq!(element.property::<String>("camera"), "Front Door");
+        for key in ["backchannel", "host", "port", "uri", "name", "stats", "camera-info"] {
+            let ignored = set(&format!("{host}?{key}=1&{query}"));
+            assert!(matches!(&ignored[..], [one] if one.contains(key)), "{factory}, {key}: {ignored:?}");
+        }
     }
 }
 

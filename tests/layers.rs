@@ -45,7 +45,33 @@ fn the_camera_store_knows_no_element_or_session() {
 
 #[test]
 fn the_session_has_no_gstreamer() {
-    assert_free_of("session", &["gst::", "glib", "crate::wyzesrc", "crate::wyzesink"]);
+    assert_free_of("session", &["gst::", "glib", "crate::element", "crate::caps", "crate::wyzes"]);
+}
+
+#[test]
+fn the_elements_do_not_know_each_other() {
+    assert_free_of("wyzesrc", &["crate::wyzesink"]);
+    assert_free_of("wyzesink", &["crate::wyzesrc"]);
+}
+
+#[test]
+fn what_the_elements_share_knows_neither() {
+    for folder in ["protocol", "identity", "caps", "element"] {
+        assert_free_of(folder, &["crate::wyzes"]);
+    }
+    for folder in ["protocol", "session", "identity", "caps"] {
+        assert_free_of(folder, &["crate::element"]);
+    }
+    for folder in ["protocol", "session", "identity", "element"] {
+        assert_free_of(folder, &["crate::caps"]);
+    }
+}
+
+#[test]
+fn files_beside_imp_do_not_import_it() {
+    for folder in ["wyzesrc", "wyzesink"] {
+        assert_free_of(folder, &["super::imp"]);
+    }
 }
 
 #[test]

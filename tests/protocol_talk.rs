@@ -61,6 +61,7 @@ fn talk_arrives_and_no_frame_is_lost_meanwhile() {
                 world.run_until(Duration::from_secs(1), |_| false);
                 assert_eq!(world.camera.talk_audio(), said);
                 assert_eq!(world.client.stats().talk_frames, 100);
+                assert_eq!(world.talk_sent, 100 * FRAME);
                 world.source = None;
                 world.run_until(Duration::from_secs(1), |_| false);
                 world.assert_received_all_but(&BTreeSet::new());
@@ -168,4 +169,24 @@ fn a_talk_ended_at_once_drops_queued_frames() {
     assert_eq!(world.talk_events, [TalkEvent::Ready, TalkEvent::Stopped]);
     assert!(world.camera.talk_audio().len() <= 160);
     world.assert_no_deviation();
+}
+
+#[test]
+fn the_talker_knows_at_any_time_how_much_of_its_sound_waits() {
+    let mut world = watching(camera_config(Envelope::Transcode), 8);
+    open(&mut world);
+    for number in 0..50 {
+        world.client.send_talk(frame(number), world.now);
+    }
+    world.run_until(20 * FRAME, |_| false);
+    let sent = world.talk_sent;
+    assert!((20 * FRAME..=22 * FRAME).contains(&sent), "{sent:?}");
+    world.client.flush_talk();
+    world.run_until(FRAME, |_| false);
+    assert_eq!(world.talk_sent, 50 * FRAME, "what is dropped does not wait either");
+    for number in 50..650 {
+        world.client.send_talk(frame(number), world.now);
+    }
+    world.run_until(FRAME, |_| false);
+    assert!(world.talk_sent >= 150 * FRAME, "what is beyond ten seconds neither: {:?}", world.talk_sent);
 }

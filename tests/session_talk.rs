@@ -33,6 +33,7 @@ fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
     // Sending fails after the test has ended, which does no harm.
     let membership = join_with(camera, move |event| match event {
         Event::Connected(_) => drop(connected.send(())),
+        Event::Talk(TalkEvent::Sent(_)) => {}
         Event::Talk(event) => drop(sender.send(event)),
         _ => {}
     });

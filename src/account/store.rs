@@ -1,11 +1,12 @@
 //! Keeps cameras and tokens: in one JSON file each, which only the owner can read.
 
-use super::camera::{Camera, Cameras};
+use super::camera::{Camera, Cameras, Secret};
 use gst::glib;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -101,6 +102,15 @@ impl Store {
             self.write(CAMERAS, &CamerasFile { version: VERSION, cameras })?;
         }
         Ok(result)
+    }
+
+    /// Writes down the address at which the camera with this UID was found. A camera that is not in the store stays out of it.
+    pub fn keep_address(&self, uid: &Secret, ip: Ipv4Addr) -> Result<(), StoreError> {
+        self.update(|cameras| {
+            let camera = cameras.iter_mut().find(|camera| camera.uid == *uid);
+            camera.into_iter().for_each(|camera| camera.host = Some(ip.to_string()));
+            Ok(())
+        })
     }
 
     /// Reads the account's tokens; `None` where there are none.

@@ -1,9 +1,9 @@
 //! Which camera, and where: the properties that all elements of a camera share, and their URI.
 
-mod stored;
 mod uri;
 
 use crate::account::{self, LookupError, StoreError};
+use crate::protocol::client::Config;
 use crate::protocol::credentials::{CredentialError, Credentials};
 use crate::session::Place;
 use gst::glib;
@@ -11,7 +11,7 @@ use gst::prelude::*;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub use uri::{SCHEME, UriError, apply, format, parse_milliseconds, set_uri};
+pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_milliseconds};
 
 pub const DEFAULT_PORT: u16 = 32761;
 /// For ever.
@@ -77,6 +77,15 @@ impl Identity {
         let required = |name, value: &Option<String>| value.clone().ok_or(IdentityError::Missing(name));
         let (uid, enr, mac) = (required("uid", &self.uid)?, required("enr", &self.enr)?, required("mac", &self.mac)?);
         Ok(Credentials::new(&uid, &enr, &mac)?)
+    }
+
+    /// A session's settings, as far as the camera's identity has them.
+    pub fn config(&self) -> Result<Config, IdentityError> {
+        Ok(Config {
+            model: self.model.clone(),
+            connect_timeout: self.connect_timeout,
+            ..Config::new(self.credentials()?)
+        })
     }
 
     pub fn place(&self) -> Place {

@@ -3,12 +3,13 @@
 
 use super::{DEFAULT_PORT, Identity, milliseconds};
 use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
-use gst::glib;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt::Write;
 use std::time::Duration;
 
 pub const SCHEME: &str = "wyze";
+/// go2rtc's key for the resolution.
+pub const SUBTYPE: &str = "subtype";
 /// Everything but the characters that no URI has to encode.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -65,23 +66,6 @@ pub fn apply(
     }
     *identity = new;
     Ok(unknown)
-}
-
-/// [`gst::subclass::prelude::URIHandlerImpl::set_uri`] by what [`apply`] makes of it: returns the keys that nobody knows.
-pub fn set_uri(
-    running: bool,
-    apply: impl FnOnce() -> Result<Vec<String>, UriError>,
-) -> Result<Vec<String>, glib::Error> {
-    if running {
-        return Err(glib::Error::new(gst::URIError::BadState, "The URI can only be changed in NULL or READY"));
-    }
-    apply().map_err(|e| {
-        let kind = match e {
-            UriError::Scheme => gst::URIError::UnsupportedProtocol,
-            _ => gst::URIError::BadUri,
-        };
-        glib::Error::new(kind, &e.to_string())
-    })
 }
 
 /// `None` for what is no text. GLib's texts end at a NUL, so none of it has one.

@@ -211,8 +211,8 @@ impl Client {
 
     /// Drops what waits to be sent; the talk goes on.
     pub fn flush_talk(&mut self) {
-        if let Some((connection, _)) = self.streaming() {
-            connection.flush_talk();
+        if let Some((connection, context)) = self.streaming() {
+            connection.flush_talk(context);
         }
     }
 

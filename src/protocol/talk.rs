@@ -43,7 +43,9 @@ pub enum TalkError {
 pub enum TalkEvent {
     /// Audio is taken from now on.
     Ready,
-    /// All is sent and has sounded and the camera has been told, as was asked for.
+    /// Sound of this length waits no longer: it has been sent, or dropped. Whoever talks knows by it how much is ahead.
+    Sent(Duration),
+    /// The talk is over, as was asked for: all is sent and has sounded, and the camera has been told.
     Stopped,
     Failed(TalkError),
 }
@@ -70,14 +72,17 @@ pub struct Talk {
     dtls_timeout: Option<Instant>,
     ready: bool,
     queue: VecDeque<TalkAudio>,
+    /// How long the sound in `queue` lasts.
     queued: Duration,
+    /// How long the sound lasts that has left `queue` and is not reported yet.
+    unreported: Duration,
     number: u32,
     sounded: Duration,
     next_due: Option<Instant>,
     /// Ends when the queue is empty.
     draining: bool,
+    /// Frames sent.
     pub sent: u64,
-    pub dropped: u64,
 }
 
 impl Talk {
@@ -92,12 +97,12 @@ impl Talk {
             ready: false,
             queue: VecDeque::new(),
             queued: Duration::ZERO,
+            unreported: Duration::ZERO,
             number: 0,
             sounded: Duration::ZERO,
             next_due: None,
             draining: false,
             sent: 0,
-            dropped: 0,
         }
     }
 
@@ -174,10 +179,7 @@ impl Talk {
         self.queued += audio.duration;
         self.queue.push_back(audio);
         while self.queued > MAX_QUEUED {
-            if let Some(oldest) = self.queue.pop_front() {
-                self.queued -= oldest.duration;
-                self.dropped += 1;
-            }
+            self.take_next();
         }
         if self.ready {
             self.next_due = Some(self.next_due.unwrap_or(now));
@@ -196,8 +198,13 @@ impl Talk {
 
     /// Drops what waits to be sent.
     pub fn flush(&mut self) {
-        self.queue.clear();
-        self.queued = Duration::ZERO;
+        while self.take_next().is_some() {}
+    }
+
+    /// Reports the sound that has left the queue since the last report; `None` if there is none.
+    pub fn take_report(&mut self) -> Option<TalkEvent> {
+        let sent = std::mem::take(&mut self.unreported);
+        (!sent.is_zero()).then_some(TalkEvent::Sent(sent))
     }
 
     /// Says goodbye on the back channel; what is left to transmit says so.
@@ -212,13 +219,19 @@ impl Talk {
         self.draining && self.queue.is_empty() && self.next_due.is_none()
     }
 
+    fn take_next(&mut self) -> Option<TalkAudio> {
+        let audio = self.queue.pop_front()?;
+        self.queued -= audio.duration;
+        self.unreported += audio.duration;
+        Some(audio)
+    }
+
     fn send_next(&mut self, now: Instant) {
-        let (Some(audio), Some(endpoint)) = (self.queue.pop_front(), &mut self.endpoint) else {
+        let (Some(audio), Some(endpoint)) = (self.take_next(), &mut self.endpoint) else {
             // Nothing waits: the next frame may go at once, when the last one has sounded.
             self.next_due = None;
             return;
         };
-        self.queued -= audio.duration;
         self.number += 1;
         let frame = TalkFrame {
             number: self.number,

@@ -141,7 +141,8 @@ impl Members {
                 self.lost = None;
             }
             Event::Talk(talk) => {
-                let talker = if *talk == TalkEvent::Ready { self.talker } else { self.talker.take() };
+                let goes_on = matches!(talk, TalkEvent::Ready | TalkEvent::Sent(_));
+                let talker = if goes_on { self.talker } else { self.talker.take() };
                 if let Some(talker) = talker {
                     self.tell(talker, event);
                 }

@@ -1,6 +1,7 @@
 //! Cuts encoded sound into the frames that cameras take.
 
 use super::camera_audio::{CameraAudio, Coding};
+use crate::caps::AdtsHeader;
 use std::time::Duration;
 
 /// Samples of a frame of G.711 or PCM.
@@ -8,7 +9,6 @@ const SAMPLES: usize = 160;
 const AAC_SAMPLES: u32 = 1024;
 /// RFC 6716: no packet sounds longer.
 const OPUS_LIMIT: Duration = Duration::from_millis(120);
-const ADTS_HEADER: usize = 7;
 
 /// One encoded frame and how long it sounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +73,10 @@ impl FrameCutter {
     }
 }
 
-/// The ADTS frames in a row, up to what is none.
+/// Cuts a row of ADTS frames at their headers, up to what is no whole frame.
 fn adts_frames(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let header: &[u8; ADTS_HEADER] = data.first_chunk()?;
-        let length = usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
-        if header[0] != 0xFF || header[1] & 0xF6 != 0xF0 || length < ADTS_HEADER {
-            return None;
-        }
-        let (frame, rest) = data.split_at_checked(length)?;
+        let (frame, rest) = data.split_at(AdtsHeader::read(data)?.length);
         data = rest;
         Some(frame)
     })

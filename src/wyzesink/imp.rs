@@ -1,13 +1,12 @@
+use super::CAT;
 use super::camera_audio::CameraAudio;
-use super::encoder::Encoder;
-use super::failure::Failure;
-use super::frame_cutter::{CutFrame, FrameCutter};
+use super::frame_cutter::CutFrame;
+use super::input_stream::InputStream;
 use super::talker::{Talker, Waited};
+use crate::element::{self, Joining};
 use crate::identity::{self, Identity};
-use crate::protocol::client::Config;
 use crate::protocol::talk::TalkEvent;
-use crate::report;
-use crate::session::{Event, Membership, Wants, lock};
+use crate::session::{Event, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,37 +14,14 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex};
 
-pub static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
-
 /// Encoding and sending take no more of a live pipeline's latency than this.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
-/// Keys of a camera's URI that concern other elements.
-const FOREIGN_KEYS: [&str; 8] =
-    ["subtype", "resolution", "video", "audio", "bitrate", "framerate", "latency", "stall-timeout"];
-
-/// How buffers become frames.
-struct Encoding {
-    /// `None` for what the camera takes as it is.
-    encoder: Option<Encoder>,
-    cutter: FrameCutter,
-    camera: CameraAudio,
-}
-
-/// The streaming thread's own.
-#[derive(Default)]
-struct Stream {
-    caps: Option<gst::Caps>,
-    encoding: Option<Encoding>,
-    live: bool,
-}
-
 #[derive(Default)]
 pub struct WyzeSink {
     settings: Mutex<Identity>,
     /// From READY to READY.
     talker: Mutex<Option<Arc<Talker>>>,
-    stream: Mutex<Stream>,
+    stream: Mutex<InputStream>,
     /// Of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
 }
@@ -86,18 +62,11 @@ impl ObjectImpl for WyzeSink {
             return;
         }
         if name == "uri" {
-            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
-                && let Err(e) = self.set_uri(&uri)
-            {
-                gst::error!(CAT, imp = self, "uri not taken: {e}");
-            }
+            element::set_uri_property(&*self.obj(), *CAT, value);
             return;
         }
         lock(&self.settings).set_property(name, value);
-        match identity::is_secret(name, value) {
-            true => gst::info!(CAT, imp = self, "{name} set"),
-            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
-        }
+        element::log_property(&*self.obj(), *CAT, name, value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -119,47 +88,24 @@ impl ObjectImpl for WyzeSink {
 
 impl GstObjectImpl for WyzeSink {}
 
-impl URIHandlerImpl for WyzeSink {
-    const URI_TYPE: gst::URIType = gst::URIType::Sink;
-
-    fn protocols() -> &'static [&'static str] {
-        &[identity::SCHEME]
-    }
-
-    fn uri(&self) -> Option<String> {
-        identity::format(&lock(&self.settings), [])
-    }
-
-    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        let unknown = identity::set_uri(self.is_running(), || {
-            identity::apply(text, &mut lock(&self.settings), |key, _| Ok(FOREIGN_KEYS.contains(&key)))
-        })?;
-        for key in unknown {
-            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
-        }
-        Ok(())
-    }
-}
-
 impl ElementImpl for WyzeSink {
-    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Wyze camera talk sink",
-                "Sink/Network/Audio",
-                "Plays sound on the speaker of a Wyze camera on the local network",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&*METADATA)
-    }
-
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let (always, sink) = (gst::PadPresence::Always, gst::PadDirection::Sink);
             vec![gst::PadTemplate::new("sink", sink, always, &template_caps()).expect("a sink pad template")]
         });
         TEMPLATES.as_ref()
+    }
+
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            element::metadata(
+                "Wyze camera talk sink",
+                "Sink/Network/Audio",
+                "Plays sound on the speaker of a Wyze camera on the local network",
+            )
+        });
+        Some(&*METADATA)
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
@@ -198,14 +144,8 @@ fn template_caps() -> gst::Caps {
 impl BaseSinkImpl for WyzeSink {
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "New caps {caps}");
-        let mut stream = lock(&self.stream);
-        if stream.caps.as_ref() != Some(caps) {
-            // What the old format left in its encoder still belongs to the talk.
-            let frames = stream.drain();
-            stream.caps = Some(caps.clone());
-            drop(stream);
-            self.send_rest(frames);
-        }
+        let frames = lock(&self.stream).set_caps(caps);
+        self.send_rest(frames);
         Ok(())
     }
 
@@ -214,7 +154,7 @@ impl BaseSinkImpl for WyzeSink {
             gst::EventView::Segment(_) => self.begin(),
             gst::EventView::Eos(_) => self.finish(),
             gst::EventView::FlushStop(_) => {
-                lock(&self.stream).encoding = None;
+                lock(&self.stream).flush();
                 if let Some(talker) = self.talker() {
                     talker.flush();
                 }
@@ -262,54 +202,34 @@ impl BaseSinkImpl for WyzeSink {
     }
 }
 
-impl Stream {
-    fn encode(&mut self, camera: CameraAudio, buffer: &gst::Buffer) -> Result<Vec<CutFrame>, Failure> {
-        if self.encoding.as_ref().is_none_or(|encoding| encoding.camera != camera) {
-            let caps = self.caps.clone().unwrap_or_else(gst::Caps::new_empty);
-            self.encoding = Some(Encoding::new(&caps, camera)?);
-        }
-        let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
-        let encoded = match &encoding.encoder {
-            Some(encoder) => encoder.encode(buffer.clone())?,
-            None => vec![buffer.clone()],
-        };
-        Ok(encoding.cut(encoded))
+impl URIHandlerImpl for WyzeSink {
+    const URI_TYPE: gst::URIType = gst::URIType::Sink;
+
+    fn protocols() -> &'static [&'static str] {
+        &[identity::SCHEME]
     }
 
-    /// What is left of the sound so far.
-    fn drain(&mut self) -> Vec<(CameraAudio, CutFrame)> {
-        let Some(mut encoding) = self.encoding.take() else { return Vec::new() };
-        let encoded = encoding.encoder.as_ref().map(Encoder::drain).unwrap_or_default();
-        let mut frames = encoding.cut(encoded);
-        frames.extend(encoding.cutter.finish());
-        frames.into_iter().map(|frame| (encoding.camera, frame)).collect()
-    }
-}
-
-impl Encoding {
-    fn new(caps: &gst::Caps, camera: CameraAudio) -> Result<Self, Failure> {
-        let is_raw = caps.structure(0).is_some_and(|structure| structure.name() == "audio/x-raw");
-        let encoder = match (is_raw, caps.can_intersect(&camera.caps())) {
-            (true, _) => Some(Encoder::new(caps, camera)?),
-            (false, true) => None,
-            (false, false) => return Err(Failure::OtherCodec { camera, stream: caps.to_string() }),
-        };
-        Ok(Encoding { encoder, cutter: FrameCutter::new(camera), camera })
+    fn uri(&self) -> Option<String> {
+        identity::format(&lock(&self.settings), [])
     }
 
-    fn cut(&mut self, encoded: Vec<gst::Buffer>) -> Vec<CutFrame> {
-        let mut frames = Vec::new();
-        for buffer in encoded {
-            // Fails only for memory that the processor cannot see.
-            if let Ok(map) = buffer.map_readable() {
-                frames.extend(self.cutter.cut(&map));
-            }
-        }
-        frames
+    fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
+        let further = |key: &str, _: &str| Ok(self.is_for_source(key));
+        let apply = || identity::apply(text, &mut lock(&self.settings), further);
+        element::set_uri(&*self.obj(), *CAT, self.is_running(), apply)
     }
 }
 
 impl WyzeSink {
+    /// Whether a URI's key sets what only the source has: one URI serves both elements.
+    fn is_for_source(&self, key: &str) -> bool {
+        // By the name of its type, as the elements know nothing else of each other.
+        let source = glib::Type::from_name("GstWyzeSrc").and_then(glib::object::ObjectClass::from_type);
+        let property = source.and_then(|source| source.find_property(key));
+        let is_set_there = property.is_some_and(|property| property.flags().contains(glib::ParamFlags::WRITABLE));
+        key == identity::SUBTYPE || is_set_there && self.obj().find_property(key).is_none()
+    }
+
     fn is_running(&self) -> bool {
         lock(&self.talker).is_some()
     }
@@ -319,31 +239,26 @@ impl WyzeSink {
     }
 
     fn join(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        let (settings, mut stored) = settings.filled().map_err(|e| report::identity_error(&e))?;
-        let credentials = settings.credentials().map_err(|e| report::identity_error(&e))?;
-        let element = self.obj();
-        let talker = Talker::new(&element, settings.connect_timeout);
-        let config = Config {
-            model: settings.model.clone(),
-            connect_timeout: settings.connect_timeout,
-            ..Config::new(credentials)
-        };
+        let mut identity = lock(&self.settings).clone();
+        let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
+        let config = identity.config().map_err(|e| element::identity_error(&e))?;
+        let obj = self.obj();
+        let talker = Talker::new(&obj, identity.connect_timeout);
         let observer = Arc::downgrade(&talker);
-        let (mut connection, weak) = (report::Connection::new(), element.downgrade());
         let observe = move |event| {
-            if let (Some(talker), Some(element)) = (observer.upgrade(), weak.upgrade()) {
-                connection.follow(&element, &event, matches!(event, Event::Talk(TalkEvent::Ready)));
-                if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
-                    stored.found_at(camera.address.ip(), &element, *CAT);
-                }
+            if let Some(talker) = observer.upgrade() {
                 talker.handle(event);
             }
         };
-        let (place, attempts) = (settings.place(), settings.reconnect_attempts());
-        let (session, conflicts) = Membership::join(config, place, Wants::default(), attempts, None, observe)
-            .map_err(|e| report::join_error(&e))?;
-        report::conflicts(&*element, &conflicts);
+        let joining = Joining {
+            identity: &identity,
+            stored,
+            config,
+            wants: Wants::default(),
+            video_wish: None,
+            flows: |event| matches!(event, Event::Talk(TalkEvent::Ready)),
+        };
+        let session = joining.join(obj.upcast_ref(), *CAT, observe)?;
         *lock(&self.talker) = Some(talker.clone());
         talker.attach(session);
         Ok(())
@@ -356,7 +271,7 @@ impl WyzeSink {
             talker.leave();
             *lock(&self.last_stats) = Some(talker.stats());
         }
-        *lock(&self.stream) = Stream::default();
+        *lock(&self.stream) = InputStream::default();
     }
 
     /// Before the first buffer of a stream: where it is not live, it begins when the camera listens. BaseSink would wait

@@ -35,10 +35,15 @@ mod camera_audio;
 mod encoder;
 mod failure;
 mod frame_cutter;
+mod input_stream;
 mod talker;
 
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesink", gst::DebugColorFlags::empty(), Some("Wyze camera talk sink")));
 
 glib::wrapper! {
     pub struct WyzeSink(ObjectSubclass<imp::WyzeSink>)

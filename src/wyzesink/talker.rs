@@ -3,20 +3,18 @@
 //! The session thread brings events to [`Talker::handle`]; the streaming thread waits and sends. Everything between
 //! them is in one state, behind a lock that nobody holds while asking the session for something.
 
-use super::WyzeSink;
 use super::camera_audio::CameraAudio;
 use super::failure::Failure;
 use super::frame_cutter::CutFrame;
-use super::imp::CAT;
+use super::{CAT, WyzeSink};
+use crate::caps::{AudioFormat, Verdict};
+use crate::element;
 use crate::identity::milliseconds;
 use crate::protocol::client::CameraInfo;
-use crate::protocol::error::Stage;
 use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent};
-use crate::report;
 use crate::session::{Event, Membership, Wants, lock};
-use crate::wyzesrc::caps::{AudioFormat, Verdict};
 use gst::glib;
 use gst::prelude::*;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,28 +22,38 @@ use std::time::{Duration, Instant};
 
 /// How long a connected camera may send no sound.
 const SOUND_PATIENCE: Duration = Duration::from_secs(4);
-/// Sound handed to the session ahead of its time: enough for a thread that wakes late, and soon over when paused.
+/// How much sound the session may have waiting: enough for a thread that wakes late, and soon over when paused.
 const AHEAD: Duration = Duration::from_millis(200);
 /// What the session, whose limit it is too, needs to tell that connecting took too long.
 const GRACE: Duration = Duration::from_millis(250);
 /// From the last frame to the word that the talk is over.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// For a wait that has no limit of its own.
-const LONG: Duration = Duration::from_secs(3600);
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Connecting,
-    /// Sound is awaited, which tells what the camera speaks.
+    /// The session looks for the camera.
+    Connecting {
+        /// The camera was there before, and is waited for as long as the session tries.
+        lost: bool,
+        /// The stream has ended, and the camera need not listen when it is connected.
+        idle: bool,
+    },
+    /// The sink listens to the camera's own sound, which tells what the camera speaks.
     Learning {
         since: Instant,
     },
     /// The camera has been asked to listen.
     Opening,
-    Talking,
-    /// All has been handed over, and is on its way.
-    Stopping,
+    /// The camera listens.
+    Talking {
+        /// How long the sound lasts that the session has and has not sent yet.
+        waiting: Duration,
+    },
+    /// All sound has been handed over, and the session lets it end.
+    Stopping {
+        /// The next talk begins as soon as this one has stopped.
+        again: bool,
+    },
     Stopped,
     Failed,
 }
@@ -53,11 +61,11 @@ enum Phase {
 impl Phase {
     fn name(self) -> &'static str {
         match self {
-            Phase::Connecting => "connecting",
+            Phase::Connecting { .. } => "connecting",
             Phase::Learning { .. } => "learning",
             Phase::Opening => "opening",
-            Phase::Talking => "talking",
-            Phase::Stopping => "stopping",
+            Phase::Talking { .. } => "talking",
+            Phase::Stopping { .. } => "stopping",
             Phase::Stopped => "stopped",
             Phase::Failed => "failed",
         }
@@ -67,18 +75,13 @@ impl Phase {
 struct State {
     phase: Phase,
     format: AudioFormat,
+    /// What the camera speaks, once that is known.
     camera: Option<CameraAudio>,
-    /// The stream has ended: the camera need not listen when it is connected again.
-    idle: bool,
-    /// The camera has listened before: it was lost, and is awaited for as long as the session tries.
-    lost: bool,
-    /// Talk again, as soon as the talk that is stopping has stopped.
-    again: bool,
     /// BaseSink wants its streaming thread back.
     unlocked: bool,
-    /// When all that was handed over will have been sent.
-    sent_by: Instant,
+    /// Since when the camera has been wanted to listen.
     since: Instant,
+    /// How long it took until the camera listened, the last time.
     opened_in: Option<Duration>,
     frames: u64,
     bytes: u64,
@@ -93,32 +96,27 @@ pub struct Talker {
     session: Mutex<Option<Membership>>,
 }
 
-/// What came of waiting.
+/// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
     Done,
     /// The sink is flushing or stopping.
     Interrupted,
-    /// It was told on the bus.
+    /// The talk has failed, and the application has been told.
     Failed,
 }
 
 impl Talker {
     pub fn new(element: &WyzeSink, connect_timeout: Duration) -> Arc<Self> {
-        let now = Instant::now();
         Arc::new(Talker {
             element: element.downgrade(),
             connect_timeout,
             state: Mutex::new(State {
-                phase: Phase::Connecting,
+                phase: Phase::Connecting { lost: false, idle: false },
                 format: AudioFormat::new(),
                 camera: None,
-                idle: false,
-                lost: false,
-                again: false,
                 unlocked: false,
-                sent_by: now,
-                since: now,
+                since: Instant::now(),
                 opened_in: None,
                 frames: 0,
                 bytes: 0,
@@ -151,61 +149,49 @@ impl Talker {
     pub fn handle(&self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(stage) => {
-                gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                report::stage(&element, stage);
-                if stage == Stage::Discovery {
-                    self.enter(Phase::Connecting);
-                }
-            }
-            Event::Connected(camera) => self.connected(&element, &camera),
+            Event::Stage(_) | Event::Unanswered(_) => {}
+            Event::Connected(camera) => self.connected(&camera),
             Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
             Event::Frame(_) => {}
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
+            Event::Talk(TalkEvent::Sent(sound)) => self.sent(sound),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
             Event::Talk(TalkEvent::Failed(error)) => self.fail(Failure::Talk(error)),
-            Event::Unanswered(command) => {
-                gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
-            }
-            Event::Reconnecting { error, attempt, delay } => {
-                gst::warning!(CAT, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
-                self.disconnected();
-            }
+            Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 if self.fails() {
-                    report::ended(&element, error);
+                    element::ended(&element, error);
                 }
             }
         }
     }
 
-    fn connected(&self, element: &WyzeSink, camera: &CameraInfo) {
-        gst::info!(CAT, obj = element, "Connected: {camera:?}");
+    fn connected(&self, camera: &CameraInfo) {
         if !camera.two_way_audio {
             self.fail(Failure::Talk(TalkError::NoTwoWayAudio));
             return;
         }
-        let state = self.state();
-        let (known, idle) = (state.camera.is_some(), state.idle);
-        drop(state);
-        self.enter(match (idle, known) {
-            (true, _) => Phase::Stopped,
-            (false, true) => Phase::Opening,
-            (false, false) => Phase::Learning { since: Instant::now() },
+        self.advance(|state| {
+            Some(match state.phase {
+                Phase::Connecting { idle: true, .. } => Phase::Stopped,
+                _ if state.camera.is_some() => Phase::Opening,
+                _ => Phase::Learning { since: Instant::now() },
+            })
         });
     }
 
     /// The talk is over with its connection; the next one brings another, unless the stream has ended.
     fn disconnected(&self) {
-        let mut state = self.state();
-        let again = std::mem::take(&mut state.again);
-        state.idle |= matches!(state.phase, Phase::Stopping | Phase::Stopped) && !again;
-        state.lost = true;
-        state.since = Instant::now();
-        // What was on its way is gone.
-        state.sent_by = state.since;
-        drop(state);
-        self.enter(Phase::Connecting);
+        self.advance(|state| {
+            state.since = Instant::now();
+            let idle = match state.phase {
+                Phase::Connecting { idle, .. } => idle,
+                Phase::Stopping { again } => !again,
+                Phase::Stopped => true,
+                _ => false,
+            };
+            Some(Phase::Connecting { lost: true, idle })
+        });
     }
 
     /// Makes out by the camera's own sound what it speaks.
@@ -223,7 +209,7 @@ impl Talker {
                 match camera {
                     Some(camera) => {
                         gst::info!(CAT, obj = element, "The camera speaks {camera}");
-                        self.enter(Phase::Opening);
+                        self.advance(|_| Some(Phase::Opening));
                     }
                     None => self.fail(Failure::Codec(info.codec.to_string())),
                 }
@@ -237,27 +223,41 @@ impl Talker {
     }
 
     fn ready(&self, element: &WyzeSink) {
-        let mut state = self.state();
-        let opened_in = state.since.elapsed();
-        state.opened_in = Some(opened_in);
-        drop(state);
-        gst::info!(CAT, obj = element, "The camera listens, after {opened_in:?}");
-        self.enter(Phase::Talking);
+        self.advance(|state| {
+            let opened_in = state.since.elapsed();
+            state.opened_in = Some(opened_in);
+            gst::info!(CAT, obj = element, "The camera listens, after {opened_in:?}");
+            // A talk that is being stopped already stays so.
+            (!matches!(state.phase, Phase::Stopping { .. })).then_some(Phase::Talking { waiting: Duration::ZERO })
+        });
+    }
+
+    fn sent(&self, sound: Duration) {
+        if let Phase::Talking { waiting } = &mut self.state().phase {
+            *waiting = waiting.saturating_sub(sound);
+        }
+        self.changed.notify_all();
     }
 
     fn stopped(&self) {
-        let mut state = self.state();
-        let again = std::mem::take(&mut state.again);
-        drop(state);
-        self.enter(if again { Phase::Opening } else { Phase::Stopped });
+        self.advance(|state| {
+            Some(match state.phase {
+                Phase::Stopping { again: true } => Phase::Opening,
+                _ => Phase::Stopped,
+            })
+        });
     }
 
-    /// Goes on to another phase, unless it is over; tells whoever waits, and asks the session for what the phase needs.
-    fn enter(&self, phase: Phase) {
+    // On any thread
+
+    /// Goes on to the next phase, if there is one and the talk has not failed. Wakes whoever waits, and asks the session for what
+    /// the phase needs.
+    fn advance(&self, next: impl FnOnce(&mut State) -> Option<Phase>) {
         let mut state = self.state();
         if state.phase == Phase::Failed {
             return;
         }
+        let Some(phase) = next(&mut state) else { return };
         state.phase = phase;
         drop(state);
         self.changed.notify_all();
@@ -266,7 +266,7 @@ impl Talker {
 
     fn ask(&self, phase: Phase) {
         let session = lock(&self.session);
-        // Before it is there, `attach` makes up for this.
+        // Before the session is there, `attach` makes up for this.
         let Some(session) = session.as_ref() else { return };
         match phase {
             Phase::Learning { .. } => session.set_wants(Wants { media: MediaSet::AUDIO, ..Wants::default() }),
@@ -274,11 +274,11 @@ impl Talker {
                 session.set_wants(Wants::default());
                 session.start_talk();
             }
-            _ => {}
+            // Before another talk, nothing is waited for.
+            Phase::Stopping { again } => session.stop_talk(again),
+            Phase::Connecting { .. } | Phase::Talking { .. } | Phase::Stopped | Phase::Failed => {}
         }
     }
-
-    // Failing, on any thread
 
     /// True the first time: one error for one failure.
     fn fails(&self) -> bool {
@@ -303,29 +303,18 @@ impl Talker {
 
     // On the streaming thread
 
-    /// Has the camera listen once more, where it was told to stop at the end of a stream.
+    /// Asks the camera to listen once more, if it was told to stop at the end of a stream.
     pub fn resume(&self) {
-        let mut state = self.state();
-        let idle = std::mem::take(&mut state.idle);
-        match state.phase {
-            Phase::Connecting if idle => {
-                state.since = Instant::now();
-                return;
-            }
-            Phase::Stopped => state.since = Instant::now(),
-            Phase::Stopping => {
-                state.since = Instant::now();
-                state.again = true;
-                drop(state);
-                if let Some(session) = lock(&self.session).as_ref() {
-                    session.stop_talk(true);
-                }
-                return;
-            }
-            _ => return,
-        }
-        drop(state);
-        self.enter(Phase::Opening);
+        self.advance(|state| {
+            let phase = match state.phase {
+                Phase::Connecting { lost, idle: true } => Phase::Connecting { lost, idle: false },
+                Phase::Stopping { .. } => Phase::Stopping { again: true },
+                Phase::Stopped => Phase::Opening,
+                _ => return None,
+            };
+            state.since = Instant::now();
+            Some(phase)
+        });
     }
 
     /// Waits until the camera listens. What takes longer than connect-timeout is an error.
@@ -335,39 +324,45 @@ impl Talker {
             let phase = state.phase;
             let limit = state.since + self.connect_timeout + GRACE;
             let until = match phase {
-                Phase::Talking => return Waited::Done,
+                Phase::Talking { .. } => return Waited::Done,
                 Phase::Failed => return Waited::Failed,
                 _ if is_flushing() => return Waited::Interrupted,
-                Phase::Learning { since } => limit.min(since + SOUND_PATIENCE),
-                _ => limit,
+                // The session knows how long such a camera is worth waiting for.
+                Phase::Connecting { lost: true, .. } => None,
+                Phase::Learning { since } => Some(limit.min(since + SOUND_PATIENCE)),
+                _ => Some(limit),
             };
-            let now = Instant::now();
-            // A camera that is known to be there otherwise is waited for as the session does.
-            let until = if state.lost && phase == Phase::Connecting { now + LONG } else { until };
-            if now < until {
-                let waiting = |state: &mut State| state.phase == phase && !is_flushing();
-                drop(self.changed.wait_timeout_while(state, until - now, waiting));
-                continue;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let waiting = |state: &mut State| state.phase == phase && !is_flushing();
+            match left {
+                None => drop(self.changed.wait_while(state, waiting)),
+                Some(Duration::ZERO) => {
+                    let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
+                    drop(state);
+                    self.fail(failure);
+                }
+                Some(left) => drop(self.changed.wait_timeout_while(state, left, waiting)),
             }
-            let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
-            drop(state);
-            self.fail(failure);
         }
     }
 
     /// Where the camera was lost, waits until it listens again: for as long as the session has attempts left.
     pub fn wait_again(&self) -> Waited {
-        let mut state = self.state();
-        loop {
-            if state.unlocked {
-                return Waited::Interrupted;
-            }
-            match state.phase {
-                Phase::Failed => return Waited::Failed,
-                Phase::Connecting | Phase::Learning { .. } | Phase::Opening if state.lost => {}
-                _ => return Waited::Done,
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        self.wait_while(|phase| matches!(phase, Phase::Connecting { .. } | Phase::Learning { .. } | Phase::Opening))
+    }
+
+    /// Waits until there is room for more sound.
+    pub fn wait_room(&self) -> Waited {
+        self.wait_while(|phase| matches!(phase, Phase::Talking { waiting } if waiting > AHEAD))
+    }
+
+    fn wait_while(&self, waits: impl Fn(Phase) -> bool) -> Waited {
+        let waits = |state: &mut State| !state.unlocked && waits(state.phase);
+        let state = self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner);
+        match state.phase {
+            _ if state.unlocked => Waited::Interrupted,
+            Phase::Failed => Waited::Failed,
+            _ => Waited::Done,
         }
     }
 
@@ -381,7 +376,7 @@ impl Talker {
         }
         match (state.phase, state.camera) {
             (Phase::Failed, _) => Err(gst::FlowError::Error),
-            (Phase::Talking, Some(camera)) => Ok(Some(camera)),
+            (Phase::Talking { .. }, Some(camera)) => Ok(Some(camera)),
             _ => {
                 state.dropped += 1;
                 Ok(None)
@@ -389,70 +384,53 @@ impl Talker {
         }
     }
 
-    /// True where so much is on its way that live sound would come late. Counts the buffer that is dropped for it.
+    /// Whether so much sound waits that more of it, from a live stream, would come late. Counts the buffer that is dropped then.
     pub fn lags(&self) -> bool {
         let mut state = self.state();
-        let lags = state.sent_by > Instant::now() + AHEAD;
+        let lags = matches!(state.phase, Phase::Talking { waiting } if waiting > AHEAD);
         state.dropped += u64::from(lags);
         lags
     }
 
-    /// Waits until there is room for more sound.
-    pub fn wait_room(&self) -> Waited {
-        let mut state = self.state();
-        loop {
-            if state.unlocked {
-                return Waited::Interrupted;
-            }
-            if state.phase == Phase::Failed {
-                return Waited::Failed;
-            }
-            let early = state.sent_by.saturating_duration_since(Instant::now() + AHEAD);
-            if early.is_zero() {
-                return Waited::Done;
-            }
-            (state, _) = self.changed.wait_timeout(state, early).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
     pub fn send(&self, camera: CameraAudio, frame: CutFrame) {
+        let CutFrame { data, duration } = frame;
         let mut state = self.state();
         state.frames += 1;
-        state.bytes += frame.data.len() as u64;
-        state.sent_by = state.sent_by.max(Instant::now()) + frame.duration;
+        state.bytes += data.len() as u64;
+        if let Phase::Talking { waiting } = &mut state.phase {
+            *waiting += duration;
+        }
         drop(state);
-        let CutFrame { data, duration } = frame;
         if let Some(session) = lock(&self.session).as_ref() {
             session.send_talk(TalkAudio { codec: camera.codec, flags: camera.flags, data, duration });
         }
     }
 
-    /// Drops what is on its way.
+    /// Drops what waits to be sent.
     pub fn flush(&self) {
-        let mut state = self.state();
-        state.sent_by = Instant::now();
-        drop(state);
         if let Some(session) = lock(&self.session).as_ref() {
             session.flush_talk();
         }
     }
 
-    /// Has the talk end with what is on its way, and waits for that.
+    /// Ends the talk after what waits to be sent, and waits for the end.
     pub fn finish(&self, is_flushing: impl Fn() -> bool) {
-        let mut state = self.state();
-        if !matches!(state.phase, Phase::Talking | Phase::Opening) {
-            state.idle |= state.phase == Phase::Connecting;
-            return;
-        }
-        state.phase = Phase::Stopping;
-        let timeout = state.sent_by.saturating_duration_since(Instant::now()) + STOP_LIMIT;
-        drop(state);
-        if let Some(session) = lock(&self.session).as_ref() {
-            session.stop_talk(false);
-        }
-        let stopping = |state: &mut State| state.phase == Phase::Stopping && !is_flushing();
+        let mut limit = STOP_LIMIT;
+        self.advance(|state| match &mut state.phase {
+            Phase::Talking { waiting } => {
+                limit += *waiting;
+                Some(Phase::Stopping { again: false })
+            }
+            Phase::Opening => Some(Phase::Stopping { again: false }),
+            Phase::Connecting { idle, .. } => {
+                *idle = true;
+                None
+            }
+            _ => None,
+        });
+        let stopping = |state: &mut State| state.phase == Phase::Stopping { again: false } && !is_flushing();
         // Where the word does not come, the stream ends all the same.
-        let _ = self.changed.wait_timeout_while(self.state(), timeout, stopping);
+        let _ = self.changed.wait_timeout_while(self.state(), limit, stopping);
     }
 
     /// Wakes the streaming thread; with `unlocked`, it has to come back from where it waits for room.

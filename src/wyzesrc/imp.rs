@@ -1,12 +1,13 @@
-use super::caps;
+use super::CAT;
 use super::outputs::Outputs;
+use super::receiver::Receiver;
 use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
 use super::statistics;
-use super::stream::Stream;
 use super::uri;
+use crate::caps;
+use crate::element::{self, Joining};
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::medium::Medium;
-use crate::report;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
 use gst::prelude::*;
@@ -14,20 +15,17 @@ use gst::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
-pub static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
-
 /// What lives from READY to READY.
 struct Run {
     /// Gone once the stream has been asked to end.
     session: Option<Membership>,
-    stream: Arc<Mutex<Stream>>,
+    receiver: Arc<Mutex<Receiver>>,
     outputs: Arc<Outputs>,
 }
 
 impl Run {
-    fn stream(&self) -> MutexGuard<'_, Stream> {
-        lock(&self.stream)
+    fn receiver(&self) -> MutexGuard<'_, Receiver> {
+        lock(&self.receiver)
     }
 }
 
@@ -133,23 +131,16 @@ impl ObjectImpl for WyzeSrc {
             return;
         }
         if name == "uri" {
-            if let Some(uri) = value.get::<Option<String>>().expect("checked by GObject")
-                && let Err(e) = self.set_uri(&uri)
-            {
-                gst::error!(CAT, imp = self, "uri not taken: {e}");
-            }
+            element::set_uri_property(&*self.obj(), *CAT, value);
             return;
         }
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
-        match identity::is_secret(name, value) {
-            true => gst::info!(CAT, imp = self, "{name} set"),
-            false => gst::info!(CAT, imp = self, "{name} set to {value:?}"),
-        }
+        element::log_property(&*self.obj(), *CAT, name, value);
         let (wish, on_loss) = (settings.video_wish(), settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
-            Some(run) if name == "on-loss" => run.stream().set_on_loss(on_loss),
+            Some(run) if name == "on-loss" => run.receiver().set_on_loss(on_loss),
             Some(Run { session: Some(session), .. }) => session.set_video_wish(wish),
             _ => {}
         }
@@ -215,22 +206,18 @@ impl URIHandlerImpl for WyzeSrc {
     }
 
     fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        let unknown = identity::set_uri(self.is_running(), || uri::apply(text, &mut lock(&self.settings)))?;
-        for key in unknown {
-            gst::warning!(CAT, imp = self, "Ignoring the unknown URI key {key:?}");
-        }
-        Ok(())
+        let apply = || uri::apply(text, &mut lock(&self.settings));
+        element::set_uri(&*self.obj(), *CAT, self.is_running(), apply)
     }
 }
 
 impl ElementImpl for WyzeSrc {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
+            element::metadata(
                 "Wyze camera source",
                 "Source/Network/Audio/Video",
                 "Receives live video and audio from a Wyze camera on the local network",
-                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&*METADATA)
@@ -282,9 +269,9 @@ impl ElementImpl for WyzeSrc {
         match event.type_() {
             gst::EventType::Eos => self.send_eos(),
             gst::EventType::FlushStart | gst::EventType::FlushStop => {
-                let Some((stream, outputs)) = self.parts() else { return false };
+                let Some((receiver, outputs)) = self.parts() else { return false };
                 outputs.flush(&event);
-                lock(&stream).flushed();
+                lock(&receiver).flushed();
                 true
             }
             _ if is_force_key_unit(&event) => self.request_key_frame(),
@@ -293,14 +280,14 @@ impl ElementImpl for WyzeSrc {
     }
 }
 
-/// Told by its name, as all of the video library would be too much for this.
-pub fn is_force_key_unit(event: &gst::EventRef) -> bool {
+/// Knows the event by its name, as the whole video library would be too much for this.
+fn is_force_key_unit(event: &gst::EventRef) -> bool {
     event.type_() == gst::EventType::CustomUpstream && event.has_name("GstForceKeyUnit")
 }
 
 impl WyzeSrc {
-    /// Asks the camera for a key frame; false where there is no session to ask in.
-    pub fn request_key_frame(&self) -> bool {
+    /// Asks the camera for a key frame; false if there is no session to ask in.
+    fn request_key_frame(&self) -> bool {
         let state = lock(&self.state);
         let session = state.run.as_ref().and_then(|run| run.session.as_ref());
         session.map(Membership::request_key_frame).is_some()
@@ -310,46 +297,34 @@ impl WyzeSrc {
         lock(&self.state).run.is_some()
     }
 
-    fn parts(&self) -> Option<(Arc<Mutex<Stream>>, Arc<Outputs>)> {
-        lock(&self.state).run.as_ref().map(|run| (run.stream.clone(), run.outputs.clone()))
+    fn parts(&self) -> Option<(Arc<Mutex<Receiver>>, Arc<Outputs>)> {
+        lock(&self.state).run.as_ref().map(|run| (run.receiver.clone(), run.outputs.clone()))
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
-        let (identity, mut stored) = settings.identity.filled().map_err(|e| report::identity_error(&e))?;
-        settings.identity = identity;
+        let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
-        let element = self.obj();
-        let outputs = Outputs::new(&element, &config.credentials.uid, settings.latency);
-        let stream = Arc::new(Mutex::new(Stream::new(&element, outputs.clone(), &settings)));
-        let (observer, weak) = (stream.clone(), element.downgrade());
-        let mut connection = report::Connection::new();
-        let observe = move |event| {
-            let Some(element) = weak.upgrade() else { return };
-            // Without the lock, as an application may look at properties from within a message.
-            connection.follow(&element, &event, matches!(event, Event::Frame(_)));
-            if let (Event::Connected(camera), Some(stored)) = (&event, &mut stored) {
-                stored.found_at(camera.address.ip(), &element, *CAT);
-            }
-            if let Event::Stage(stage) = event {
-                gst::debug!(CAT, obj = element, "The {} stage begins", stage.name());
-                report::stage(&element, stage);
-            } else {
-                lock(&observer).handle(event);
-            }
+        let obj = self.obj();
+        let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
+        let receiver = Arc::new(Mutex::new(Receiver::new(&obj, outputs.clone(), &settings)));
+        let observer = receiver.clone();
+        let joining = Joining {
+            identity: &settings.identity,
+            stored,
+            config,
+            wants: settings.wants(),
+            video_wish: Some(settings.video_wish()),
+            flows: |event| matches!(event, Event::Frame(_)),
         };
-        let wish = Some(settings.video_wish());
-        let (place, attempts) = (settings.identity.place(), settings.identity.reconnect_attempts());
-        let (session, conflicts) = Membership::join(config, place, settings.wants(), attempts, wish, observe)
-            .map_err(|e| report::join_error(&e))?;
-        report::conflicts(&*element, &conflicts);
-        lock(&self.state).run = Some(Run { session: Some(session), stream, outputs });
+        let session = joining.join(obj.upcast_ref(), *CAT, move |event| lock(&observer).handle(event))?;
+        lock(&self.state).run = Some(Run { session: Some(session), receiver, outputs });
         Ok(())
     }
 
     fn set_playing(&self, playing: bool) {
-        if let Some((stream, _)) = self.parts() {
-            lock(&stream).set_playing(playing);
+        if let Some((receiver, _)) = self.parts() {
+            lock(&receiver).set_playing(playing);
         }
     }
 
@@ -357,7 +332,7 @@ impl WyzeSrc {
         let mut state = lock(&self.state);
         let Some(run) = &mut state.run else { return false };
         let (session, outputs) = (run.session.take(), run.outputs.clone());
-        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.stream(), &outputs));
+        let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.receiver(), &outputs));
         state.last_stats = stats.or(state.last_stats.take());
         drop(state);
         // Waits for the thread, so that nothing comes after EOS.
@@ -374,12 +349,12 @@ impl WyzeSrc {
 
     /// Ends the session and wakes the pads' tasks, so that the pads can be deactivated.
     fn end_session(&self) {
-        let Some((stream, outputs)) = self.parts() else { return };
+        let Some((receiver, outputs)) = self.parts() else { return };
         let (stats, camera) = (self.stats(), self.camera_info());
         let session = lock(&self.state).run.as_mut().and_then(|run| run.session.take());
         drop(session);
         outputs.shut_down();
-        lock(&stream).set_playing(false);
+        lock(&receiver).set_playing(false);
         let mut state = lock(&self.state);
         (state.last_stats, state.last_camera) = (stats, camera);
     }
@@ -395,7 +370,7 @@ impl WyzeSrc {
         let state = lock(&self.state);
         match &state.run {
             Some(run @ Run { session: Some(session), .. }) => {
-                Some(statistics::stats(&session.stats(), &run.stream(), &run.outputs))
+                Some(statistics::stats(&session.stats(), &run.receiver(), &run.outputs))
             }
             _ => state.last_stats.clone(),
         }
@@ -404,7 +379,7 @@ impl WyzeSrc {
     fn camera_info(&self) -> Option<gst::Structure> {
         let state = lock(&self.state);
         match &state.run {
-            Some(run) => Some(statistics::camera_info(&run.stream())),
+            Some(run) => Some(statistics::camera_info(&run.receiver())),
             None => state.last_camera.clone(),
         }
     }

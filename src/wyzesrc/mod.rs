@@ -35,19 +35,22 @@
  */
 mod imp;
 
-pub mod caps;
 mod outputs;
 mod queue;
+mod receiver;
 mod settings;
 mod statistics;
-mod stream;
 pub mod timeline;
 mod uri;
 
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
 
 pub use settings::Resolution;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
 
 glib::wrapper! {
     pub struct WyzeSrc(ObjectSubclass<imp::WyzeSrc>) @extends gst::Element, gst::Object, @implements gst::URIHandler;

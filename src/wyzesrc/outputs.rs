@@ -2,11 +2,11 @@
 //!
 //! Adding a pad runs the application's code, so a helper thread of GLib does it and never the session's.
 
-use super::WyzeSrc;
-use super::imp::{CAT, is_force_key_unit};
 use super::queue::{Item, MAX_TIME, PadQueue};
+use super::{CAT, WyzeSrc};
 use crate::protocol::credentials::Uid;
 use crate::protocol::medium::Medium;
+use crate::session::lock;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -14,7 +14,7 @@ use gst_base::UniqueFlowCombiner;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long after no-more-pads an application may take to link one.
@@ -94,7 +94,7 @@ impl Outputs {
         for output in &self.outputs {
             output.queue.push(Item::Eos);
         }
-        let state = self.lock();
+        let state = lock(&self.state);
         state.stepping || state.pads.iter().any(Option::is_some)
     }
 
@@ -103,14 +103,14 @@ impl Outputs {
         for output in &self.outputs {
             output.queue.set_flushing(true);
         }
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.steps.clear();
         let _idle = self.stepped.wait_while(state, |state| state.stepping).unwrap_or_else(PoisonError::into_inner);
     }
 
     /// Takes the pads off the element, after [`Outputs::shut_down`] and their deactivation.
     pub fn remove_pads(&self, element: &WyzeSrc) {
-        let pads = std::mem::take(&mut self.lock().pads);
+        let pads = std::mem::take(&mut lock(&self.state).pads);
         for pad in pads.iter().flatten() {
             // Fails only for a pad that the application took off already.
             let _ = element.remove_pad(pad);
@@ -120,7 +120,7 @@ impl Outputs {
     /// Sends an application's flush event on every pad.
     pub fn flush(self: &Arc<Self>, event: &gst::Event) {
         let starts = event.type_() == gst::EventType::FlushStart;
-        let pads = self.lock().pads.clone();
+        let pads = lock(&self.state).pads.clone();
         for (medium, pad) in Medium::ALL.into_iter().zip(pads) {
             let output = &self.outputs[medium as usize];
             output.queue.set_flushing(starts);
@@ -128,7 +128,7 @@ impl Outputs {
             pad.push_event(event.clone());
             if !starts {
                 output.needs_segment.store(true, Ordering::Release);
-                self.lock().combiner.reset();
+                lock(&self.state).combiner.reset();
                 if let Err(e) = self.start_task(&pad, medium) {
                     gst::error!(CAT, obj = pad, "{e}");
                 }
@@ -137,7 +137,7 @@ impl Outputs {
     }
 
     fn step(self: &Arc<Self>, step: Step) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.steps.push_back(step);
         let Some(element) = self.element.upgrade() else { return };
         if !std::mem::replace(&mut state.stepping, true) {
@@ -148,7 +148,7 @@ impl Outputs {
 
     fn run_steps(self: &Arc<Self>, element: &WyzeSrc) {
         loop {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             let Some(step) = state.steps.pop_front() else {
                 state.stepping = false;
                 self.stepped.notify_all();
@@ -171,7 +171,7 @@ impl Outputs {
                 }
                 Step::NoMorePads => {
                     element.no_more_pads();
-                    let pads = self.lock().pads.clone();
+                    let pads = lock(&self.state).pads.clone();
                     for (medium, _pad) in Medium::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
                         self.queue(medium).open(Duration::ZERO);
                     }
@@ -202,15 +202,17 @@ impl Outputs {
             })
             .event_function(|pad, parent, event| match event.view() {
                 gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
-                _ if is_force_key_unit(&event) => {
+                // Straight to the implementation: gst_element_send_event() takes the element's state lock, which a change of state
+                // holds while it waits for the very thread that this may run on.
+                gst::EventView::CustomUpstream(_) => {
                     let element = parent.and_then(|parent| parent.downcast_ref::<WyzeSrc>());
-                    element.is_some_and(|element| element.imp().request_key_frame())
+                    element.is_some_and(|element| element.imp().send_event(event))
                 }
                 _ => gst::Pad::event_default(pad, parent, event),
             })
             .build();
         {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             state.combiner.add_pad(&pad);
             state.pads[medium as usize] = Some(pad.clone());
         }
@@ -222,7 +224,7 @@ impl Outputs {
             let _ = pad.store_sticky_event(&event);
         }
         element.add_pad(&pad)?;
-        let complete = self.lock().no_more_pads.is_some();
+        let complete = lock(&self.state).no_more_pads.is_some();
         self.queue(medium).open(if complete { Duration::ZERO } else { PADS_TOGETHER });
         Ok(())
     }
@@ -272,7 +274,7 @@ impl Outputs {
 
     /// Whether the task goes on after this result, seen together with the other pad's.
     fn judge(&self, pad: &gst::Pad, result: Result<gst::FlowSuccess, gst::FlowError>) -> bool {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let error = match state.combiner.update_pad_flow(pad, result) {
             Ok(_) => return true,
             // The pad that will be linked may still be to come, or be linked by another thread right now.
@@ -293,10 +295,6 @@ impl Outputs {
         }
         pad.push_event(gst::event::Eos::new());
         false
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -324,7 +322,7 @@ mod tests {
         let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
         video.set_active(true).unwrap();
         for pad in [&video, &audio] {
-            outputs.lock().combiner.add_pad(pad);
+            lock(&outputs.state).combiner.add_pad(pad);
         }
         assert!(outputs.judge(&video, Err(gst::FlowError::NotLinked)));
         assert!(outputs.judge(&video, Ok(gst::FlowSuccess::Ok)));

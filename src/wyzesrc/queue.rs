@@ -1,7 +1,8 @@
 //! The bounded queue between the session thread and a pad's task.
 
+use crate::session::lock;
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much a pipeline that does not take its buffers may fall behind before the oldest are dropped.
@@ -59,7 +60,7 @@ pub struct PadQueue {
 
 impl PadQueue {
     pub fn push(&self, item: Item) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.flushing {
             return;
         }
@@ -70,7 +71,7 @@ impl PadQueue {
 
     /// The next item, as soon as there is one; `None` when flushing.
     pub fn pop(&self) -> Option<Item> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             if state.flushing {
                 return None;
@@ -91,13 +92,13 @@ impl PadQueue {
 
     /// Lets items leave after `delay`.
     pub fn open(&self, delay: Duration) {
-        self.lock().opens = Some(Instant::now() + delay);
+        lock(&self.state).opens = Some(Instant::now() + delay);
         self.changed.notify_one();
     }
 
     /// Empties the queue, and while `flushing` keeps it so. What comes after starts at a key frame.
     pub fn set_flushing(&self, flushing: bool) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.flushing = flushing;
         state.clear();
         self.changed.notify_all();
@@ -105,16 +106,12 @@ impl PadQueue {
 
     /// Empties the queue without flushing: what waited is of the past.
     pub fn clear(&self) {
-        self.lock().clear();
+        lock(&self.state).clear();
     }
 
     /// Buffers dropped because the pipeline did not take them in time.
     pub fn dropped(&self) -> u64 {
-        self.lock().dropped
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state).dropped
     }
 }
 

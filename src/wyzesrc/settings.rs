@@ -109,19 +109,11 @@ impl Settings {
 
     /// What a session needs, or what is missing for one.
     pub fn config(&self) -> Result<Config, SettingsError> {
-        let credentials = self.identity.credentials()?;
+        let config = self.identity.config()?;
         if self.media.is_empty() {
             return Err(SettingsError::NothingWanted);
         }
-        Ok(Config {
-            media: self.media,
-            model: self.identity.model.clone(),
-            video_wish: self.video_wish(),
-            connect_timeout: self.identity.connect_timeout,
-            stall_timeout: self.wants().stall_timeout,
-            // The other half of the latency is for the network's jitter.
-            reorder_wait: self.latency / 2,
-            ..Config::new(credentials)
-        })
+        // The other half of the latency is for the network's jitter.
+        Ok(Config { reorder_wait: self.latency / 2, ..config })
     }
 }

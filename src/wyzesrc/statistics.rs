@@ -1,14 +1,14 @@
 //! The `stats` and `camera-info` properties as structures.
 
 use super::outputs::Outputs;
-use super::stream::Stream;
+use super::receiver::Receiver;
 use crate::protocol::error::Stage;
 use crate::protocol::medium::Medium;
 use crate::protocol::stats::Stats;
 
 /// `application/x-wyze-stats`: u64 counters since the element was started, u64 nanoseconds for each connection stage, and the
 /// reason of the last error as a string, where there was one.
-pub fn stats(stats: &Stats, stream: &Stream, outputs: &Outputs) -> gst::Structure {
+pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Structure {
     let mut structure = gst::Structure::builder("application/x-wyze-stats")
         .field("packets", stats.packets)
         .field("bytes", stats.bytes)
@@ -25,7 +25,7 @@ pub fn stats(stats: &Stats, stream: &Stream, outputs: &Outputs) -> gst::Structur
         .field("incomplete-lost", stats.incomplete.lost)
         .field("incomplete-size", stats.incomplete.size)
         .field("incomplete-overflow", stats.incomplete.overflow)
-        .field("skipped-frames", stream.skipped())
+        .field("skipped-frames", receiver.skipped())
         .field("key-frame-requests", stats.key_frame_requests)
         .field("reconnects", stats.reconnects)
         .field("video-queue-drops", outputs.queue(Medium::Video).dropped())
@@ -43,9 +43,9 @@ pub fn stats(stats: &Stats, stream: &Stream, outputs: &Outputs) -> gst::Structur
 }
 
 /// `application/x-wyze-camera-info`: what is known of the camera; empty before it is connected.
-pub fn camera_info(stream: &Stream) -> gst::Structure {
+pub fn camera_info(receiver: &Receiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
-    let Some(camera) = stream.camera() else { return structure };
+    let Some(camera) = receiver.camera() else { return structure };
     structure.set("envelope", camera.envelope.name());
     structure.set("suite", camera.suite.name());
     structure.set("address", camera.address.to_string());
@@ -53,7 +53,7 @@ pub fn camera_info(stream: &Stream) -> gst::Structure {
     structure.set("firmware", &camera.firmware);
     structure.set("two-way-audio", camera.two_way_audio);
     for medium in Medium::ALL {
-        if let Some(codec) = stream.codec(medium) {
+        if let Some(codec) = receiver.codec(medium) {
             structure.set(format!("{}-codec", medium.name()), codec.to_string());
         }
     }

@@ -51,8 +51,6 @@ const SMOOTHING: i64 = 16;
 const STANDING: u32 = 3;
 /// How well a clock that stood still has to agree with the rhythm to be believed about that time.
 const RIGHT_AGAIN: i64 = 30 * MS;
-/// A clock that was set goes on past the end of 32 bits, by no more than this many seconds from frame to frame.
-const WRAP: u32 = 86_400;
 
 /// When a frame is to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +72,7 @@ struct Last {
     arrival: i64,
 }
 
-/// A point on the line of camera time, and when its frame arrived.
+/// A point in camera time, and when its frame arrived.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     camera: i64,
@@ -100,7 +98,7 @@ struct Track {
 impl Track {
     fn newest(&self) -> Option<Point> {
         let last = self.last.map(|last| Point { camera: last.camera, arrival: last.arrival });
-        self.standing.map(|(place, _)| place).or(last)
+        self.standing.map(|(point, _)| point).or(last)
     }
 
     /// Where a frame belongs whose stamp is of no use.
@@ -180,7 +178,7 @@ impl Timeline {
     /// at the running time `arrival`. Any values will do.
     pub fn stamp(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
         let arrival_ns = i64::try_from(arrival.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
-        let (pts, discont) = if self.is_set(seconds) {
+        let (pts, discont) = if seconds >= CLOCK_SET {
             self.place(medium, seconds, microseconds, arrival_ns)
         } else {
             let track = &mut self.tracks[medium as usize];
@@ -197,11 +195,6 @@ impl Timeline {
         let capture = (seconds >= CLOCK_SET && self.ticks >= TICKS_TO_TRUST)
             .then(|| Duration::from_secs(seconds.into()) + Duration::from_micros(microseconds.into()));
         Stamp { pts: Duration::from_nanos(pts.unsigned_abs()), capture, discont }
-    }
-
-    fn is_set(&self, seconds: u32) -> bool {
-        let goes_on = |last: Last| (seconds.wrapping_sub(last.seconds) as i32).unsigned_abs() < WRAP;
-        seconds >= CLOCK_SET || self.tracks.iter().filter_map(|track| track.last).any(goes_on)
     }
 
     /// PTS of a frame with a usable stamp, and whether it comes after a jump.
@@ -309,7 +302,7 @@ impl Timeline {
 
 /// Nanoseconds from one frame to the next as their stamps have it, which need not be true.
 fn difference(from: &Last, to: &Last) -> i64 {
-    let seconds = i64::from(to.seconds.wrapping_sub(from.seconds) as i32);
+    let seconds = i64::from(to.seconds) - i64::from(from.seconds);
     let microseconds = i64::from(to.microseconds) - i64::from(from.microseconds);
     (seconds * 1_000_000 + microseconds) * 1_000
 }

@@ -17,7 +17,7 @@ pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError
 /// False for a key that is not known.
 fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, UriError> {
     match key {
-        "subtype" => settings.resolution = parse_subtype(value)?,
+        identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
         "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
         "resolution" => settings.resolution = parse_enum(value).ok_or(UriError::Value("resolution"))?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,

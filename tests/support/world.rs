@@ -60,7 +60,10 @@ pub struct World {
     pub stages: Vec<Stage>,
     pub connected: Option<CameraInfo>,
     pub ended: Option<Error>,
+    /// Those that say how a talk goes.
     pub talk_events: Vec<TalkEvent>,
+    /// How long the sound lasts that was reported as sent.
+    pub talk_sent: Duration,
     pub unanswered: Vec<u16>,
     pub camera_events: Vec<CameraEvent>,
     pub stranger: Option<Stranger>,
@@ -105,6 +108,7 @@ impl World {
             connected: None,
             ended: None,
             talk_events: Vec::new(),
+            talk_sent: Duration::ZERO,
             unanswered: Vec::new(),
             camera_events: Vec::new(),
             stranger: None,
@@ -180,6 +184,7 @@ impl World {
                 Event::Stage(stage) => self.stages.push(stage),
                 Event::Connected(info) => self.connected = Some(info),
                 Event::Frame(frame) => self.received.push(frame),
+                Event::Talk(TalkEvent::Sent(sent)) => self.talk_sent += sent,
                 Event::Talk(event) => self.talk_events.push(event),
                 Event::Unanswered(command) => self.unanswered.push(command),
                 Event::Ended(error) => self.ended = Some(error),

@@ -8,7 +8,7 @@ use gstwyze::identity::{self, Identity};
 use gstwyze::protocol::client::{CameraInfo, Config};
 use gstwyze::protocol::error::Stage;
 use gstwyze::session::{Event, Membership, Place, Wants};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     let is_searched = place.host.is_none();
     let info = connect(config, place)?;
     match info.address.ip() {
-        IpAddr::V4(ip) if is_searched && camera.known_address() != Some(ip) => keep_address(store, &camera, ip),
+        IpAddr::V4(ip) if is_searched && camera.known_address() != Some(ip) => Ok(store.keep_address(&camera.uid, ip)?),
         _ => Ok(()),
     }
 }
@@ -64,14 +64,6 @@ fn place(camera: &Camera, arguments: &ProbeArguments) -> Place {
     let host = arguments.host.clone().or_else(|| camera.host.clone().filter(|_| known.is_none()));
     let port = arguments.port.or(camera.port).unwrap_or(identity::DEFAULT_PORT);
     Place { known: known.filter(|_| host.is_none()), host, port, interface: arguments.interface.clone() }
-}
-
-fn keep_address(store: &Store, camera: &Camera, ip: Ipv4Addr) -> Result<(), Failure> {
-    store.update(|cameras| {
-        let kept = cameras.iter_mut().find(|kept| kept.uid == camera.uid);
-        kept.into_iter().for_each(|kept| kept.host = Some(ip.to_string()));
-        Ok(())
-    })
 }
 
 /// Finds the camera that the arguments mean.

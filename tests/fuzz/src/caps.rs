@@ -2,9 +2,9 @@
 
 use super::input::Input;
 use super::memory::peak_of;
+use gstwyze::caps::{AudioFormat, Verdict, VideoFormat, audio_template, video_template};
 use gstwyze::protocol::wire::codec::CodecId;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
-use gstwyze::wyzesrc::caps::{AudioFormat, Verdict, VideoFormat, audio_template, video_template};
 use std::sync::LazyLock;
 
 const CODECS: [u16; 17] =

@@ -29,10 +29,11 @@ impl Connection {
         }
     }
 
-    pub fn flush_talk(&mut self) {
+    pub fn flush_talk(&mut self, context: &mut Context) {
         if let Some(talk) = &mut self.talk {
             talk.flush();
         }
+        self.report_talk(context);
     }
 
     pub fn stop_talk(&mut self, at_once: bool, context: &mut Context, now: Instant) {
@@ -53,11 +54,17 @@ impl Connection {
 
     fn after_talk_step(&mut self, event: Option<TalkEvent>, context: &mut Context, now: Instant) {
         self.flush_back_channel(context);
+        self.report_talk(context);
         match event {
             Some(TalkEvent::Ready) => context.events.push_back(Event::Talk(TalkEvent::Ready)),
             Some(over) => self.end_talk(over, context, now),
             None => {}
         }
+    }
+
+    fn report_talk(&mut self, context: &mut Context) {
+        let report = self.talk.as_mut().and_then(Talk::take_report);
+        context.events.extend(report.map(Event::Talk));
     }
 
     /// Tells the camera, on the main channel, that the talk is over.

@@ -4,11 +4,13 @@
 //! so whatever the frame's own bytes can tell is taken from them. One [`VideoFormat`] and one [`AudioFormat`] a camera see
 //! every frame in order and give a [`Verdict`] on each.
 
+mod adts;
 mod audio;
 mod video;
 
 use crate::protocol::wire::codec::CodecId;
 
+pub use adts::AdtsHeader;
 pub use audio::AudioFormat;
 pub use video::VideoFormat;
 

@@ -1,17 +1,16 @@
 //! From the session's events to buffers: caps, time stamps, and when which pad appears. Runs on the session thread.
 
 use super::WyzeSrc;
-use super::caps::{AudioFormat, Verdict, VideoFormat};
-use super::imp::CAT;
 use super::outputs::Outputs;
 use super::queue::Item;
 use super::settings::{OnLoss, Settings};
 use super::timeline::{self, Timeline};
+use crate::caps::{AudioFormat, Verdict, VideoFormat};
+use crate::element;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
-use crate::report;
 use crate::session::Event;
 use gst::glib;
 use gst::prelude::*;
@@ -38,7 +37,7 @@ struct MediumState {
     codec: Option<CodecId>,
 }
 
-pub struct Stream {
+pub struct Receiver {
     element: glib::WeakRef<WyzeSrc>,
     outputs: Arc<Outputs>,
     video_format: VideoFormat,
@@ -58,10 +57,10 @@ pub struct Stream {
     skipped: u64,
 }
 
-impl Stream {
+impl Receiver {
     pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
-        Stream {
+        Receiver {
             element: element.downgrade(),
             outputs,
             video_format: VideoFormat::new(),
@@ -138,25 +137,18 @@ impl Stream {
     pub fn handle(&mut self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(_) | Event::Talk(_) => {}
+            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) => {}
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Frame(frame) => self.frame(&element, frame),
-            Event::Unanswered(command) => {
-                gst::warning!(CAT, obj = element, "The camera did not answer K{command}; going on");
-            }
-            Event::Reconnecting { error, attempt, delay } => {
-                gst::warning!(CAT, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
-                self.disconnected();
-            }
+            Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
-                report::ended(&element, error);
+                element::ended(&element, error);
                 self.outputs.push_eos();
             }
         }
     }
 
     fn connected(&mut self, element: &WyzeSrc, camera: CameraInfo) {
-        gst::info!(CAT, obj = element, "Connected: {camera:?}");
         self.connected_at = Some(Instant::now());
         self.video.expected &= camera.media.video;
         self.audio.expected &= camera.media.audio;

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use std::time::Duration;
 
 /// Posts how connecting goes on.
-pub fn stage(element: &impl IsA<gst::Element>, stage: Stage) {
+pub fn stage(element: &gst::Element, stage: Stage) {
     let (kind, text) = match stage {
         Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
         Stage::Session => (gst::ProgressType::Continue, "Opening a session"),
@@ -19,26 +19,26 @@ pub fn stage(element: &impl IsA<gst::Element>, stage: Stage) {
     post_progress(element, kind, text);
 }
 
-fn post_progress(element: &impl IsA<gst::Element>, kind: gst::ProgressType, text: &str) {
+fn post_progress(element: &gst::Element, kind: gst::ProgressType, text: &str) {
     // Fails only without a bus, and then nobody listens.
-    let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element.as_ref()).build());
+    let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element).build());
 }
 
 /// Posts `wyze-connection` messages, by which an application follows the connection: `state` is connecting, streaming, stalled,
 /// reconnecting or failed, `stage` the one reached or, with a `reason`, the one that failed.
-pub struct Connection {
+pub struct ConnectionMessages {
     stage: Stage,
     attempt: u32,
     state: &'static str,
 }
 
-impl Connection {
+impl ConnectionMessages {
     pub fn new() -> Self {
-        Connection { stage: Stage::Discovery, attempt: 0, state: "" }
+        ConnectionMessages { stage: Stage::Discovery, attempt: 0, state: "" }
     }
 
     /// Takes an event before the element does. `flows` is true where it shows that media are on their way.
-    pub fn follow(&mut self, element: &impl IsA<gst::Element>, event: &Event, flows: bool) {
+    pub fn follow(&mut self, element: &gst::Element, event: &Event, flows: bool) {
         match event {
             Event::Stage(stage) => {
                 self.stage = *stage;
@@ -64,7 +64,7 @@ impl Connection {
         }
     }
 
-    fn post(&mut self, element: &impl IsA<gst::Element>, state: &'static str, why: Option<(&Error, Duration)>) {
+    fn post(&mut self, element: &gst::Element, state: &'static str, why: Option<(&Error, Duration)>) {
         self.state = state;
         let stage = why.map_or(self.stage, |(error, _)| error.stage());
         let mut structure = gst::Structure::builder("wyze-connection")
@@ -79,7 +79,7 @@ impl Connection {
             structure.set("delay", delay.as_nanos() as u64);
         }
         // Fails only without a bus, and then nobody listens.
-        let _ = element.post_message(gst::message::Element::builder(structure).src(element.as_ref()).build());
+        let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
     }
 }
 
@@ -121,7 +121,7 @@ pub fn join_error(error: &JoinError) -> gst::ErrorMessage {
 }
 
 /// Warns of settings in which the elements of a session differ.
-pub fn conflicts(element: &impl IsA<gst::Element>, conflicts: &[Conflict]) {
+pub fn conflicts(element: &gst::Element, conflicts: &[Conflict]) {
     for conflict in conflicts {
         let text = match conflict {
             Conflict::VideoWish => "Another element asked for another picture; the camera now gives this one's",

@@ -1,12 +1,9 @@
 //! Audio: codec, rate and channels from FRAMEINFO, unless the bytes have a header that knows better.
 
 use super::Verdict;
+use super::adts::{AAC_RATES, AdtsHeader};
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
-
-/// Sampling rates by their index in an ADTS header and in an AudioSpecificConfig.
-const AAC_RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// Frames to look at before 8F is settled.
 const LAW_FRAMES: u8 = 4;
@@ -53,7 +50,7 @@ impl AudioFormat {
         let caps = match info.codec {
             CodecId::AAC_RAW | CodecId::AAC_ADTS | CodecId::AAC_LATM | CodecId::AAC_WYZE => self.aac(info, data),
             // Speex in the vendor's table, AAC on the cameras it was seen on.
-            CodecId::SPEEX if self.adts || adts(data).is_some() => self.aac(info, data),
+            CodecId::SPEEX if self.adts || AdtsHeader::read(data).is_some() => self.aac(info, data),
             CodecId::G726 => match self.law(info, data.len()) {
                 Law::Alaw => Some(flagged("audio/x-alaw", info, 8_000)),
                 Law::G726 => return self.refuse(info.codec),
@@ -91,9 +88,9 @@ impl AudioFormat {
         };
         let flags = info.audio_flags();
         let rate = flags.rate().unwrap_or(16_000);
-        if let Some((rate, channels)) = adts(data) {
+        if let Some(header) = AdtsHeader::read(data) {
             self.adts = true;
-            return Some(caps("adts", rate, channels.unwrap_or(flags.channels())));
+            return Some(caps("adts", header.rate, header.channels.unwrap_or(flags.channels())));
         }
         if self.adts {
             return None;
@@ -144,22 +141,6 @@ fn rated(name: &str, rate: u32, channels: u32) -> Builder {
 fn flagged(name: &str, info: &FrameInfo, usual: u32) -> Builder {
     let flags = info.audio_flags();
     rated(name, flags.rate().unwrap_or(usual), flags.channels())
-}
-
-/// Rate and, unless a program config element has them, channels of an ADTS header whose frame fits into `data`.
-fn adts(data: &[u8]) -> Option<(u32, Option<u32>)> {
-    let header: &[u8; 7] = data.first_chunk()?;
-    let length = usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
-    if header[0] != 0xFF || header[1] & 0xF6 != 0xF0 || !(header.len()..=data.len()).contains(&length) {
-        return None;
-    }
-    let rate = *AAC_RATES.get(usize::from(header[2] >> 2 & 0xF))?;
-    let channels = match header[2] << 2 & 4 | header[3] >> 6 {
-        0 => None,
-        7 => Some(8),
-        n => Some(n.into()),
-    };
-    Some((rate, channels))
 }
 
 /// Starts with an AudioSyncStream header whose element fits into `data`.

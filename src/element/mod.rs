@@ -1,0 +1,83 @@
+//! What `wyzesrc` and `wyzesink` share, neither of which knows the other: how an element comes into the session of its camera,
+//! and what it tells the application of that.
+
+mod messages;
+mod properties;
+mod stored;
+
+use crate::identity::Identity;
+use crate::protocol::client::Config;
+use crate::protocol::model::VideoWish;
+use crate::session::{Event, Membership, Wants};
+use gst::prelude::*;
+use messages::ConnectionMessages;
+
+pub use messages::{ended, identity_error};
+pub use properties::{log_property, set_uri, set_uri_property};
+pub use stored::{StoredCamera, fill};
+
+/// What an element brings to the session of its camera.
+pub struct Joining<'a> {
+    /// The camera, after [`fill`].
+    pub identity: &'a Identity,
+    /// What [`fill`] returned.
+    pub stored: Option<StoredCamera>,
+    pub config: Config,
+    pub wants: Wants,
+    pub video_wish: Option<VideoWish>,
+    /// Whether an event shows that media are on their way.
+    pub flows: fn(&Event) -> bool,
+}
+
+impl Joining<'_> {
+    /// Joins the session. From then on, the application is told by messages how the connection goes, and `observe` gets each event
+    /// after the messages about it, on the session thread, where it must not block.
+    pub fn join(
+        self,
+        element: &gst::Element,
+        category: gst::DebugCategory,
+        mut observe: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Membership, gst::ErrorMessage> {
+        let Joining { identity, mut stored, config, wants, video_wish, flows } = self;
+        let (weak, mut connection) = (element.downgrade(), ConnectionMessages::new());
+        let observer = move |event| {
+            let Some(element) = weak.upgrade() else { return };
+            connection.follow(&element, &event, flows(&event));
+            log(&element, category, &event);
+            match &event {
+                Event::Stage(stage) => messages::stage(&element, *stage),
+                Event::Connected(camera) => {
+                    if let Some(stored) = &mut stored {
+                        stored.found_at(camera.address.ip(), &element, category);
+                    }
+                }
+                _ => {}
+            }
+            observe(event);
+        };
+        let (place, attempts) = (identity.place(), identity.reconnect_attempts());
+        let (session, conflicts) = Membership::join(config, place, wants, attempts, video_wish, observer)
+            .map_err(|e| messages::join_error(&e))?;
+        messages::conflicts(element, &conflicts);
+        Ok(session)
+    }
+}
+
+fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
+    match event {
+        Event::Stage(stage) => gst::debug!(category, obj = element, "The {} stage begins", stage.name()),
+        Event::Connected(camera) => gst::info!(category, obj = element, "Connected: {camera:?}"),
+        Event::Unanswered(command) => {
+            gst::warning!(category, obj = element, "The camera did not answer K{command}; going on");
+        }
+        Event::Reconnecting { error, attempt, delay } => {
+            gst::warning!(category, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
+        }
+        Event::Frame(_) | Event::Talk(_) | Event::Ended(_) => {}
+    }
+}
+
+/// An element's metadata; the author is the package's.
+pub fn metadata(name: &str, class: &str, description: &str) -> gst::subclass::ElementMetadata {
+    gst::subclass::ElementMetadata::new(name, class, description, env!("CARGO_PKG_AUTHORS"))
+}
