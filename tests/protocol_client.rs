@@ -57,17 +57,17 @@ fn connecting_is_fast_and_reports_the_camera() {
 
 #[test]
 fn every_variant_of_the_protocol_is_understood() {
-    for challenge in [1, 3, 6] {
+    for challenge in [ChallengeStatus::SharedKey, ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
         for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
             for hello_verify in [false, true] {
                 let long_enr = Credentials::new(DEMO_UID, "roTRg3tiuL3TjXhmAbCdEfGh01234567", DEMO_MAC).unwrap();
                 let client = Config { credentials: long_enr.clone(), ..client_config() };
                 let camera = CameraConfig {
-                    challenge: challenge.into(),
+                    challenge,
                     suites: vec![suite],
                     hello_verify,
                     every_frame_type: true,
-                    wrapped: challenge == 6,
+                    wrapped: challenge == ChallengeStatus::LongEnr,
                     credentials: long_enr,
                     ..camera_config(Envelope::Transcode)
                 };

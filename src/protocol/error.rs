@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-/// What lies behind an error, in the three classes that applications tell apart.
+/// The class of an error, by which applications tell apart what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The camera was not reached.
@@ -48,7 +48,7 @@ pub enum Cause {
     Lost,
 }
 
-/// What is known of an error besides its text.
+/// The columns of an error besides its text.
 struct Row {
     stage: Stage,
     reason: &'static str,
@@ -232,7 +232,7 @@ impl Error {
     }
 }
 
-/// What a challenge means that was not answered.
+/// The meaning of a challenge that was not answered.
 struct Refusal {
     reason: &'static str,
     may_pass: bool,

@@ -38,7 +38,7 @@ pub struct Frame {
     pub after_gap: bool,
 }
 
-/// What became of a packet.
+/// The outcome of [`Reassembler::insert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Insert {
     Taken,
@@ -72,11 +72,11 @@ impl Reassembler {
         result
     }
 
-    /// Takes out the next frame that may go. An older frame of its medium keeps it back while no more than `wait` has
-    /// passed since that one's last packet.
+    /// Takes out the next frame that may go. An older frame of its medium that still grows keeps it back, until `wait`
+    /// has passed since that frame's last packet.
     pub fn poll(&mut self, records: &RecordWindow, now: Instant, wait: Duration) -> Option<Frame> {
-        let ready = |stream: &MediumFrames| {
-            stream.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
+        let ready = |frames: &MediumFrames| {
+            frames.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
         };
         let (medium, number) = match (ready(&self.video), ready(&self.audio)) {
             (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Medium::Video, video),
@@ -84,18 +84,18 @@ impl Reassembler {
             (Some((video, _)), None) => (Medium::Video, video),
             (None, None) => return None,
         };
-        let stream = match medium {
+        let own = match medium {
             Medium::Video => &mut self.video,
             Medium::Audio => &mut self.audio,
         };
-        let (before, last_record) = stream.delivered.unzip();
-        let frame = stream.take(number, &mut self.incomplete);
-        let gap = std::mem::take(&mut stream.gap);
+        let (before, last_record) = own.delivered.unzip();
+        let frame = own.take(number, &mut self.incomplete);
+        let gap = std::mem::take(&mut own.gap);
         // A frame that was lost whole leaves no other trace: since the last frame a record is missing, and this frame
         // does not follow on that one.
         let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
         let is_near = before.is_some_and(|before| number - before <= NUMBERS_BETWEEN);
-        let is_on_time = stream.note_time(frame.time(), gap || lost_record) && is_near;
+        let is_on_time = own.note_time(frame.time(), gap || lost_record) && is_near;
         // The missing record may have been the other medium's: then this frame comes when it should.
         let after_gap = gap || lost_record && !is_on_time && !self.follows_on(medium, frame.previous);
         Some(frame.into_frame(medium, after_gap))
@@ -124,7 +124,7 @@ impl Reassembler {
 
     /// Returns when [`Reassembler::poll`] may have more, if nothing arrives before.
     pub fn next_expiry(&self, wait: Duration) -> Option<Instant> {
-        [&self.video, &self.audio].into_iter().filter_map(|stream| stream.blocked_until(wait)).min()
+        [&self.video, &self.audio].into_iter().filter_map(|frames| frames.blocked_until(wait)).min()
     }
 }
 
@@ -133,7 +133,7 @@ impl Reassembler {
 struct MediumFrames {
     /// Frames in flight, by their number, which here counts on where the wire's wraps.
     frames: BTreeMap<i64, Assembly>,
-    /// What the frames in flight take, as [`Assembly::bytes`] counts it.
+    /// The memory that the frames in flight take, as [`Assembly::bytes`] counts it.
     bytes: usize,
     /// The number of the newest frame delivered, and the newest DTLS record that it came in.
     delivered: Option<(i64, u64)>,

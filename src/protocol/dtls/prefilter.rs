@@ -11,7 +11,7 @@ const ALERT_LEVEL_WARNING: u8 = 1;
 const ALERT_LEVEL_FATAL: u8 = 2;
 const MAX_HANDSHAKE_MESSAGE: usize = 4096;
 
-/// Handshake messages of a handshake with a pre-shared key. HelloRequest and certificates are not among them.
+/// Messages of a handshake with a pre-shared key. HelloRequest and certificates are not among them.
 mod message {
     pub const CLIENT_HELLO: u8 = 1;
     pub const SERVER_HELLO: u8 = 2;
@@ -30,7 +30,7 @@ mod offset {
     pub const FRAGMENT: usize = 12;
 }
 
-/// What a datagram held besides plausible records.
+/// The part of a datagram that was not let through.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Filtered {
     /// How many records were left out.

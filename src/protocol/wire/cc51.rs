@@ -9,7 +9,7 @@ use crate::protocol::credentials::{AuthKey, Uid};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-/// What every packet begins with.
+/// The fields that every packet begins with.
 mod header {
     /// 51 CC, then two zeros.
     pub const MAGIC: usize = 0;

@@ -64,7 +64,8 @@ impl AudioFlags {
     /// Makes the flags of 16-bit sound; `None` where `rate` (Hz) is not one of the nine that flags can say.
     pub fn new(rate: u32, stereo: bool) -> Option<Self> {
         let index = SAMPLE_RATES.iter().position(|&r| r == rate)? as u8;
-        Some(AudioFlags(index << RATE_SHIFT | SIXTEEN_BIT | u8::from(stereo) * STEREO))
+        let channels = if stereo { STEREO } else { 0 };
+        Some(AudioFlags(index << RATE_SHIFT | SIXTEEN_BIT | channels))
     }
 
     /// Returns the sample rate in Hz; `None` for an index past the table.

@@ -10,7 +10,7 @@ pub const CHANNEL_MESSAGE: u16 = 0x1000;
 const VERSION: u16 = 0x000C;
 const IO_TYPE_HL: u16 = 0x0100;
 
-/// What ACKs and control frames begin with.
+/// The fields that ACKs and control frames begin with.
 mod header {
     /// u16: 0x0009 in an ACK; 0x000C in a control frame, from a camera also 0x7000 or 0x1000.
     pub const MAGIC: usize = 0;
@@ -22,7 +22,7 @@ mod header {
 
 /// 24 bytes.
 mod ack {
-    /// u16: what `HIGHEST` was in the ACK before, FFFF in the first.
+    /// u16: `HIGHEST` of the ACK before, FFFF in the first.
     pub const PREVIOUS_HIGHEST: usize = 8;
     /// u16: the highest sequence number of a control frame that was received, FFFF before any.
     pub const HIGHEST: usize = 10;
@@ -58,7 +58,7 @@ mod frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     pub send_counter: u32,
-    /// What `highest` was in the ACK before, FFFF in the first.
+    /// The value of `highest` in the ACK before, FFFF in the first.
     pub previous_highest: u16,
     /// The highest sequence number of a control frame that was received, FFFF before any.
     pub highest: u16,

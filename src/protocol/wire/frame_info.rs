@@ -28,7 +28,7 @@ mod offset {
     pub const MAC: usize = 24;
 }
 
-/// What a camera says of one frame.
+/// A camera's description of one frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FrameInfo {
     pub codec: CodecId,

@@ -206,7 +206,7 @@ impl Answer {
     }
 }
 
-/// What K10010 switches.
+/// A medium that K10010 switches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaKind {
     Video,

@@ -9,7 +9,7 @@
 use super::{Channel, SessionId, WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 use crate::protocol::credentials::{AuthKey, Uid};
 
-/// What every packet begins with.
+/// The fields that every packet begins with.
 pub(super) mod header {
     /// 04 02 1A.
     pub const MARKER: usize = 0;

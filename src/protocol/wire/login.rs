@@ -16,7 +16,7 @@ const SECURITY_MODE: u32 = 4;
 const USER: &[u8] = b"admin";
 const SUCCESS: u8 = 0x10;
 
-/// What requests and answers begin with.
+/// The fields that requests and answers begin with.
 mod header {
     /// u16.
     pub const MAGIC: usize = 0;
@@ -59,7 +59,7 @@ mod response {
     pub const ENABLED: usize = 29;
     /// One byte, 1 yes.
     pub const TWO_WAY_AUDIO: usize = 31;
-    /// What a client reads ends here.
+    /// A client reads no further than this.
     pub const MIN_LEN: usize = 32;
     /// u32: 4, as in a request.
     pub const SECURITY_MODE: usize = 36;

@@ -19,7 +19,7 @@
 
 use super::{WireError, check_len, frame_info, put, put_u16, put_u32, u16_at, u32_at};
 
-/// What every packet begins with.
+/// The fields that every packet begins with.
 mod head {
     /// One byte: 03 audio, 05 video of a key frame, 07 other video, 0C in the wrapped format.
     pub const CHANNEL: usize = 0;
@@ -38,7 +38,7 @@ mod head {
     pub const WRAPPER_LEN: usize = 8;
 }
 
-/// What stands before the payload. Offsets count from its own start.
+/// The fields right before the payload. Offsets count from the first of them.
 mod tail {
     /// One byte, as in the head; in the wrapped format the only place that says which medium it is.
     pub const CHANNEL: usize = 0;
@@ -48,7 +48,7 @@ mod tail {
     pub const COUNTER: usize = 2;
     /// u16: how many packets the frame has.
     pub const TOTAL: usize = 4;
-    /// u16: which of them this is, from 0.
+    /// u16: this packet's place among them, from 0.
     pub const INDEX: usize = 6;
     /// u16: how many bytes follow, FRAMEINFO included.
     pub const PAYLOAD_SIZE: usize = 8;
@@ -59,7 +59,7 @@ mod tail {
     pub const LEN: usize = 20;
 }
 
-/// What a packet has that tells which frames a camera can send again.
+/// The fields of a packet that tells which frames a camera can send again.
 mod frame_index {
     /// u32: a frame number.
     pub const OLDEST: usize = 48;
@@ -77,7 +77,7 @@ const KEY_VIDEO: u8 = 0x05;
 const VIDEO: u8 = 0x07;
 const WRAPPER: u8 = 0x0C;
 
-/// What a media packet is part of.
+/// The kind of frame that a media packet is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaChannel {
     Audio,
@@ -156,7 +156,7 @@ pub struct MediaPacket<'a> {
     pub sequence: u16,
     /// How many packets this frame has, 1 or more.
     pub total: u16,
-    /// Which of them this is, from 0.
+    /// This packet's place among them, from 0.
     pub index: u16,
     pub previous_frame: u32,
     /// The same in all packets of a frame.
@@ -209,7 +209,7 @@ impl MediaPacket<'_> {
     }
 }
 
-/// What stands on a media channel.
+/// A packet on a media channel, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     Media(MediaPacket<'a>),

@@ -4,7 +4,7 @@
 use super::codec::{AudioFlags, CodecId};
 use super::{WireError, check_len, put, put_u16, put_u32, u16_at, u32_at};
 
-/// What stands before the audio.
+/// The fields before the audio.
 mod header {
     /// 03 09.
     pub const MAGIC: usize = 0;
@@ -33,7 +33,7 @@ mod header {
     pub const LEN: usize = 36;
 }
 
-/// What stands behind the audio, counted from its own start.
+/// The fields behind the audio. Offsets count from the first of them.
 mod trailer {
     /// u16.
     pub const CODEC: usize = 0;

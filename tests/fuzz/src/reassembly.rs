@@ -137,7 +137,7 @@ impl Sent {
     }
 }
 
-/// Inserts the packets of genuine frames, some of them lost or out of order.
+/// Inserts the packets of genuine frames: some of them lost, some late, some twice.
 fn honest(input: &mut Input<'_>) {
     let mut receiver = Receiver::new();
     let first = input.pick(&[1, 0, 500, u32::MAX - 5]);
