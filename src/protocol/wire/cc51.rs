@@ -1,25 +1,77 @@
-//! CC51 packets: envelope B, of newer firmware. No scrambling; HMAC-SHA1 under UID ‖ AuthKey instead.
+//! CC51 packets: envelope B, of newer firmware. Nothing is scrambled; packets are signed with HMAC-SHA1 under UID ‖
+//! AuthKey.
 //!
-//! | packet | bytes |
-//! |---|---|
-//! | discovery, 52 | 51 CC 00 00 · 0x1002 · 0x0028 · 8 direction (0 request, FFFF answer) · 12 step 0..3 · 14 ticket · 16..24 session id · 24..28 version · 28 1D · 32..52 HMAC over 0..32 |
-//! | keepalive, 48 | 51 CC 00 00 · 0x1202 · 0x0024 · 16..20 counter · 20..28 session id · 28..48 HMAC over 0..28 |
-//! | DTLS, 28+n+20 | 51 CC 00 00 · 0x1502 · 16+n+20 · 12 0x0010 or channel<<8 · 14 ticket · 16..24 session id · 24..28 1 · DTLS · HMAC over 0..28 only |
+//! The modules of offsets below are the layout: every packet has the [`header`]. Offsets count from the start of the
+//! packet. Bytes that no offset names are zero.
 
 use super::{Channel, SessionId, WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 use crate::protocol::credentials::{AuthKey, Uid};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+/// The fields that every packet begins with.
+mod header {
+    /// 51 CC, then two zeros.
+    pub const MAGIC: usize = 0;
+    /// u16: which packet this is.
+    pub const COMMAND: usize = 4;
+    /// u16: how many bytes follow the first 12.
+    pub const BODY_LEN: usize = 6;
+    pub const LEN: usize = 12;
+}
+
+/// 52 bytes.
+mod discovery {
+    /// u16: 0 from the client, FFFF from the camera.
+    pub const DIRECTION: usize = 8;
+    /// u16, 0 to 3.
+    pub const STEP: usize = 12;
+    /// u16, which the camera chooses.
+    pub const TICKET: usize = 14;
+    pub const SESSION_ID: usize = 16;
+    pub const VERSION: usize = 24;
+    /// One byte, 1D.
+    pub const MARK: usize = 28;
+    /// 20 bytes, over all before them.
+    pub const HMAC: usize = 32;
+    pub const LEN: usize = 52;
+}
+
+/// 48 bytes.
+mod keepalive {
+    /// u32.
+    pub const COUNTER: usize = 16;
+    pub const SESSION_ID: usize = 20;
+    /// 20 bytes, over all before them.
+    pub const HMAC: usize = 28;
+    pub const LEN: usize = 48;
+}
+
+/// 28 bytes, a DTLS datagram, and an HMAC of 20 bytes over the first 28 only.
+mod data {
+    /// One byte, 10.
+    pub const MARK: usize = 12;
+    /// One byte: 0 main, 1 back.
+    pub const CHANNEL: usize = 13;
+    /// u16: the ticket of discovery.
+    pub const TICKET: usize = 14;
+    pub const SESSION_ID: usize = 16;
+    /// u32, 1.
+    pub const ONE: usize = 24;
+    pub const PAYLOAD: usize = 28;
+}
+
 const MAGIC: [u8; 2] = [0x51, 0xCC];
-const VERSION: [u8; 4] = [0x00, 0x08, 0x03, 0x04];
 const DISCOVERY: u16 = 0x1002;
 const KEEPALIVE: u16 = 0x1202;
 const DATA: u16 = 0x1502;
-const HMAC: usize = 20;
-const DATA_HEADER: usize = 28;
+const FROM_CAMERA: u16 = 0xFFFF;
+const VERSION: [u8; 4] = [0x00, 0x08, 0x03, 0x04];
+const DISCOVERY_MARK: u8 = 0x1D;
+const DATA_MARK: u8 = 0x10;
+const HMAC_LEN: usize = 20;
 
-/// True where a datagram claims to be of this envelope; checked before TransCode is undone.
+/// Whether a datagram claims to be of this envelope; to be asked before TransCode is undone.
 pub fn is_cc51(datagram: &[u8]) -> bool {
     datagram.starts_with(&MAGIC)
 }
@@ -35,7 +87,7 @@ impl Signer {
         Signer(Hmac::new_from_slice(&key).expect("HMAC key of 28 bytes"))
     }
 
-    fn sign(&self, signed: &[u8]) -> [u8; HMAC] {
+    fn sign(&self, signed: &[u8]) -> [u8; HMAC_LEN] {
         let mut hmac = self.0.clone();
         hmac.update(signed);
         hmac.finalize().into_bytes().into()
@@ -53,24 +105,36 @@ impl Signer {
 pub struct Discovery {
     pub from_camera: bool,
     pub step: u16,
+    /// 0 in step 0; the camera chooses it in step 1.
     pub ticket: u16,
+    /// In step 0 the client's choice, from step 1 on the camera's.
     pub session_id: SessionId,
 }
 
 impl Discovery {
-    /// 52 bytes.
+    /// Returns the packet, 52 bytes.
     pub fn emit(&self, signer: &Signer) -> Vec<u8> {
-        let mut b = emit_header(DISCOVERY, 52);
-        put_u16(&mut b, 6, 0x28);
-        put_u16(&mut b, 8, if self.from_camera { 0xFFFF } else { 0 });
-        put_u16(&mut b, 12, self.step);
-        put_u16(&mut b, 14, self.ticket);
-        put(&mut b, 16, &self.session_id.0);
-        put(&mut b, 24, &VERSION);
-        b[28] = 0x1D;
-        let tag = signer.sign(&b[..32]);
-        put(&mut b, 32, &tag);
+        let mut b = emit_header(DISCOVERY, discovery::LEN);
+        put_u16(&mut b, discovery::DIRECTION, if self.from_camera { FROM_CAMERA } else { 0 });
+        put_u16(&mut b, discovery::STEP, self.step);
+        put_u16(&mut b, discovery::TICKET, self.ticket);
+        put(&mut b, discovery::SESSION_ID, &self.session_id.0);
+        put(&mut b, discovery::VERSION, &VERSION);
+        b[discovery::MARK] = DISCOVERY_MARK;
+        let tag = signer.sign(&b[..discovery::HMAC]);
+        put(&mut b, discovery::HMAC, &tag);
         b
+    }
+
+    fn parse(b: &[u8], signer: &Signer) -> Result<Self, WireError> {
+        check_len("CC51 discovery", b, discovery::LEN)?;
+        signer.verify("CC51 discovery", &b[..discovery::HMAC], &b[discovery::HMAC..discovery::LEN])?;
+        Ok(Discovery {
+            from_camera: u16_at(b, discovery::DIRECTION) == FROM_CAMERA,
+            step: u16_at(b, discovery::STEP),
+            ticket: u16_at(b, discovery::TICKET),
+            session_id: SessionId(array(b, discovery::SESSION_ID)),
+        })
     }
 }
 
@@ -82,15 +146,20 @@ pub struct Keepalive {
 }
 
 impl Keepalive {
-    /// 48 bytes.
+    /// Returns the packet, 48 bytes.
     pub fn emit(&self, signer: &Signer) -> Vec<u8> {
-        let mut b = emit_header(KEEPALIVE, 48);
-        put_u16(&mut b, 6, 0x24);
-        put_u32(&mut b, 16, self.counter);
-        put(&mut b, 20, &self.session_id.0);
-        let tag = signer.sign(&b[..28]);
-        put(&mut b, 28, &tag);
+        let mut b = emit_header(KEEPALIVE, keepalive::LEN);
+        put_u32(&mut b, keepalive::COUNTER, self.counter);
+        put(&mut b, keepalive::SESSION_ID, &self.session_id.0);
+        let tag = signer.sign(&b[..keepalive::HMAC]);
+        put(&mut b, keepalive::HMAC, &tag);
         b
+    }
+
+    fn parse(b: &[u8], signer: &Signer) -> Result<Self, WireError> {
+        check_len("CC51 keepalive", b, keepalive::LEN)?;
+        signer.verify("CC51 keepalive", &b[..keepalive::HMAC], &b[keepalive::HMAC..keepalive::LEN])?;
+        Ok(Keepalive { counter: u32_at(b, keepalive::COUNTER), session_id: SessionId(array(b, keepalive::SESSION_ID)) })
     }
 }
 
@@ -103,25 +172,37 @@ pub struct Data<'a> {
     pub payload: &'a [u8],
 }
 
-impl Data<'_> {
-    /// 48 bytes and the payload.
+impl<'a> Data<'a> {
+    /// Returns the packet, 48 bytes and the payload.
     pub fn emit(&self, signer: &Signer) -> Vec<u8> {
-        let end = DATA_HEADER + self.payload.len();
-        let mut b = emit_header(DATA, end + HMAC);
-        // A datagram is far below 64 KiB, so the length fits.
-        put_u16(&mut b, 6, (16 + self.payload.len() + HMAC) as u16);
-        put_u16(&mut b, 12, 0x0010 | u16::from(self.channel.number()) << 8);
-        put_u16(&mut b, 14, self.ticket);
-        put(&mut b, 16, &self.session_id.0);
-        put_u32(&mut b, 24, 1);
-        put(&mut b, DATA_HEADER, self.payload);
-        let tag = signer.sign(&b[..DATA_HEADER]);
+        let end = data::PAYLOAD + self.payload.len();
+        let mut b = emit_header(DATA, end + HMAC_LEN);
+        b[data::MARK] = DATA_MARK;
+        b[data::CHANNEL] = self.channel.number();
+        put_u16(&mut b, data::TICKET, self.ticket);
+        put(&mut b, data::SESSION_ID, &self.session_id.0);
+        put_u32(&mut b, data::ONE, 1);
+        put(&mut b, data::PAYLOAD, self.payload);
+        let tag = signer.sign(&b[..data::PAYLOAD]);
         put(&mut b, end, &tag);
         b
     }
+
+    fn parse(b: &'a [u8], signer: &Signer) -> Result<Self, WireError> {
+        check_len("CC51 data", b, data::PAYLOAD + 1 + HMAC_LEN)?;
+        let end = b.len() - HMAC_LEN;
+        signer.verify("CC51 data", &b[..data::PAYLOAD], &b[end..])?;
+        let channel = Channel::from_number(b[data::CHANNEL]);
+        Ok(Data {
+            channel: channel.ok_or(WireError::Value { what: "CC51 data channel" })?,
+            ticket: u16_at(b, data::TICKET),
+            session_id: SessionId(array(b, data::SESSION_ID)),
+            payload: &b[data::PAYLOAD..end],
+        })
+    }
 }
 
-/// A packet whose HMAC verified.
+/// A packet, parsed. The HMAC of all but an unknown one has been verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     Discovery(Discovery),
@@ -131,48 +212,27 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Parses and verifies; `Hmac` is the error of a packet that another key signed.
+    /// Parses and verifies a datagram; the error of one that another key signed is [`WireError::Hmac`].
     pub fn parse(b: &'a [u8], signer: &Signer) -> Result<Self, WireError> {
-        check_len("CC51 header", b, 12)?;
+        check_len("CC51 header", b, header::LEN)?;
         if !is_cc51(b) {
             return Err(WireError::Magic { what: "CC51 header" });
         }
-        match u16_at(b, 4) {
-            DISCOVERY => {
-                check_len("CC51 discovery", b, 52)?;
-                signer.verify("CC51 discovery", &b[..32], &b[32..52])?;
-                Ok(Packet::Discovery(Discovery {
-                    from_camera: u16_at(b, 8) == 0xFFFF,
-                    step: u16_at(b, 12),
-                    ticket: u16_at(b, 14),
-                    session_id: SessionId(array(b, 16)),
-                }))
-            }
-            KEEPALIVE => {
-                check_len("CC51 keepalive", b, 48)?;
-                signer.verify("CC51 keepalive", &b[..28], &b[28..48])?;
-                Ok(Packet::Keepalive(Keepalive { counter: u32_at(b, 16), session_id: SessionId(array(b, 20)) }))
-            }
-            DATA => {
-                check_len("CC51 data", b, DATA_HEADER + 1 + HMAC)?;
-                let end = b.len() - HMAC;
-                signer.verify("CC51 data", &b[..DATA_HEADER], &b[end..])?;
-                let channel = Channel::from_number(b[13]).ok_or(WireError::Value { what: "CC51 data channel" })?;
-                Ok(Packet::Data(Data {
-                    channel,
-                    ticket: u16_at(b, 14),
-                    session_id: SessionId(array(b, 16)),
-                    payload: &b[DATA_HEADER..end],
-                }))
-            }
-            command => Ok(Packet::Unknown { command }),
-        }
+        Ok(match u16_at(b, header::COMMAND) {
+            DISCOVERY => Packet::Discovery(Discovery::parse(b, signer)?),
+            KEEPALIVE => Packet::Keepalive(Keepalive::parse(b, signer)?),
+            DATA => Packet::Data(Data::parse(b, signer)?),
+            command => Packet::Unknown { command },
+        })
     }
 }
 
+/// Returns a packet of `len` bytes, of which the header is written.
 fn emit_header(command: u16, len: usize) -> Vec<u8> {
     let mut b = vec![0; len];
-    put(&mut b, 0, &MAGIC);
-    put_u16(&mut b, 4, command);
+    put(&mut b, header::MAGIC, &MAGIC);
+    put_u16(&mut b, header::COMMAND, command);
+    // A datagram is far below 64 KiB, so the length fits.
+    put_u16(&mut b, header::BODY_LEN, (len - header::LEN) as u16);
     b
 }

@@ -1,7 +1,7 @@
 //! Codec ids and sample rates as FRAMEINFO carries them.
 
 /// A codec id. What it stands for on a Wyze camera can differ from the vendor's table: 8F was seen carrying A-law and
-/// 8D AAC, so whoever names a format looks at the bytes too.
+/// 8D AAC. So the bytes of a frame decide on its format, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CodecId(pub u16);
 
@@ -10,7 +10,7 @@ macro_rules! codecs {
         impl CodecId {
             $(pub const $name: CodecId = CodecId($id);)*
 
-            /// The vendor table's name, `None` for an id that is not in it.
+            /// Returns the name in the vendor's table; `None` for an id that is not in it.
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($id => Some($text),)*
@@ -50,29 +50,31 @@ impl std::fmt::Display for CodecId {
     }
 }
 
+/// Hz, in the order of their index.
 const SAMPLE_RATES: [u32; 9] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
+const STEREO: u8 = 1 << 0;
+const SIXTEEN_BIT: u8 = 1 << 1;
+const RATE_SHIFT: u32 = 2;
 
-/// FRAMEINFO's flags byte of an audio frame.
+/// The flags byte that FRAMEINFO has for an audio frame: index of the sample rate << 2 | 16-bit << 1 | stereo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioFlags(pub u8);
 
 impl AudioFlags {
-    /// `None` where `rate` is not one of the nine.
+    /// Makes the flags of 16-bit sound; `None` where `rate` (Hz) is not one of the nine that flags can say.
     pub fn new(rate: u32, stereo: bool) -> Option<Self> {
         let index = SAMPLE_RATES.iter().position(|&r| r == rate)? as u8;
-        Some(AudioFlags(index << 2 | 1 << 1 | u8::from(stereo)))
+        let channels = if stereo { STEREO } else { 0 };
+        Some(AudioFlags(index << RATE_SHIFT | SIXTEEN_BIT | channels))
     }
 
-    /// Hz; `None` for an index past the table.
+    /// Returns the sample rate in Hz; `None` for an index past the table.
     pub fn rate(self) -> Option<u32> {
-        SAMPLE_RATES.get(usize::from(self.0 >> 2)).copied()
+        SAMPLE_RATES.get(usize::from(self.0 >> RATE_SHIFT)).copied()
     }
 
+    /// Returns how many channels the sound has, 1 or 2.
     pub fn channels(self) -> u32 {
-        if self.0 & 1 == 1 { 2 } else { 1 }
-    }
-
-    pub fn is_16_bit(self) -> bool {
-        self.0 & 2 != 0
+        if self.0 & STEREO != 0 { 2 } else { 1 }
     }
 }

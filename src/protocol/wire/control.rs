@@ -1,13 +1,7 @@
-//! ACKs, and the control frames that carry HL messages.
-//!
-//! ACK (24 bytes): 0 0x0009 · 2 0x000C · 4..8 send counter, shared with control frames · 8 previous highest received (FFFF at
-//! first) · 10 highest received sequence of control frames (FFFF before any) · 12 ACK counter from 1 · 16..20 ACK counter << 16 ·
-//! 20 milliseconds, low 16 bits.
-//!
-//! Control frame (40 + n bytes): 0 0x000C · 2 0x000C · 4..8 send counter · 16 0x7000 · 18 command counter · 20..24 1 · 24..28
-//! n+4 · 28..32 command counter · 36 IO type 0x0100 · 40.. HL message. From a camera the message stands at 32 or later.
+//! ACKs, and the control frames that carry HL messages. The modules of offsets below are their layouts; bytes that no
+//! offset names are zero.
 
-use super::{WireError, check_len, hl, put, put_u16, put_u32, u16_at};
+use super::{WireError, check_len, hl, put, put_u16, put_u32, u16_at, u32_at};
 
 pub const ACK: u16 = 0x0009;
 pub const CONTROL: u16 = 0x000C;
@@ -15,43 +9,90 @@ pub const CONTROL_ALT: u16 = 0x7000;
 pub const CHANNEL_MESSAGE: u16 = 0x1000;
 const VERSION: u16 = 0x000C;
 const IO_TYPE_HL: u16 = 0x0100;
-const HEADER: usize = 40;
+
+/// The fields that ACKs and control frames begin with.
+mod header {
+    /// u16: 0x0009 in an ACK; 0x000C in a control frame, from a camera also 0x7000 or 0x1000.
+    pub const MAGIC: usize = 0;
+    /// u16: 0x000C.
+    pub const VERSION: usize = 2;
+    /// u32: counts ACKs and control frames together.
+    pub const SEND_COUNTER: usize = 4;
+}
+
+/// 24 bytes.
+mod ack {
+    /// u16: `HIGHEST` of the ACK before, FFFF in the first.
+    pub const PREVIOUS_HIGHEST: usize = 8;
+    /// u16: the highest sequence number of a control frame that was received, FFFF before any.
+    pub const HIGHEST: usize = 10;
+    /// u16: counts ACKs, from 1.
+    pub const COUNTER: usize = 12;
+    /// u32: the counter of ACKs in its upper half.
+    pub const COUNTER_SHIFTED: usize = 16;
+    /// u16: a clock's milliseconds, the low 16 bits.
+    pub const MILLISECONDS: usize = 20;
+    pub const LEN: usize = 24;
+}
+
+/// 40 bytes and an HL message. A camera's HL message may begin earlier.
+mod frame {
+    /// u16: 0x7000.
+    pub const KIND: usize = 16;
+    /// u16: counts commands, from 0.
+    pub const COMMAND_COUNTER: usize = 18;
+    /// u32: 1.
+    pub const ONE: usize = 20;
+    /// u32: the length of the HL message, and 4.
+    pub const BODY_LEN: usize = 24;
+    /// u32: the counter of commands again.
+    pub const COMMAND_COUNTER_AGAIN: usize = 28;
+    /// Where a camera's HL message begins at the earliest.
+    pub const HL_EARLIEST: usize = 32;
+    /// u16: 0x0100. In a camera's frame with magic 0x1000 and kind 0, the HL message begins here at the earliest.
+    pub const IO_TYPE: usize = 36;
+    pub const HL: usize = 40;
+}
 
 /// Tells the camera that the client lives, and how far it has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     pub send_counter: u32,
+    /// The value of `highest` in the ACK before, FFFF in the first.
     pub previous_highest: u16,
+    /// The highest sequence number of a control frame that was received, FFFF before any.
     pub highest: u16,
+    /// From 1.
     pub counter: u16,
+    /// A clock's milliseconds, the low 16 bits.
     pub milliseconds: u16,
 }
 
 impl Ack {
-    pub fn emit(&self) -> [u8; 24] {
-        let mut b = [0; 24];
-        put_u16(&mut b, 0, ACK);
-        put_u16(&mut b, 2, VERSION);
-        put_u32(&mut b, 4, self.send_counter);
-        put_u16(&mut b, 8, self.previous_highest);
-        put_u16(&mut b, 10, self.highest);
-        put_u16(&mut b, 12, self.counter);
-        put_u32(&mut b, 16, u32::from(self.counter) << 16);
-        put_u16(&mut b, 20, self.milliseconds);
+    pub fn emit(&self) -> [u8; ack::LEN] {
+        let mut b = [0; ack::LEN];
+        put_u16(&mut b, header::MAGIC, ACK);
+        put_u16(&mut b, header::VERSION, VERSION);
+        put_u32(&mut b, header::SEND_COUNTER, self.send_counter);
+        put_u16(&mut b, ack::PREVIOUS_HIGHEST, self.previous_highest);
+        put_u16(&mut b, ack::HIGHEST, self.highest);
+        put_u16(&mut b, ack::COUNTER, self.counter);
+        put_u32(&mut b, ack::COUNTER_SHIFTED, u32::from(self.counter) << 16);
+        put_u16(&mut b, ack::MILLISECONDS, self.milliseconds);
         b
     }
 
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
-        check_len("ACK", b, 24)?;
-        if u16_at(b, 0) != ACK {
+        check_len("ACK", b, ack::LEN)?;
+        if u16_at(b, header::MAGIC) != ACK {
             return Err(WireError::Magic { what: "ACK" });
         }
         Ok(Ack {
-            send_counter: super::u32_at(b, 4),
-            previous_highest: u16_at(b, 8),
-            highest: u16_at(b, 10),
-            counter: u16_at(b, 12),
-            milliseconds: u16_at(b, 20),
+            send_counter: u32_at(b, header::SEND_COUNTER),
+            previous_highest: u16_at(b, ack::PREVIOUS_HIGHEST),
+            highest: u16_at(b, ack::HIGHEST),
+            counter: u16_at(b, ack::COUNTER),
+            milliseconds: u16_at(b, ack::MILLISECONDS),
         })
     }
 }
@@ -61,40 +102,44 @@ impl Ack {
 pub struct ControlFrame<'a> {
     pub send_counter: u32,
     pub command_counter: u16,
-    /// From "HL" on.
+    /// From "HL" on, to the end of the frame.
     pub hl: &'a [u8],
 }
 
 impl<'a> ControlFrame<'a> {
+    /// Returns the frame, 40 bytes and the message.
     pub fn emit(&self) -> Vec<u8> {
-        let mut b = vec![0; HEADER + self.hl.len()];
-        put_u16(&mut b, 0, CONTROL);
-        put_u16(&mut b, 2, VERSION);
-        put_u32(&mut b, 4, self.send_counter);
-        put_u16(&mut b, 16, CONTROL_ALT);
-        put_u16(&mut b, 18, self.command_counter);
-        put_u32(&mut b, 20, 1);
+        let mut b = vec![0; frame::HL + self.hl.len()];
+        put_u16(&mut b, header::MAGIC, CONTROL);
+        put_u16(&mut b, header::VERSION, VERSION);
+        put_u32(&mut b, header::SEND_COUNTER, self.send_counter);
+        put_u16(&mut b, frame::KIND, CONTROL_ALT);
+        put_u16(&mut b, frame::COMMAND_COUNTER, self.command_counter);
+        put_u32(&mut b, frame::ONE, 1);
         // HL messages are below 64 KiB.
-        put_u32(&mut b, 24, self.hl.len() as u32 + 4);
-        put_u32(&mut b, 28, u32::from(self.command_counter));
-        put_u16(&mut b, 36, IO_TYPE_HL);
-        put(&mut b, HEADER, self.hl);
+        put_u32(&mut b, frame::BODY_LEN, self.hl.len() as u32 + 4);
+        put_u32(&mut b, frame::COMMAND_COUNTER_AGAIN, u32::from(self.command_counter));
+        put_u16(&mut b, frame::IO_TYPE, IO_TYPE_HL);
+        put(&mut b, frame::HL, self.hl);
         b
     }
 
     /// Parses a frame of either side; an error where no HL message is in it.
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("control frame", b, 36)?;
-        let magic = u16_at(b, 0);
-        let from = match magic {
-            CHANNEL_MESSAGE if b[16] == 0 => 36,
-            CONTROL | CONTROL_ALT | CHANNEL_MESSAGE => 32,
+        check_len("control frame", b, frame::IO_TYPE)?;
+        let from = match u16_at(b, header::MAGIC) {
+            CHANNEL_MESSAGE if b[frame::KIND] == 0 => frame::IO_TYPE,
+            CONTROL | CONTROL_ALT | CHANNEL_MESSAGE => frame::HL_EARLIEST,
             _ => return Err(WireError::Magic { what: "control frame" }),
         };
         let at = b[from..]
             .windows(hl::MAGIC.len())
             .position(|w| w == hl::MAGIC)
             .ok_or(WireError::Magic { what: "control frame's HL message" })?;
-        Ok(ControlFrame { send_counter: super::u32_at(b, 4), command_counter: u16_at(b, 18), hl: &b[from + at..] })
+        Ok(ControlFrame {
+            send_counter: u32_at(b, header::SEND_COUNTER),
+            command_counter: u16_at(b, frame::COMMAND_COUNTER),
+            hl: &b[from + at..],
+        })
     }
 }

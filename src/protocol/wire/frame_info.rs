@@ -1,33 +1,59 @@
 //! FRAMEINFO, the 40 bytes at the end of a frame's last packet.
-//!
-//! 0 codec u16 · 2 flags · 3 camera · 4 viewers · 5 fps · 6 frame size · 7 bitrate (low 8 bits of KB/s) · 8..12 microseconds ·
-//! 12..16 Unix seconds · 16..20 payload size · 20..24 frame number · 24..40 MAC as ASCII, zero padded.
 
 use super::codec::{AudioFlags, CodecId};
 use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 
+/// Bytes.
 pub const LEN: usize = 40;
 
-/// What a camera says of one frame.
+/// Where the fields begin. Those without a size are one byte; [`FrameInfo`] says what they mean.
+mod offset {
+    /// u16.
+    pub const CODEC: usize = 0;
+    pub const FLAGS: usize = 2;
+    pub const CAMERA: usize = 3;
+    pub const VIEWERS: usize = 4;
+    pub const FPS: usize = 5;
+    pub const FRAME_SIZE: usize = 6;
+    pub const BITRATE: usize = 7;
+    /// u32.
+    pub const MICROSECONDS: usize = 8;
+    /// u32.
+    pub const SECONDS: usize = 12;
+    /// u32.
+    pub const PAYLOAD_SIZE: usize = 16;
+    /// u32.
+    pub const FRAME_NUMBER: usize = 20;
+    /// 16 bytes.
+    pub const MAC: usize = 24;
+}
+
+/// A camera's description of one frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FrameInfo {
     pub codec: CodecId,
     /// Video: 1 is a key frame. Audio: see [`AudioFlags`].
     pub flags: u8,
+    /// A number that the vendor calls the camera's; nothing here depends on it.
     pub camera: u8,
+    /// How many clients watch the camera.
     pub viewers: u8,
+    /// Frames a second. They change at dusk, so no time follows from them.
     pub fps: u8,
     /// 0 1080p, 1 360p, 3 or 4 2K, 5 floodlight; on the first frames after login often still the previous one.
     pub frame_size: u8,
+    /// KB/s, the low 8 bits.
     pub bitrate: u8,
-    /// 0..1 000 000, the part of the capture time below the second.
+    /// The part of the capture time below the second: 0 to 999 999.
     pub microseconds: u32,
-    /// Seconds since 1970; on some firmware a constant, on a camera without a clock small.
+    /// Seconds since 1970. Some firmware repeats one number for a whole session; a camera without a clock counts from a
+    /// small one.
     pub seconds: u32,
     /// The frame's length in bytes without FRAMEINFO.
     pub payload_size: u32,
+    /// Counts the frames of both media in one row, and wraps.
     pub frame_number: u32,
-    /// The camera's MAC in ASCII, zero padded. Identifies its owner: kept out of `Debug`.
+    /// The camera's MAC in ASCII, zero padded. It identifies the camera's owner, so `Debug` leaves it out.
     pub mac: [u8; 16],
 }
 
@@ -36,42 +62,44 @@ impl FrameInfo {
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
         check_len("FRAMEINFO", b, LEN)?;
         Ok(FrameInfo {
-            codec: CodecId(u16_at(b, 0)),
-            flags: b[2],
-            camera: b[3],
-            viewers: b[4],
-            fps: b[5],
-            frame_size: b[6],
-            bitrate: b[7],
-            microseconds: u32_at(b, 8),
-            seconds: u32_at(b, 12),
-            payload_size: u32_at(b, 16),
-            frame_number: u32_at(b, 20),
-            mac: array(b, 24),
+            codec: CodecId(u16_at(b, offset::CODEC)),
+            flags: b[offset::FLAGS],
+            camera: b[offset::CAMERA],
+            viewers: b[offset::VIEWERS],
+            fps: b[offset::FPS],
+            frame_size: b[offset::FRAME_SIZE],
+            bitrate: b[offset::BITRATE],
+            microseconds: u32_at(b, offset::MICROSECONDS),
+            seconds: u32_at(b, offset::SECONDS),
+            payload_size: u32_at(b, offset::PAYLOAD_SIZE),
+            frame_number: u32_at(b, offset::FRAME_NUMBER),
+            mac: array(b, offset::MAC),
         })
     }
 
     pub fn emit(&self) -> [u8; LEN] {
         let mut b = [0; LEN];
-        put_u16(&mut b, 0, self.codec.0);
-        b[2] = self.flags;
-        b[3] = self.camera;
-        b[4] = self.viewers;
-        b[5] = self.fps;
-        b[6] = self.frame_size;
-        b[7] = self.bitrate;
-        put_u32(&mut b, 8, self.microseconds);
-        put_u32(&mut b, 12, self.seconds);
-        put_u32(&mut b, 16, self.payload_size);
-        put_u32(&mut b, 20, self.frame_number);
-        put(&mut b, 24, &self.mac);
+        put_u16(&mut b, offset::CODEC, self.codec.0);
+        b[offset::FLAGS] = self.flags;
+        b[offset::CAMERA] = self.camera;
+        b[offset::VIEWERS] = self.viewers;
+        b[offset::FPS] = self.fps;
+        b[offset::FRAME_SIZE] = self.frame_size;
+        b[offset::BITRATE] = self.bitrate;
+        put_u32(&mut b, offset::MICROSECONDS, self.microseconds);
+        put_u32(&mut b, offset::SECONDS, self.seconds);
+        put_u32(&mut b, offset::PAYLOAD_SIZE, self.payload_size);
+        put_u32(&mut b, offset::FRAME_NUMBER, self.frame_number);
+        put(&mut b, offset::MAC, &self.mac);
         b
     }
 
+    /// Whether this is a key frame. Has no meaning for audio.
     pub fn is_key_frame(&self) -> bool {
         self.flags & 1 == 1
     }
 
+    /// Returns the flags of an audio frame. Have no meaning for video.
     pub fn audio_flags(&self) -> AudioFlags {
         AudioFlags(self.flags)
     }

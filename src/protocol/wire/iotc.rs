@@ -1,18 +1,7 @@
 //! IOTC packets: envelope A, in plain bytes (TransCode comes after emitting and before parsing).
 //!
-//! | bytes | header of every packet |
-//! |---|---|
-//! | 0..3 | 04 02 1A |
-//! | 3 | Mode: 02 discovery and session, 0A keepalive, 0B data |
-//! | 4..6 | bytes after the header |
-//! | 6..8 | sequence |
-//! | 8..10 | command |
-//! | 10..12 | flags |
-//! | 12..16 | zero; in data the session id's first two bytes, channel, 01 |
-//!
-//! Bodies, offsets from 16: discovery (72 bytes) UID 0..20, SDK version 36..40, session id 40..48, stage 48, AuthKey
-//! 58..66; session (36 bytes) UID 0..20, session id 20..28, Unix time 32..36; data 0C 00 00 00, session id 4..12, one
-//! DTLS datagram from 12; keepalive an opaque payload that the answer carries the first 8 bytes of.
+//! The modules of offsets below are the layout: every packet has the [`header`], which its body follows. Offsets count
+//! from the start of the packet. Bytes that no offset names are zero.
 //!
 //! How a camera fills the body of its discovery and session answers is not specified, so those parse to their bytes,
 //! and [`names`] looks for the UID or session id wherever it stands.
@@ -20,12 +9,77 @@
 use super::{Channel, SessionId, WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 use crate::protocol::credentials::{AuthKey, Uid};
 
+/// The fields that every packet begins with.
+pub(super) mod header {
+    /// 04 02 1A.
+    pub const MARKER: usize = 0;
+    /// One byte: 02 discovery and session, 0A keepalive, 0B data. TransCode scrambles less of packets with an odd one.
+    pub const MODE: usize = 3;
+    /// u16: how many bytes follow the header.
+    pub const BODY_LEN: usize = 4;
+    /// u16: counts up by one a packet of data, otherwise 0.
+    pub const SEQUENCE: usize = 6;
+    /// u16: which packet this is.
+    pub const COMMAND: usize = 8;
+    /// u16: 0x0021, in session packets 0x0033.
+    pub const FLAGS: usize = 10;
+    pub const LEN: usize = 16;
+}
+
+/// 88 bytes.
+mod discovery {
+    /// 20 characters of ASCII.
+    pub const UID: usize = 16;
+    pub const SDK_VERSION: usize = 52;
+    /// 8 bytes of the client's choice.
+    pub const SESSION_ID: usize = 56;
+    /// One byte, 1 or 2.
+    pub const STAGE: usize = 64;
+    /// 8 characters of ASCII in stage 1, zeros in stage 2.
+    pub const AUTH_KEY: usize = 74;
+    pub const LEN: usize = 88;
+}
+
+/// 52 bytes.
+mod session {
+    /// 20 characters of ASCII.
+    pub const UID: usize = 16;
+    pub const SESSION_ID: usize = 36;
+    /// u32: seconds since 1970.
+    pub const UNIX_TIME: usize = 48;
+    pub const LEN: usize = 52;
+}
+
+/// 28 bytes, which begin within the header, and a DTLS datagram.
+mod data {
+    /// The session id's first two bytes.
+    pub const SESSION_ID_START: usize = 12;
+    /// One byte: 0 main, 1 back.
+    pub const CHANNEL: usize = 14;
+    /// One byte, 01.
+    pub const MARK: usize = 15;
+    /// u32: how many bytes stand between the header and the DTLS datagram.
+    pub const SUB_HEADER_LEN: usize = 16;
+    pub const SESSION_ID: usize = 20;
+    pub const PAYLOAD: usize = 28;
+}
+
+/// 24 bytes from the client.
+mod keepalive {
+    /// Any bytes from the camera; the client answers with the first 8.
+    pub const PAYLOAD: usize = 16;
+    pub const LEN: usize = 24;
+}
+
 const MARKER: [u8; 3] = [0x04, 0x02, 0x1A];
-const HEADER: usize = 16;
-const DATA_HEADER: usize = 28;
-/// More than ten times what any packet without DTLS has been seen to have.
-const MAX_OTHER: usize = 1024;
+const MODE_REQUEST: u8 = 0x02;
+const MODE_KEEPALIVE: u8 = 0x0A;
+const MODE_DATA: u8 = 0x0B;
+const FLAGS: u16 = 0x0021;
+const FLAGS_SESSION: u16 = 0x0033;
 const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
+/// The bytes that a packet without DTLS has at most: more than ten times what any has been seen to have.
+const MAX_OTHER: usize = 1024;
 
 pub const DISCOVERY_REQUEST: u16 = 0x0601;
 pub const DISCOVERY_RESPONSE: u16 = 0x0602;
@@ -48,26 +102,26 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// 88 bytes.
+    /// Returns the packet, 88 bytes.
     pub fn emit(&self, command: u16) -> Vec<u8> {
-        let mut b = emit_header(0x02, 72, 0, command, 0x0021);
-        put(&mut b, 16, self.uid.bytes());
-        put(&mut b, 52, &SDK_VERSION);
-        put(&mut b, 56, &self.session_id.0);
-        b[64] = self.stage;
+        let mut b = emit_header(MODE_REQUEST, discovery::LEN, 0, command, FLAGS);
+        put(&mut b, discovery::UID, self.uid.bytes());
+        put(&mut b, discovery::SDK_VERSION, &SDK_VERSION);
+        put(&mut b, discovery::SESSION_ID, &self.session_id.0);
+        b[discovery::STAGE] = self.stage;
         if let Some(key) = &self.auth_key {
-            put(&mut b, 74, key.bytes());
+            put(&mut b, discovery::AUTH_KEY, key.bytes());
         }
         b
     }
 
     fn parse(b: &[u8]) -> Result<Self, WireError> {
-        check_len("discovery", b, 88)?;
-        let auth_key: [u8; 8] = array(b, 74);
+        check_len("discovery", b, discovery::LEN)?;
+        let auth_key: [u8; 8] = array(b, discovery::AUTH_KEY);
         Ok(Discovery {
-            uid: Uid::from_wire(array(b, 16)).ok_or(WireError::Value { what: "discovery UID" })?,
-            session_id: SessionId(array(b, 56)),
-            stage: b[64],
+            uid: Uid::from_wire(array(b, discovery::UID)).ok_or(WireError::Value { what: "discovery UID" })?,
+            session_id: SessionId(array(b, discovery::SESSION_ID)),
+            stage: b[discovery::STAGE],
             auth_key: (auth_key != [0; 8]).then(|| AuthKey::from_wire(auth_key)),
         })
     }
@@ -83,21 +137,21 @@ pub struct Session {
 }
 
 impl Session {
-    /// 52 bytes.
+    /// Returns the packet, 52 bytes.
     pub fn emit(&self, command: u16) -> Vec<u8> {
-        let mut b = emit_header(0x02, 36, 0, command, 0x0033);
-        put(&mut b, 16, self.uid.bytes());
-        put(&mut b, 36, &self.session_id.0);
-        put_u32(&mut b, 48, self.unix_time);
+        let mut b = emit_header(MODE_REQUEST, session::LEN, 0, command, FLAGS_SESSION);
+        put(&mut b, session::UID, self.uid.bytes());
+        put(&mut b, session::SESSION_ID, &self.session_id.0);
+        put_u32(&mut b, session::UNIX_TIME, self.unix_time);
         b
     }
 
     fn parse(b: &[u8]) -> Result<Self, WireError> {
-        check_len("session request", b, 52)?;
+        check_len("session request", b, session::LEN)?;
         Ok(Session {
-            uid: Uid::from_wire(array(b, 16)).ok_or(WireError::Value { what: "session UID" })?,
-            session_id: SessionId(array(b, 36)),
-            unix_time: u32_at(b, 48),
+            uid: Uid::from_wire(array(b, session::UID)).ok_or(WireError::Value { what: "session UID" })?,
+            session_id: SessionId(array(b, session::SESSION_ID)),
+            unix_time: u32_at(b, session::UNIX_TIME),
         })
     }
 }
@@ -111,25 +165,36 @@ pub struct Data<'a> {
     pub payload: &'a [u8],
 }
 
-impl Data<'_> {
-    /// 28 bytes and the payload.
+impl<'a> Data<'a> {
+    /// Returns the packet, 28 bytes and the payload.
     pub fn emit(&self, command: u16) -> Vec<u8> {
-        let body = DATA_HEADER - HEADER + self.payload.len();
-        let mut b = emit_header(0x0B, body, self.sequence, command, 0x0021);
-        put(&mut b, 12, &self.session_id.0[..2]);
-        b[14] = self.channel.number();
-        b[15] = 1;
-        put_u32(&mut b, 16, 0x0C);
-        put(&mut b, 20, &self.session_id.0);
-        put(&mut b, DATA_HEADER, self.payload);
+        let len = data::PAYLOAD + self.payload.len();
+        let mut b = emit_header(MODE_DATA, len, self.sequence, command, FLAGS);
+        put(&mut b, data::SESSION_ID_START, &self.session_id.0[..2]);
+        b[data::CHANNEL] = self.channel.number();
+        b[data::MARK] = 1;
+        put_u32(&mut b, data::SUB_HEADER_LEN, (data::PAYLOAD - header::LEN) as u32);
+        put(&mut b, data::SESSION_ID, &self.session_id.0);
+        put(&mut b, data::PAYLOAD, self.payload);
         b
+    }
+
+    fn parse(b: &'a [u8]) -> Result<Self, WireError> {
+        check_len("IOTC data", b, data::PAYLOAD + 1)?;
+        let channel = Channel::from_number(b[data::CHANNEL]);
+        Ok(Data {
+            sequence: u16_at(b, header::SEQUENCE),
+            channel: channel.ok_or(WireError::Value { what: "IOTC data channel" })?,
+            session_id: SessionId(array(b, data::SESSION_ID)),
+            payload: &b[data::PAYLOAD..],
+        })
     }
 }
 
-/// A keepalive with `payload` of at most 8 bytes, padded to 8: 24 bytes.
+/// Returns a keepalive, 24 bytes; a shorter payload is padded with zeros.
 pub fn emit_keepalive(command: u16, payload: [u8; 8]) -> Vec<u8> {
-    let mut b = emit_header(0x0A, 8, 0, command, 0x0021);
-    put(&mut b, 16, &payload);
+    let mut b = emit_header(MODE_KEEPALIVE, keepalive::LEN, 0, command, FLAGS);
+    put(&mut b, keepalive::PAYLOAD, &payload);
     b
 }
 
@@ -148,32 +213,22 @@ pub enum Packet<'a> {
 impl<'a> Packet<'a> {
     /// Parses a plain datagram. The header's length field is not held against it: the datagram's own length counts.
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("IOTC header", b, HEADER)?;
-        if b[..3] != MARKER {
+        check_len("IOTC header", b, header::LEN)?;
+        if !has_marker(b) {
             return Err(WireError::Magic { what: "IOTC header" });
         }
-        let body = &b[HEADER..];
-        Ok(match u16_at(b, 8) {
+        let body = &b[header::LEN..];
+        Ok(match u16_at(b, header::COMMAND) {
             DISCOVERY_REQUEST => Packet::DiscoveryRequest(Discovery::parse(b)?),
             DISCOVERY_RESPONSE => Packet::DiscoveryResponse { body },
             SESSION_REQUEST => Packet::SessionRequest(Session::parse(b)?),
             SESSION_RESPONSE => Packet::SessionResponse { body },
             command @ (DATA_FROM_CLIENT | DATA_FROM_CAMERA) => {
-                check_len("IOTC data", b, DATA_HEADER + 1)?;
-                let channel = Channel::from_number(b[14]).ok_or(WireError::Value { what: "IOTC data channel" })?;
-                Packet::Data {
-                    from_camera: command == DATA_FROM_CAMERA,
-                    data: Data {
-                        sequence: u16_at(b, 6),
-                        channel,
-                        session_id: SessionId(array(b, 20)),
-                        payload: &b[DATA_HEADER..],
-                    },
-                }
+                Packet::Data { from_camera: command == DATA_FROM_CAMERA, data: Data::parse(b)? }
             }
             command @ (KEEPALIVE_FROM_CLIENT | KEEPALIVE_FROM_CAMERA) => {
                 let mut payload = [0; 8];
-                let n = body.len().min(8);
+                let n = body.len().min(payload.len());
                 payload[..n].copy_from_slice(&body[..n]);
                 Packet::Keepalive { from_camera: command == KEEPALIVE_FROM_CAMERA, payload }
             }
@@ -182,25 +237,30 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// True where this plain header can be one of a datagram of `len` bytes: only data are long.
-pub fn is_plausible(header: &[u8; HEADER], len: usize) -> bool {
-    let is_data = matches!(u16_at(header, 8), DATA_FROM_CLIENT | DATA_FROM_CAMERA);
-    header[..3] == MARKER && (if is_data { header[3] & 1 == 1 } else { len <= MAX_OTHER })
+/// Whether this plain header can belong to a datagram of `len` bytes: only data are long.
+pub fn is_plausible(plain: &[u8; header::LEN], len: usize) -> bool {
+    let is_data = matches!(u16_at(plain, header::COMMAND), DATA_FROM_CLIENT | DATA_FROM_CAMERA);
+    has_marker(plain) && (if is_data { plain[header::MODE] & 1 == 1 } else { len <= MAX_OTHER })
 }
 
-/// True where an answer's body carries this UID or session id.
+/// Whether an answer's body carries this UID or session id.
 pub fn names(body: &[u8], uid: &Uid, session_id: SessionId) -> bool {
     body.windows(20).any(|w| w == uid.bytes()) || body.windows(8).any(|w| w == session_id.0)
 }
 
-fn emit_header(mode: u8, body: usize, sequence: u16, command: u16, flags: u16) -> Vec<u8> {
-    let mut b = vec![0; HEADER + body];
-    put(&mut b, 0, &MARKER);
-    b[3] = mode;
+fn has_marker(b: &[u8]) -> bool {
+    b[header::MARKER..].starts_with(&MARKER)
+}
+
+/// Returns a packet of `len` bytes, of which the header is written.
+fn emit_header(mode: u8, len: usize, sequence: u16, command: u16, flags: u16) -> Vec<u8> {
+    let mut b = vec![0; len];
+    put(&mut b, header::MARKER, &MARKER);
+    b[header::MODE] = mode;
     // A datagram is far below 64 KiB, so the length fits.
-    put_u16(&mut b, 4, body as u16);
-    put_u16(&mut b, 6, sequence);
-    put_u16(&mut b, 8, command);
-    put_u16(&mut b, 10, flags);
+    put_u16(&mut b, header::BODY_LEN, (len - header::LEN) as u16);
+    put_u16(&mut b, header::SEQUENCE, sequence);
+    put_u16(&mut b, header::COMMAND, command);
+    put_u16(&mut b, header::FLAGS, flags);
     b
 }

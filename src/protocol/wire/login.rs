@@ -1,14 +1,11 @@
-//! AV login: two requests, one answer, each one DTLS record.
+//! AV login: two requests, one answer, each one DTLS record. The modules of offsets below are their layouts; bytes that
+//! no offset names are zero.
 //!
-//! Request (570 bytes, then 572): 0 magic 0x0000 then 0x2000 · 2 version 0x000C · 16 size-24 · 18 1 then 0 · 20..24 random,
-//! byte 20 one higher in the second · 24..280 user · 280..536 password · 536 resend · 540 security mode · 552 capabilities.
-//! Cameras accept this layout because DTLS has authenticated the client already. Another reading has fields of 257
-//! bytes, and there the resend switch is byte 538; both are zero here.
-//!
-//! Answer (60 bytes): 0 0x2100 · 2 0x000C · 4 0x10 success · 16 0x24 · 20..24 echo · 29 enabled · 31 two-way audio · 36 4 ·
-//! 40 capabilities · 54 3 · 56 2.
+//! Cameras accept this layout because DTLS has authenticated the client already. Other clients have a layout whose
+//! fields for user and password are a byte longer, and whose switch for resends is byte 538; both switches are off
+//! here.
 
-use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
+use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at};
 
 pub const REQUEST_FIRST: u16 = 0x0000;
 pub const REQUEST_SECOND: u16 = 0x2000;
@@ -17,56 +14,114 @@ const VERSION: u16 = 0x000C;
 const CAPABILITIES: u32 = 0x001F_07FB;
 const SECURITY_MODE: u32 = 4;
 const USER: &[u8] = b"admin";
-const FIELD: usize = 256;
 const SUCCESS: u8 = 0x10;
+
+/// The fields that requests and answers begin with.
+mod header {
+    /// u16.
+    pub const MAGIC: usize = 0;
+    /// u16: 0x000C.
+    pub const VERSION: usize = 2;
+    /// The length of what belongs to both.
+    pub const LEN: usize = 24;
+}
+
+/// 570 bytes, in the second request 572.
+mod request {
+    /// u16: how many bytes follow the first 24.
+    pub const BODY_LEN: usize = 16;
+    /// u16: 1 in the first request, 0 in the second.
+    pub const IS_FIRST: usize = 18;
+    /// 4 bytes; in the second request the first of them is one higher.
+    pub const RANDOM: usize = 20;
+    pub const USER: usize = 24;
+    /// ASCII, padded with zeros.
+    pub const PASSWORD: usize = 280;
+    /// Where the password's field ends. A u32 that would switch resends on follows.
+    pub const PASSWORD_END: usize = 536;
+    /// u32.
+    pub const SECURITY_MODE: usize = 540;
+    /// u32.
+    pub const CAPABILITIES: usize = 552;
+    pub const LEN: usize = 570;
+    pub const LEN_SECOND: usize = 572;
+}
+
+/// 60 bytes. Cameras differ in the tail.
+mod response {
+    /// One byte: 0x10 is success.
+    pub const STATUS: usize = 4;
+    /// u16: how many bytes follow the first 24.
+    pub const BODY_LEN: usize = 16;
+    /// 4 bytes: the random ones of the request.
+    pub const ECHO: usize = 20;
+    /// One byte, 1 yes.
+    pub const ENABLED: usize = 29;
+    /// One byte, 1 yes.
+    pub const TWO_WAY_AUDIO: usize = 31;
+    /// A client reads no further than this.
+    pub const MIN_LEN: usize = 32;
+    /// u32: 4, as in a request.
+    pub const SECURITY_MODE: usize = 36;
+    /// u32.
+    pub const CAPABILITIES: usize = 40;
+    /// One byte, 3.
+    pub const THREE: usize = 54;
+    /// One byte, 2.
+    pub const TWO: usize = 56;
+    pub const LEN: usize = 60;
+}
 
 /// One of the two login requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
     pub second: bool,
-    /// Of the first request; the second sends it with its first byte one higher.
+    /// The four random bytes of the first request; [`Request::echo`] has those of this one.
     pub random: [u8; 4],
     /// The ENR.
     pub password: &'a [u8],
 }
 
 impl<'a> Request<'a> {
-    /// 570 bytes, or 572 for the second. A password past 256 bytes is cut.
+    /// Returns the request, 570 bytes, or 572 for the second. A password past 256 bytes is cut.
     pub fn emit(&self) -> Vec<u8> {
-        let size = if self.second { 572 } else { 570 };
-        let mut b = vec![0; size];
-        put_u16(&mut b, 0, if self.second { REQUEST_SECOND } else { REQUEST_FIRST });
-        put_u16(&mut b, 2, VERSION);
-        put_u16(&mut b, 16, size as u16 - 24);
-        put_u16(&mut b, 18, u16::from(!self.second));
-        put(&mut b, 20, &self.random);
-        if self.second {
-            b[20] = b[20].wrapping_add(1);
-        }
-        put(&mut b, 24, USER);
-        put(&mut b, 280, &self.password[..self.password.len().min(FIELD)]);
-        put_u32(&mut b, 540, SECURITY_MODE);
-        put_u32(&mut b, 552, CAPABILITIES);
+        let len = if self.second { request::LEN_SECOND } else { request::LEN };
+        let mut b = vec![0; len];
+        put_u16(&mut b, header::MAGIC, if self.second { REQUEST_SECOND } else { REQUEST_FIRST });
+        put_u16(&mut b, header::VERSION, VERSION);
+        put_u16(&mut b, request::BODY_LEN, (len - header::LEN) as u16);
+        put_u16(&mut b, request::IS_FIRST, u16::from(!self.second));
+        put(&mut b, request::RANDOM, &self.echo());
+        put(&mut b, request::USER, USER);
+        let most = request::PASSWORD_END - request::PASSWORD;
+        put(&mut b, request::PASSWORD, &self.password[..self.password.len().min(most)]);
+        put_u32(&mut b, request::SECURITY_MODE, SECURITY_MODE);
+        put_u32(&mut b, request::CAPABILITIES, CAPABILITIES);
         b
+    }
+
+    /// Returns the random bytes as they stand in this request, which its answer repeats.
+    pub fn echo(&self) -> [u8; 4] {
+        let mut echo = self.random;
+        echo[0] = echo[0].wrapping_add(u8::from(self.second));
+        echo
     }
 
     /// Parses what a client sends; the other side's view of [`Request::emit`].
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("login", b, 570)?;
-        let second = match u16_at(b, 0) {
+        check_len("login", b, request::LEN)?;
+        let second = match u16_at(b, header::MAGIC) {
             REQUEST_FIRST => false,
             REQUEST_SECOND => true,
             _ => return Err(WireError::Magic { what: "login" }),
         };
-        if !b[24..].starts_with(USER) {
+        if !b[request::USER..].starts_with(USER) {
             return Err(WireError::Value { what: "login user" });
         }
-        let mut random: [u8; 4] = array(b, 20);
-        if second {
-            random[0] = random[0].wrapping_sub(1);
-        }
-        let field = &b[280..280 + FIELD];
-        let password = &field[..field.iter().position(|&c| c == 0).unwrap_or(FIELD)];
+        let mut random: [u8; 4] = array(b, request::RANDOM);
+        random[0] = random[0].wrapping_sub(u8::from(second));
+        let field = &b[request::PASSWORD..request::PASSWORD_END];
+        let password = &field[..field.iter().position(|&c| c == 0).unwrap_or(field.len())];
         Ok(Request { second, random, password })
     }
 }
@@ -74,42 +129,43 @@ impl<'a> Request<'a> {
 /// The answer to either request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Response {
-    /// Bytes 20..24 of the request answered.
+    /// The random bytes of the request answered, as [`Request::echo`] has them.
     pub echo: [u8; 4],
     pub success: bool,
     pub enabled: bool,
+    /// Whether the camera has a speaker that clients can talk through.
     pub two_way_audio: bool,
 }
 
 impl Response {
-    /// 60 bytes.
+    /// Returns the answer, 60 bytes.
     pub fn emit(&self) -> Vec<u8> {
-        let mut b = vec![0; 60];
-        put_u16(&mut b, 0, RESPONSE);
-        put_u16(&mut b, 2, VERSION);
-        b[4] = if self.success { SUCCESS } else { 0 };
-        b[16] = 0x24;
-        put(&mut b, 20, &self.echo);
-        b[29] = u8::from(self.enabled);
-        b[31] = u8::from(self.two_way_audio);
-        put_u32(&mut b, 36, 4);
-        put_u32(&mut b, 40, CAPABILITIES);
-        b[54] = 3;
-        b[56] = 2;
+        let mut b = vec![0; response::LEN];
+        put_u16(&mut b, header::MAGIC, RESPONSE);
+        put_u16(&mut b, header::VERSION, VERSION);
+        b[response::STATUS] = if self.success { SUCCESS } else { 0 };
+        put_u16(&mut b, response::BODY_LEN, (response::LEN - header::LEN) as u16);
+        put(&mut b, response::ECHO, &self.echo);
+        b[response::ENABLED] = u8::from(self.enabled);
+        b[response::TWO_WAY_AUDIO] = u8::from(self.two_way_audio);
+        put_u32(&mut b, response::SECURITY_MODE, SECURITY_MODE);
+        put_u32(&mut b, response::CAPABILITIES, CAPABILITIES);
+        b[response::THREE] = 3;
+        b[response::TWO] = 2;
         b
     }
 
-    /// Reads the answer; 32 bytes are enough, as cameras differ in its tail.
+    /// Parses the answer; 32 bytes are enough, as cameras differ in its tail.
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
-        check_len("login answer", b, 32)?;
-        if u16_at(b, 0) != RESPONSE {
+        check_len("login answer", b, response::MIN_LEN)?;
+        if u16_at(b, header::MAGIC) != RESPONSE {
             return Err(WireError::Magic { what: "login answer" });
         }
         Ok(Response {
-            echo: u32_at(b, 20).to_le_bytes(),
-            success: b[4] == SUCCESS,
-            enabled: b[29] == 1,
-            two_way_audio: b[31] == 1,
+            echo: array(b, response::ECHO),
+            success: b[response::STATUS] == SUCCESS,
+            enabled: b[response::ENABLED] == 1,
+            two_way_audio: b[response::TWO_WAY_AUDIO] == 1,
         })
     }
 }

@@ -1,34 +1,83 @@
-//! Media packets, each one DTLS record.
-//!
-//! Byte 0 is the channel, byte 1 the frame type, which fixes the header:
+//! Media packets, each one DTLS record. The byte of the frame type fixes the header:
 //!
 //! | type | header | meaning | FRAMEINFO |
 //! |---|---|---|---|
-//! | 00, 04 | 28 | middle | no |
-//! | 01 | 28 | only packet of a frame | yes |
-//! | 05 | 28 | last | yes |
-//! | 08 | 36 | first | no |
-//! | 09 | 36 | first, or only packet when total = 1 | only if total = 1 |
-//! | 0D | 36 | last | yes |
+//! | 00, 04 | 28 bytes | a middle packet of a frame | no |
+//! | 01 | 28 bytes | the only packet | yes |
+//! | 05 | 28 bytes | the last packet | yes |
+//! | 08 | 36 bytes | the first packet | no |
+//! | 09 | 36 bytes | the first packet, or the only one when total is 1 | only when total is 1 |
+//! | 0D | 36 bytes | the last packet | yes |
 //!
-//! Both headers: 2 0x000B · 4 packet sequence u16 · 6 0x507E. Then from 8 (28-byte header) or 16 (36-byte header):
-//! +0 channel · +1 1 on the last packet · +2 counter · +4 total · +6 index, or 0x0028 · +8 payload size · +12 previous frame
-//! number · +16 frame number. In a packet with FRAMEINFO, 0x0028 says "index = total - 1"; in any other it is index 40.
+//! A header is [`head`], in the long form 8 bytes that vary, and [`tail`]; the payload follows. Where FRAMEINFO ends
+//! the payload, it is the last packet of the frame, and most cameras write the length of FRAMEINFO (0x0028) in the
+//! place of its index. In any other packet 0x0028 is index 40.
 //!
-//! Wrapped format (login asked for resends): 0 0C · 1 frame type · 4 packet sequence; the fields from "+0" on start at 16
-//! (type < 08) or 24, so headers are 36 or 44 bytes. There, channel 04, 06 and 08 are re-sent 03, 05 and 07, and 0C is a
-//! frame index packet: 36 channel · 37 type · 48..52 oldest · 52..56 newest frame number.
+//! The wrapped format, which a login that asks for resends gets, has a wrapper of 8 bytes before the tail: headers are
+//! 36 or 44 bytes. There a tail's channel 04, 06 or 08 is a packet of 03, 05 or 07 sent again, and 0C is a
+//! [`frame_index`] packet.
 
-use super::{WireError, check_len, put, put_u16, put_u32, u16_at, u32_at};
+use super::{WireError, check_len, frame_info, put, put_u16, put_u32, u16_at, u32_at};
+
+/// The fields that every packet begins with.
+mod head {
+    /// One byte: 03 audio, 05 video of a key frame, 07 other video, 0C in the wrapped format.
+    pub const CHANNEL: usize = 0;
+    /// One byte, see the table above.
+    pub const FRAME_TYPE: usize = 1;
+    /// u16: 0x000B.
+    pub const VERSION: usize = 2;
+    /// u16: counts all media packets of the session, and wraps.
+    pub const SEQUENCE: usize = 4;
+    /// u16: 0x507E, in the plain format.
+    pub const MAGIC: usize = 6;
+    pub const LEN: usize = 8;
+    /// The bytes that the long form of a header has between head and tail.
+    pub const EXTENSION_LEN: usize = 8;
+    /// The bytes that the wrapped format has before the tail.
+    pub const WRAPPER_LEN: usize = 8;
+}
+
+/// The fields right before the payload. Offsets count from the first of them.
+mod tail {
+    /// One byte, as in the head; in the wrapped format the only place that says which medium it is.
+    pub const CHANNEL: usize = 0;
+    /// One byte: 1 on the last packet of a frame, and on audio.
+    pub const IS_LAST: usize = 1;
+    /// u16: a running counter.
+    pub const COUNTER: usize = 2;
+    /// u16: how many packets the frame has.
+    pub const TOTAL: usize = 4;
+    /// u16: this packet's place among them, from 0.
+    pub const INDEX: usize = 6;
+    /// u16: how many bytes follow, FRAMEINFO included.
+    pub const PAYLOAD_SIZE: usize = 8;
+    /// u32.
+    pub const PREVIOUS_FRAME: usize = 12;
+    /// u32.
+    pub const FRAME_NUMBER: usize = 16;
+    pub const LEN: usize = 20;
+}
+
+/// The fields of a packet that tells which frames a camera can send again.
+mod frame_index {
+    /// u32: a frame number.
+    pub const OLDEST: usize = 48;
+    /// u32: a frame number.
+    pub const NEWEST: usize = 52;
+    pub const MIN_LEN: usize = 56;
+}
 
 const VERSION: u16 = 0x000B;
 const MAGIC: u16 = 0x507E;
-const FRAME_INFO_FOLLOWS: u16 = 0x0028;
+/// The length of FRAMEINFO, in the place of a last packet's index.
+const FRAME_INFO_FOLLOWS: u16 = frame_info::LEN as u16;
+const AUDIO: u8 = 0x03;
+const KEY_VIDEO: u8 = 0x05;
+const VIDEO: u8 = 0x07;
 const WRAPPER: u8 = 0x0C;
-/// Fields from the second channel byte to the frame number.
-const TAIL: usize = 20;
 
-/// What a media packet is part of.
+/// The kind of frame that a media packet is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaChannel {
     Audio,
@@ -38,24 +87,25 @@ pub enum MediaChannel {
 
 impl MediaChannel {
     fn from_number(number: u8) -> Option<Self> {
+        // The number above each is the same channel, sent again.
         match number {
-            0x03 | 0x04 => Some(MediaChannel::Audio),
-            0x05 | 0x06 => Some(MediaChannel::KeyVideo),
-            0x07 | 0x08 => Some(MediaChannel::Video),
+            AUDIO | 0x04 => Some(MediaChannel::Audio),
+            KEY_VIDEO | 0x06 => Some(MediaChannel::KeyVideo),
+            VIDEO | 0x08 => Some(MediaChannel::Video),
             _ => None,
         }
     }
 
     pub fn number(self) -> u8 {
         match self {
-            MediaChannel::Audio => 0x03,
-            MediaChannel::KeyVideo => 0x05,
-            MediaChannel::Video => 0x07,
+            MediaChannel::Audio => AUDIO,
+            MediaChannel::KeyVideo => KEY_VIDEO,
+            MediaChannel::Video => VIDEO,
         }
     }
 }
 
-/// Where a packet stands in its frame, and with which of the headers. The names are the wire's.
+/// Where a packet stands in its frame, and which header it has. The names are the wire's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameType(pub u8);
 
@@ -69,17 +119,31 @@ impl FrameType {
     pub const END_EXTENDED: FrameType = FrameType(0x0D);
 
     fn is_known(self) -> bool {
-        matches!(self.0, 0x00 | 0x01 | 0x04 | 0x05 | 0x08 | 0x09 | 0x0D)
+        matches!(
+            self,
+            Self::MIDDLE
+                | Self::SINGLE
+                | Self::MIDDLE_ALT
+                | Self::END
+                | Self::START
+                | Self::START_OR_SINGLE
+                | Self::END_EXTENDED
+        )
     }
 
-    /// Offset of the fields that both headers share.
+    fn has_long_header(self) -> bool {
+        self.0 >= Self::START.0
+    }
+
+    /// Returns where the tail begins.
     fn tail_at(self, wrapped: bool) -> usize {
-        let plain = if self.0 >= 0x08 { 16 } else { 8 };
-        if wrapped { plain + 8 } else { plain }
+        head::LEN
+            + if self.has_long_header() { head::EXTENSION_LEN } else { 0 }
+            + if wrapped { head::WRAPPER_LEN } else { 0 }
     }
 
     fn has_frame_info(self, total: u16) -> bool {
-        matches!(self.0, 0x01 | 0x05 | 0x0D) || self.0 == 0x09 && total == 1
+        matches!(self, Self::SINGLE | Self::END | Self::END_EXTENDED) || self == Self::START_OR_SINGLE && total == 1
     }
 }
 
@@ -88,117 +152,118 @@ impl FrameType {
 pub struct MediaPacket<'a> {
     pub channel: MediaChannel,
     pub frame_type: FrameType,
-    /// Counts all media packets of the session, wraps.
+    /// Counts all media packets of the session, and wraps.
     pub sequence: u16,
-    /// Packets of this frame, 1 or more.
+    /// How many packets this frame has, 1 or more.
     pub total: u16,
-    /// 0..total.
+    /// This packet's place among them, from 0.
     pub index: u16,
     pub previous_frame: u32,
+    /// The same in all packets of a frame.
     pub frame_number: u32,
-    /// With FRAMEINFO at its end where [`MediaPacket::has_frame_info`].
+    /// About 1 KiB, with FRAMEINFO at its end where [`MediaPacket::has_frame_info`].
     pub payload: &'a [u8],
 }
 
 impl MediaPacket<'_> {
+    /// Whether FRAMEINFO ends the payload, which makes this the last packet of its frame.
     pub fn has_frame_info(&self) -> bool {
         self.frame_type.has_frame_info(self.total)
     }
 
-    /// The packet in plain format.
+    /// Returns the packet in plain format.
     pub fn emit(&self) -> Vec<u8> {
-        let tail = self.frame_type.tail_at(false);
-        let mut b = vec![0; tail + TAIL + self.payload.len()];
-        b[0] = self.channel.number();
-        b[1] = self.frame_type.0;
-        put_u16(&mut b, 2, VERSION);
-        put_u16(&mut b, 4, self.sequence);
-        put_u16(&mut b, 6, MAGIC);
-        self.emit_tail(&mut b, tail);
+        let mut b = self.emit_from(self.channel.number(), false);
+        put_u16(&mut b, head::MAGIC, MAGIC);
         b
     }
 
-    /// The packet in wrapped format.
+    /// Returns the packet in wrapped format.
     pub fn emit_wrapped(&self) -> Vec<u8> {
-        let tail = self.frame_type.tail_at(true);
-        let mut b = vec![0; tail + TAIL + self.payload.len()];
-        b[0] = WRAPPER;
-        b[1] = self.frame_type.0;
-        put_u16(&mut b, 2, VERSION);
-        put_u16(&mut b, 4, self.sequence);
-        self.emit_tail(&mut b, tail);
+        self.emit_from(WRAPPER, true)
+    }
+
+    fn emit_from(&self, first: u8, wrapped: bool) -> Vec<u8> {
+        let at = self.frame_type.tail_at(wrapped);
+        let mut b = vec![0; at + tail::LEN + self.payload.len()];
+        b[head::CHANNEL] = first;
+        b[head::FRAME_TYPE] = self.frame_type.0;
+        put_u16(&mut b, head::VERSION, VERSION);
+        put_u16(&mut b, head::SEQUENCE, self.sequence);
+        self.emit_tail(&mut b[at..]);
         b
     }
 
-    fn emit_tail(&self, b: &mut [u8], at: usize) {
+    fn emit_tail(&self, b: &mut [u8]) {
         let last = self.has_frame_info();
-        b[at] = self.channel.number();
-        b[at + 1] = u8::from(last || self.channel == MediaChannel::Audio);
-        put_u16(b, at + 2, self.sequence);
-        put_u16(b, at + 4, self.total);
-        put_u16(b, at + 6, if last { FRAME_INFO_FOLLOWS } else { self.index });
+        b[tail::CHANNEL] = self.channel.number();
+        b[tail::IS_LAST] = u8::from(last || self.channel == MediaChannel::Audio);
+        put_u16(b, tail::COUNTER, self.sequence);
+        put_u16(b, tail::TOTAL, self.total);
+        put_u16(b, tail::INDEX, if last { FRAME_INFO_FOLLOWS } else { self.index });
         // Payloads are about 1 KiB, and a DTLS record holds 16.
-        put_u16(b, at + 8, self.payload.len() as u16);
-        put_u32(b, at + 12, self.previous_frame);
-        put_u32(b, at + 16, self.frame_number);
-        put(b, at + TAIL, self.payload);
+        put_u16(b, tail::PAYLOAD_SIZE, self.payload.len() as u16);
+        put_u32(b, tail::PREVIOUS_FRAME, self.previous_frame);
+        put_u32(b, tail::FRAME_NUMBER, self.frame_number);
+        put(b, tail::LEN, self.payload);
     }
 }
 
-/// What stands on a media channel.
+/// A packet on a media channel, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     Media(MediaPacket<'a>),
-    /// Which frames a camera in resend mode still holds.
+    /// Tells which frames a camera in resend mode still holds, by their numbers.
     FrameIndex {
         oldest: u32,
         newest: u32,
     },
 }
 
-/// True where an AV packet's first byte says media, plain or wrapped.
+/// Whether an AV packet's first byte says media, plain or wrapped.
 pub fn is_media(first: u8) -> bool {
-    matches!(first, 0x03 | 0x05 | 0x07 | WRAPPER)
+    matches!(first, AUDIO | KEY_VIDEO | VIDEO | WRAPPER)
 }
 
 impl<'a> Packet<'a> {
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("media header", b, 8)?;
-        let frame_type = FrameType(b[1]);
+        check_len("media header", b, head::LEN)?;
+        let frame_type = FrameType(b[head::FRAME_TYPE]);
         if !frame_type.is_known() {
             return Err(WireError::Value { what: "media frame type" });
         }
-        let wrapped = b[0] == WRAPPER;
+        let wrapped = b[head::CHANNEL] == WRAPPER;
         let at = frame_type.tail_at(wrapped);
-        check_len("media header", b, at + TAIL)?;
-        if wrapped && b[at] == WRAPPER {
-            check_len("frame index", b, 56)?;
-            return Ok(Packet::FrameIndex { oldest: u32_at(b, 48), newest: u32_at(b, 52) });
+        check_len("media header", b, at + tail::LEN)?;
+        let (fields, payload) = b[at..].split_at(tail::LEN);
+        if wrapped && fields[tail::CHANNEL] == WRAPPER {
+            check_len("frame index", b, frame_index::MIN_LEN)?;
+            let (oldest, newest) = (u32_at(b, frame_index::OLDEST), u32_at(b, frame_index::NEWEST));
+            return Ok(Packet::FrameIndex { oldest, newest });
         }
-        let number = if wrapped { b[at] } else { b[0] };
+        let number = if wrapped { fields[tail::CHANNEL] } else { b[head::CHANNEL] };
         let channel = MediaChannel::from_number(number).ok_or(WireError::Magic { what: "media channel" })?;
-        let total = u16_at(b, at + 4);
-        let field = u16_at(b, at + 6);
+        let total = u16_at(fields, tail::TOTAL);
+        let field = u16_at(fields, tail::INDEX);
         let has_frame_info = frame_type.has_frame_info(total);
         let index = if has_frame_info && field == FRAME_INFO_FOLLOWS { total.wrapping_sub(1) } else { field };
         if index >= total {
             return Err(WireError::Value { what: "media packet index" });
         }
-        let payload = &b[at + TAIL..];
-        let size = usize::from(u16_at(b, at + 8));
+        let size = usize::from(u16_at(fields, tail::PAYLOAD_SIZE));
         check_len("media payload", payload, size)?;
         let payload = &payload[..size];
         if has_frame_info {
-            check_len("media FRAMEINFO", payload, super::frame_info::LEN)?;
+            check_len("media FRAMEINFO", payload, frame_info::LEN)?;
         }
         Ok(Packet::Media(MediaPacket {
             channel,
             frame_type,
-            sequence: u16_at(b, 4),
+            sequence: u16_at(b, head::SEQUENCE),
             total,
             index,
-            previous_frame: u32_at(b, at + 12),
-            frame_number: u32_at(b, at + 16),
+            previous_frame: u32_at(fields, tail::PREVIOUS_FRAME),
+            frame_number: u32_at(fields, tail::FRAME_NUMBER),
             payload,
         }))
     }

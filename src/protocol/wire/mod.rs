@@ -1,6 +1,6 @@
-//! Packet formats, one file a family: layout table, parse, emit, tests.
+//! Packet formats, one file a family: its layout as named offsets, which parsing and emitting share.
 //!
-//! Parsers borrow from their input, check every length once at the door, keep unknown values and never panic; emitters
+//! Parsers borrow from their input, check every length before they read, keep unknown values and never panic; emitters
 //! are their inverse. All integers are little-endian. A simulated camera uses the same code from the other side.
 
 pub mod cc51;
@@ -15,7 +15,8 @@ pub mod talk;
 pub mod transcode;
 pub mod xxtea;
 
-/// Why bytes are not the packet they were taken for. Always about one datagram: counted and dropped, never fatal.
+/// Why bytes are not the packet they were taken for. It concerns one datagram, which is counted and dropped; it ends
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     #[error("{what}: {got} bytes, at least {need} needed")]
@@ -28,12 +29,12 @@ pub enum WireError {
     Hmac { what: &'static str },
 }
 
-/// Refuses `bytes` shorter than `need`; what parsers call first.
+/// Refuses `bytes` that are shorter than `need`. Parsers call this before they read.
 fn check_len(what: &'static str, bytes: &[u8], need: usize) -> Result<(), WireError> {
     if bytes.len() < need { Err(WireError::TooShort { what, need, got: bytes.len() }) } else { Ok(()) }
 }
 
-/// `N` bytes at `at`; the caller has checked the length.
+/// Returns `N` bytes at `at`; the caller has checked the length.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
@@ -60,7 +61,7 @@ fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
     put(bytes, at, &value.to_le_bytes());
 }
 
-/// The 8 bytes that name a session; the client's choice, or in CC51 the camera's.
+/// The 8 bytes that name a session. The client chooses them, but in CC51 the camera does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 8]);
 
@@ -74,6 +75,7 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Returns the number on the wire.
     pub fn number(self) -> u8 {
         match self {
             Channel::Main => 0,
@@ -81,6 +83,7 @@ impl Channel {
         }
     }
 
+    /// Returns the channel with this number on the wire, if there is one.
     pub fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Channel::Main),

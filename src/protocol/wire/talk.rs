@@ -1,14 +1,56 @@
-//! An audio frame to the camera's speaker, one DTLS record on the back channel.
-//!
-//! 0 03 · 1 09 · 2 0x000C · 4..8 counter from 1 · 8..12 time in µs · 12..16 0x00000001 on the first, 0x00100001 after · 16 03 · 17
-//! 01 · 18 previous frame u16 · 20 1 · 22 0x0010 · 24..28 n+16 · 28..32 previous frame · 32..36 frame from 1 · n bytes of audio ·
-//! 16 bytes: codec u16, flags, 0, 1, 0, six zeros, time in ms u32.
+//! An audio frame to the camera's speaker, one DTLS record on the back channel: 36 bytes, the audio, and 16 bytes. The
+//! modules of offsets below are the layout; bytes that no offset names are zero.
 
 use super::codec::{AudioFlags, CodecId};
 use super::{WireError, check_len, put, put_u16, put_u32, u16_at, u32_at};
 
-const HEADER: usize = 36;
-const TRAILER: usize = 16;
+/// The fields before the audio.
+mod header {
+    /// 03 09.
+    pub const MAGIC: usize = 0;
+    /// u16: 0x000C.
+    pub const VERSION: usize = 2;
+    /// u32: counts the frames of a talk, from 1.
+    pub const COUNTER: usize = 4;
+    /// u32: the time since the talk began.
+    pub const MICROSECONDS: usize = 8;
+    /// u32: 0x00000001 in the first frame, 0x00100001 after.
+    pub const POSITION: usize = 12;
+    /// 03 01.
+    pub const INNER_MAGIC: usize = 16;
+    /// u16: the lower half of the previous frame's number.
+    pub const PREVIOUS_LOW: usize = 18;
+    /// u16: 1.
+    pub const ONE: usize = 20;
+    /// u16: the length of the trailer.
+    pub const TRAILER_LEN: usize = 22;
+    /// u32: the length of audio and trailer.
+    pub const BODY_LEN: usize = 24;
+    /// u32: the previous frame's number.
+    pub const PREVIOUS: usize = 28;
+    /// u32: the frame's number, from 1.
+    pub const NUMBER: usize = 32;
+    pub const LEN: usize = 36;
+}
+
+/// The fields behind the audio. Offsets count from the first of them.
+mod trailer {
+    /// u16.
+    pub const CODEC: usize = 0;
+    /// One byte.
+    pub const FLAGS: usize = 2;
+    /// One byte: 1.
+    pub const ONE: usize = 4;
+    /// u32: the time since the talk began.
+    pub const MILLISECONDS: usize = 12;
+    pub const LEN: usize = 16;
+}
+
+const MAGIC: [u8; 2] = [0x03, 0x09];
+const INNER_MAGIC: [u8; 2] = [0x03, 0x01];
+const VERSION: u16 = 0x000C;
+const POSITION_FIRST: u32 = 0x0000_0001;
+const POSITION_LATER: u32 = 0x0010_0001;
 
 /// One frame of audio and where it stands in the talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,54 +61,56 @@ pub struct TalkFrame<'a> {
     pub microseconds: u32,
     pub codec: CodecId,
     pub flags: AudioFlags,
+    /// One encoded frame.
     pub audio: &'a [u8],
 }
 
 impl<'a> TalkFrame<'a> {
-    /// 52 bytes and the audio.
+    /// Returns the packet, 52 bytes and the audio.
     pub fn emit(&self) -> Vec<u8> {
         let previous = self.number.wrapping_sub(1);
-        let mut b = vec![0; HEADER + self.audio.len() + TRAILER];
-        put(&mut b, 0, &[0x03, 0x09]);
-        put_u16(&mut b, 2, 0x000C);
-        put_u32(&mut b, 4, self.number);
-        put_u32(&mut b, 8, self.microseconds);
-        put_u32(&mut b, 12, if self.number == 1 { 0x0000_0001 } else { 0x0010_0001 });
-        put(&mut b, 16, &[0x03, 0x01]);
-        // The low half of the counter that stands whole at 28.
-        put_u16(&mut b, 18, previous as u16);
-        put_u16(&mut b, 20, 1);
-        put_u16(&mut b, 22, 0x0010);
+        let end = header::LEN + self.audio.len();
+        let mut b = vec![0; end + trailer::LEN];
+        put(&mut b, header::MAGIC, &MAGIC);
+        put_u16(&mut b, header::VERSION, VERSION);
+        put_u32(&mut b, header::COUNTER, self.number);
+        put_u32(&mut b, header::MICROSECONDS, self.microseconds);
+        put_u32(&mut b, header::POSITION, if self.number == 1 { POSITION_FIRST } else { POSITION_LATER });
+        put(&mut b, header::INNER_MAGIC, &INNER_MAGIC);
+        put_u16(&mut b, header::PREVIOUS_LOW, previous as u16);
+        put_u16(&mut b, header::ONE, 1);
+        put_u16(&mut b, header::TRAILER_LEN, trailer::LEN as u16);
         // A frame is a few hundred bytes.
-        put_u32(&mut b, 24, (self.audio.len() + TRAILER) as u32);
-        put_u32(&mut b, 28, previous);
-        put_u32(&mut b, 32, self.number);
-        put(&mut b, HEADER, self.audio);
-        let at = HEADER + self.audio.len();
-        put_u16(&mut b, at, self.codec.0);
-        b[at + 2] = self.flags.0;
-        b[at + 4] = 1;
-        put_u32(&mut b, at + 12, self.microseconds / 1000);
+        put_u32(&mut b, header::BODY_LEN, (self.audio.len() + trailer::LEN) as u32);
+        put_u32(&mut b, header::PREVIOUS, previous);
+        put_u32(&mut b, header::NUMBER, self.number);
+        put(&mut b, header::LEN, self.audio);
+        let tail = &mut b[end..];
+        put_u16(tail, trailer::CODEC, self.codec.0);
+        tail[trailer::FLAGS] = self.flags.0;
+        tail[trailer::ONE] = 1;
+        put_u32(tail, trailer::MILLISECONDS, self.microseconds / 1000);
         b
     }
 
-    /// What the camera reads; the other side's view of [`TalkFrame::emit`].
+    /// Parses what a client sends; the other side's view of [`TalkFrame::emit`].
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("talk frame", b, HEADER + TRAILER)?;
-        if b[..2] != [0x03, 0x09] || u16_at(b, 2) != 0x000C {
+        check_len("talk frame", b, header::LEN + trailer::LEN)?;
+        if !b.starts_with(&MAGIC) || u16_at(b, header::VERSION) != VERSION {
             return Err(WireError::Magic { what: "talk frame" });
         }
-        let at = b.len() - TRAILER;
-        let number = u32_at(b, 4);
-        if u32_at(b, 24) as usize != b.len() - HEADER || u32_at(b, 32) != number {
+        let number = u32_at(b, header::COUNTER);
+        let body = &b[header::LEN..];
+        if u32_at(b, header::BODY_LEN) as usize != body.len() || u32_at(b, header::NUMBER) != number {
             return Err(WireError::Value { what: "talk frame" });
         }
+        let (audio, tail) = body.split_at(body.len() - trailer::LEN);
         Ok(TalkFrame {
             number,
-            microseconds: u32_at(b, 8),
-            codec: CodecId(u16_at(b, at)),
-            flags: AudioFlags(b[at + 2]),
-            audio: &b[HEADER..at],
+            microseconds: u32_at(b, header::MICROSECONDS),
+            codec: CodecId(u16_at(tail, trailer::CODEC)),
+            flags: AudioFlags(tail[trailer::FLAGS]),
+            audio,
         })
     }
 }

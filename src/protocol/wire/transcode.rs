@@ -1,50 +1,50 @@
 //! TransCode, the scrambling that every IOTC datagram goes through. It hides nothing: the key is in every client.
 //!
-//! Per 16-byte block, as four words: rotate right by 4i+1, XOR with the key, permute bytes, rotate right by 4i+3.
-//! A shorter tail is XORed, and permuted where its length is 2, 4 or 8. Decoding runs the same steps backwards.
+//! A run of bytes goes in blocks of 16, each four words of 32 bits: word i is rotated right by 4i+1, the block is XORed
+//! with the key, its bytes are permuted, and word i is rotated right by 4i+3. A shorter rest is XORed, and permuted
+//! where its length is 2, 4 or 8. Decoding takes the same steps backwards.
 //!
-//! The 16-byte header is one run. What follows is a second one: all of it, or where Mode is odd (data) only the first
-//! 48 bytes, so that a DTLS record stays mostly untouched.
+//! The 16 bytes of the header are one run. What follows is a second run: all of it, or where Mode is odd (data) only
+//! the first 48 bytes, so that a DTLS record stays mostly as it is.
 
+use super::iotc::header;
 use super::{WireError, array, check_len, u32_at};
 
 const KEY: [u8; 16] = *b"Charlie is the d";
 const PERMUTATION: [usize; 16] = [11, 9, 8, 15, 13, 10, 12, 14, 2, 1, 5, 0, 6, 4, 7, 3];
-const HEADER: usize = 16;
-const MODE: usize = 3;
-/// How much of a data packet's body is scrambled.
+/// How many bytes of a data packet's body are scrambled.
 const DATA_RUN: usize = 48;
 
-/// Scrambles a datagram in place. `TooShort` where it has no whole header.
+/// Scrambles a datagram in place. The error is [`WireError::TooShort`], where the header is not whole.
 pub fn encode(datagram: &mut [u8]) -> Result<(), WireError> {
-    check_len("TransCode", datagram, HEADER)?;
+    check_len("TransCode", datagram, header::LEN)?;
     let run = body_run(datagram);
-    encode_run(&mut datagram[HEADER..run]);
-    encode_run(&mut datagram[..HEADER]);
+    encode_run(&mut datagram[header::LEN..run]);
+    encode_run(&mut datagram[..header::LEN]);
     Ok(())
 }
 
-/// Restores a received datagram in place. `TooShort` where it has no whole header.
+/// Restores a received datagram in place. The error is [`WireError::TooShort`], where the header is not whole.
 pub fn decode(datagram: &mut [u8]) -> Result<(), WireError> {
     decode_where(datagram, |_| true).map(|_| ())
 }
 
-/// Restores a received datagram in place where its plain header is `wanted`: what is not costs no more than its header.
-/// `TooShort` where it has no whole one. Returns whether it was.
-pub fn decode_where(datagram: &mut [u8], wanted: impl FnOnce(&[u8; 16]) -> bool) -> Result<bool, WireError> {
-    check_len("TransCode", datagram, HEADER)?;
-    decode_run(&mut datagram[..HEADER]);
+/// Restores a received datagram in place if its plain header is `wanted`, and returns whether it was. An unwanted
+/// datagram costs no more than its header. The error is [`WireError::TooShort`], where the header is not whole.
+pub fn decode_where(datagram: &mut [u8], wanted: impl FnOnce(&[u8; header::LEN]) -> bool) -> Result<bool, WireError> {
+    check_len("TransCode", datagram, header::LEN)?;
+    decode_run(&mut datagram[..header::LEN]);
     if !wanted(&array(datagram, 0)) {
         return Ok(false);
     }
     let run = body_run(datagram);
-    decode_run(&mut datagram[HEADER..run]);
+    decode_run(&mut datagram[header::LEN..run]);
     Ok(true)
 }
 
-/// End of the second run, from the plain header's Mode.
+/// Returns where the second run ends, by the Mode of the plain header.
 fn body_run(datagram: &[u8]) -> usize {
-    if datagram[MODE] & 1 == 1 { datagram.len().min(HEADER + DATA_RUN) } else { datagram.len() }
+    if datagram[header::MODE] & 1 == 1 { datagram.len().min(header::LEN + DATA_RUN) } else { datagram.len() }
 }
 
 fn encode_run(run: &mut [u8]) {

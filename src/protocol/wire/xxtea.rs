@@ -4,7 +4,7 @@ use super::u32_at;
 
 const DELTA: u32 = 0x9E37_79B9;
 
-/// What the client answers a challenge with. A block is two words of 4 bytes or more.
+/// Decrypts a block of two or more words of 4 bytes. A client decrypts a challenge to answer it.
 pub fn decrypt<const LEN: usize>(block: [u8; LEN], key: [u8; 16]) -> [u8; LEN] {
     const { assert!(LEN >= 8 && LEN.is_multiple_of(4)) };
     let (mut v, k) = (words(&block), words(&key));
@@ -20,7 +20,8 @@ pub fn decrypt<const LEN: usize>(block: [u8; LEN], key: [u8; 16]) -> [u8; LEN] {
     bytes(&v)
 }
 
-/// What the camera makes a challenge with.
+/// Encrypts a block of two or more words of 4 bytes, the inverse of [`decrypt`]. The simulated camera checks answers
+/// with it.
 pub fn encrypt<const LEN: usize>(block: [u8; LEN], key: [u8; 16]) -> [u8; LEN] {
     const { assert!(LEN >= 8 && LEN.is_multiple_of(4)) };
     let (mut v, k) = (words(&block), words(&key));
@@ -37,7 +38,7 @@ pub fn encrypt<const LEN: usize>(block: [u8; LEN], key: [u8; 16]) -> [u8; LEN] {
 }
 
 fn rounds(words: usize) -> u32 {
-    // At most 6 + 26.
+    // A block has two words or more, so there are 32 rounds at most.
     6 + 52 / words as u32
 }
 
