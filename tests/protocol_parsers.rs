@@ -4,8 +4,8 @@
 mod support;
 
 use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
+use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
-use gstwyze::protocol::record_window::records;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
@@ -191,7 +191,7 @@ fn records_end_at_the_first_that_does_not_fit() {
         assert_eq!(sequences(&datagram[..len]), [1, 2, 3][..whole], "cut to {len}");
     }
     let first = records(&datagram).next().unwrap();
-    assert!(first.is_application_data && first.epoch == 1 && first.bytes == &datagram[..18]);
+    assert!(first.is_application_data() && first.epoch == 1 && first.bytes == &datagram[..18]);
 }
 
 // Noise

@@ -12,12 +12,13 @@ mod search;
 
 use super::control_channel::ControlChannel;
 use super::credentials::Credentials;
+use super::dtls::record::{Record, records};
 use super::dtls::{self, Endpoint, Role, Suite};
 use super::error::{Error, Stage};
 use super::medium::MediaSet;
 use super::model::{self, VideoWish};
 use super::reassembly::{Frame, Reassembler};
-use super::record_window::{Arrival, Record, RecordWindow, records};
+use super::record_window::{Arrival, RecordWindow};
 use super::stats::Stats;
 use super::talk::{Talk, TalkEvent};
 use super::timers::{Timer, TimerTable};
@@ -375,7 +376,7 @@ impl Client {
             self.stats.undecryptable += u64::from(record.epoch > 1);
             return;
         }
-        if record.is_application_data && self.records.must_hold(record.sequence) {
+        if record.is_application_data() && self.records.must_hold(record.sequence) {
             self.records.hold(record.sequence, record.bytes, now);
             return;
         }

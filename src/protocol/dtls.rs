@@ -12,6 +12,7 @@
 //! OpenSSL's handshake timer reads the real clock; once established there is no timer.
 
 mod prefilter;
+pub mod record;
 
 use super::credentials::Psk;
 use foreign_types::ForeignTypeRef;

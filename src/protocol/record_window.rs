@@ -1,85 +1,62 @@
 //! Which DTLS records of the camera have arrived, which are still awaited, and which wait for those.
 //!
-//! A record's sequence number stands in its plain header and is believed once the record has authenticated. Two things rest on
-//! it: frames are delivered in the order they were sent, after late records got their chance; and OpenSSL, whose replay window is 64
-//! records, is not given a record that would push an awaited one out of it.
+//! A record's sequence number stands in its plain header and is believed once the record has authenticated. Two things
+//! rest on it: frames are delivered in the order they were sent, after late records got their chance; and OpenSSL,
+//! whose replay window is 64 records, is not given a record that would push an awaited one out of it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Records that OpenSSL remembers behind the newest one.
+/// How many records OpenSSL remembers behind the newest one.
 const REPLAY_WINDOW: u64 = 63;
 /// Waiting ends when more than this is held; a 2K key frame is some 150 records of 1.3 KB.
 const MAX_HELD: usize = 512;
 const MAX_HELD_BYTES: usize = 1 << 20;
-const HEADER: usize = 13;
-const APPLICATION_DATA: u8 = 23;
 
-/// One DTLS record with its header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record<'a> {
-    pub epoch: u16,
-    pub sequence: u64,
-    pub is_application_data: bool,
-    pub bytes: &'a [u8],
-}
-
-/// The records of a datagram; ends at the first that its own length does not fit.
-pub fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
-    std::iter::from_fn(move || {
-        let header = datagram.first_chunk::<HEADER>()?;
-        let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
-        let (bytes, rest) = datagram.split_at_checked(HEADER + length)?;
-        datagram = rest;
-        let [a, b, c, d, e, f] = [header[5], header[6], header[7], header[8], header[9], header[10]];
-        Some(Record {
-            epoch: u16::from_be_bytes([header[3], header[4]]),
-            sequence: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
-            is_application_data: header[0] == APPLICATION_DATA,
-            bytes,
-        })
-    })
-}
-
-/// What a record that authenticated turned out to be.
+/// Whether a record that authenticated came before or after its successors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
     InOrder,
+    /// A record with a higher number came first.
     Late,
 }
 
 /// A record that is kept back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
+    /// Header and body.
     pub bytes: Vec<u8>,
     pub arrived: Instant,
 }
 
+/// The records of one DTLS session, by their sequence numbers in epoch 1.
 #[derive(Debug, Default)]
 pub struct RecordWindow {
     /// The number after the newest authenticated record; `None` before the first.
     next: Option<u64>,
-    /// Awaited records, and until when.
+    /// Awaited records, each with the time when it is given up.
     missing: BTreeMap<u64, Instant>,
-    /// Records that have to wait until an awaited one has come or been given up, by number and order of arrival: they have
-    /// not authenticated, so a forged one may bear a genuine one's number.
+    /// Records that wait until an awaited one has come or been given up. The key is the number and the order of
+    /// arrival: they have not authenticated, so a forged record may bear a genuine one's number.
     held: BTreeMap<(u64, u64), Held>,
     held_bytes: usize,
+    /// How many records have been held so far.
     holds: u64,
-    /// Records that were given up.
+    /// How many records were given up and have not come since.
     pub lost: u64,
     newest_lost: Option<u64>,
 }
 
 impl RecordWindow {
-    /// True where this record has to be kept back for now, with [`RecordWindow::hold`].
+    /// Whether this record has to be kept back for now, with [`RecordWindow::hold`].
     pub fn must_hold(&self, sequence: u64) -> bool {
         self.next.is_some_and(|next| sequence >= next)
             && self.oldest_missing().is_some_and(|missing| sequence > missing + REPLAY_WINDOW)
     }
 
-    /// Keeps a record for later, until [`RecordWindow::release`]. No camera sends so much in the time that the limits are
-    /// reached, so there are forged ones among them. Then nothing is awaited any longer, and the genuine ones go on.
+    /// Keeps a record until [`RecordWindow::release`]. No camera sends so much within a wait that the limits are
+    /// reached. So when they are, some of the records are forged; then nothing is awaited any longer, and the genuine
+    /// ones go on.
     pub fn hold(&mut self, sequence: u64, record: &[u8], now: Instant) {
         if !self.is_full() {
             self.holds += 1;
@@ -97,7 +74,7 @@ impl RecordWindow {
         self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES
     }
 
-    /// The next held record that may go now.
+    /// Takes out the next held record that may go now, with its number.
     pub fn release(&mut self) -> Option<(u64, Held)> {
         let (sequence, _) = *self.held.keys().next()?;
         if self.must_hold(sequence) {
@@ -108,8 +85,9 @@ impl RecordWindow {
         Some((sequence, held))
     }
 
-    /// Notes a record that authenticated. Those before it that have not come are awaited for `wait` since it `arrived`, as far
-    /// back as OpenSSL would still take them. (Since its release from being held, waits would add up without end.)
+    /// Notes a record that authenticated. Earlier records that have not come are awaited for `wait`, as far back as
+    /// OpenSSL would still take them. The wait begins when this record `arrived`, not when it was released, or waits
+    /// would add up without end.
     pub fn authenticated(&mut self, sequence: u64, arrived: Instant, wait: Duration) -> Arrival {
         let Some(next) = self.next else {
             self.next = Some(sequence + 1);
@@ -136,23 +114,23 @@ impl RecordWindow {
         Arrival::InOrder
     }
 
-    /// True where this record has been received, as far as is remembered: a copy, if it comes again.
+    /// Whether this record has been received, as far as is remembered. If it comes again, that is a copy.
     pub fn is_known(&self, sequence: u64) -> bool {
         self.held.range((sequence, 0)..=(sequence, u64::MAX)).next().is_some()
             || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
     }
 
-    /// The oldest record that is still awaited.
+    /// Returns the number of the oldest record that is still awaited.
     pub fn oldest_missing(&self) -> Option<u64> {
         self.missing.keys().next().copied()
     }
 
-    /// The newest record that was given up.
+    /// Returns the number of the newest record that was given up.
     pub fn newest_lost(&self) -> Option<u64> {
         self.newest_lost
     }
 
-    /// Gives up what has been awaited long enough.
+    /// Gives up the records that have been awaited long enough.
     pub fn expire(&mut self, now: Instant) {
         while let Some(missing) = self.missing.first_entry().filter(|missing| *missing.get() <= now) {
             let number = missing.remove_entry().0;
@@ -160,7 +138,7 @@ impl RecordWindow {
         }
     }
 
-    /// When [`RecordWindow::expire`] has something to do. The oldest record mostly goes first, and no other before it.
+    /// Returns when [`RecordWindow::expire`] has something to do next: when the oldest awaited record is given up.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.missing.values().next().copied()
     }

@@ -4,6 +4,7 @@
 //! is the part behind the command: the DTLS server, the answer to the login, and frames at the pace of their sound.
 
 use super::credentials::Psk;
+use super::dtls::record::{HANDSHAKE, records};
 use super::dtls::{self, Endpoint, Role};
 use super::wire::codec::{AudioFlags, CodecId};
 use super::wire::login;
@@ -19,7 +20,6 @@ const MAX_QUEUED: Duration = Duration::from_secs(10);
 const PACE: f64 = 0.98;
 /// Hellos are taken no faster: each costs a new endpoint, and anybody may have sent it. The camera sends its own again.
 const HELLO_INTERVAL: Duration = Duration::from_millis(100);
-const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
 /// Why there is no talk; the viewing session goes on.
@@ -239,8 +239,9 @@ impl Talk {
 
 /// The random of a datagram that begins a handshake.
 fn client_hello_random(payload: &[u8]) -> Option<[u8; 32]> {
-    // Behind the headers of record and message and the version.
-    const RANDOM: usize = 13 + 12 + 2;
-    let random = payload.get(RANDOM..)?.first_chunk()?;
-    (payload[0] == HANDSHAKE && payload[3..5] == [0, 0] && payload[13] == CLIENT_HELLO).then_some(*random)
+    // Behind the header of the message and the version.
+    const RANDOM: usize = 12 + 2;
+    let record = records(payload).next()?;
+    let random = record.body().get(RANDOM..)?.first_chunk()?;
+    (record.content_type == HANDSHAKE && record.epoch == 0 && record.body()[0] == CLIENT_HELLO).then_some(*random)
 }

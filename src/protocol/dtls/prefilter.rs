@@ -1,85 +1,116 @@
 //! Drops records that no peer of ours can have sent, before OpenSSL sees them and gives up over them.
 
 use super::CLOSE_NOTIFY;
+use super::record::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Record};
 
-const HEADER: usize = 13;
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
-const APPLICATION_DATA: u8 = 23;
+/// The first byte of the version of every DTLS.
+const DTLS_MAJOR: u8 = 0xFE;
+/// The shortest encrypted record of any suite: a tag of 16 bytes and one byte.
+const MIN_ENCRYPTED: usize = 17;
+const ALERT_LEVEL_WARNING: u8 = 1;
+const ALERT_LEVEL_FATAL: u8 = 2;
 const MAX_HANDSHAKE_MESSAGE: usize = 4096;
 
-/// What there was besides plausible records.
+/// Messages of a handshake with a pre-shared key. HelloRequest and certificates are not among them.
+mod message {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const HELLO_VERIFY_REQUEST: u8 = 3;
+    pub const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub const SERVER_HELLO_DONE: u8 = 14;
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
+}
+
+/// Where the fields of a handshake message's header begin; the three numbers have 24 bits, big-endian.
+mod offset {
+    pub const KIND: usize = 0;
+    pub const LENGTH: usize = 1;
+    pub const FRAGMENT_OFFSET: usize = 6;
+    pub const FRAGMENT_LENGTH: usize = 9;
+    pub const FRAGMENT: usize = 12;
+}
+
+/// The part of a datagram that was not let through.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub struct Filtered {
+    /// How many records were left out.
     pub dropped: u64,
-    /// An alert in plain text that would end a handshake: fatal, or a goodbye.
+    /// An alert in plain text that would end a handshake: a fatal one, or a goodbye.
     pub alert: Option<u8>,
 }
 
-/// Replaces `out` with the plausible records of `datagram`.
-/// `min_record` is the negotiated suite's shortest encrypted body, `None` while the handshake is under way.
-pub fn copy_plausible(datagram: &[u8], min_record: Option<usize>, out: &mut Vec<u8>) -> Dropped {
+/// Replaces `out` with the plausible records of `datagram`. `min_record` is the shortest encrypted body of the
+/// negotiated suite, in bytes; `None` while the handshake is under way.
+pub fn copy_plausible(datagram: &[u8], min_record: Option<usize>, out: &mut Vec<u8>) -> Filtered {
     out.clear();
-    let mut seen = Dropped::default();
+    let mut seen = Filtered::default();
     let mut rest = datagram;
     while !rest.is_empty() {
-        let Some((record, tail)) = split_record(rest) else {
+        let Some((record, tail)) = Record::split_first(rest).filter(|(record, _)| is_dtls(record)) else {
+            // Where the next record would begin is unknown.
             seen.dropped += 1;
             return seen;
         };
-        if is_plausible(record, min_record) {
-            out.extend_from_slice(record);
+        if is_plausible(&record, min_record) {
+            out.extend_from_slice(record.bytes);
         } else {
             seen.dropped += 1;
         }
         if min_record.is_none() {
-            seen.alert = plain_alert(record).or(seen.alert);
+            seen.alert = plain_alert(&record).or(seen.alert);
         }
         rest = tail;
     }
     seen
 }
 
-fn plain_alert(record: &[u8]) -> Option<u8> {
-    match (record[0], &record[3..5], &record[HEADER..]) {
-        (ALERT, [0, 0], &[2, alert] | &[1, alert @ CLOSE_NOTIFY]) => Some(alert),
+/// Whether this is a record of DTLS with a body: no peer sends an empty one.
+fn is_dtls(record: &Record<'_>) -> bool {
+    record.version[0] == DTLS_MAJOR
+        && (CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&record.content_type)
+        && !record.body().is_empty()
+}
+
+fn plain_alert(record: &Record<'_>) -> Option<u8> {
+    match (record.content_type, record.epoch, record.body()) {
+        (ALERT, 0, &[ALERT_LEVEL_FATAL, alert] | &[ALERT_LEVEL_WARNING, alert @ CLOSE_NOTIFY]) => Some(alert),
         _ => None,
     }
 }
 
-/// The first record, by its own length, and what follows it.
-fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    if bytes.len() <= HEADER || bytes[1] != 0xFE || !(CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&bytes[0]) {
-        return None;
-    }
-    let len = usize::from(u16::from_be_bytes([bytes[11], bytes[12]]));
-    if len == 0 { None } else { bytes.split_at_checked(HEADER + len) }
-}
-
-fn is_plausible(record: &[u8], min_record: Option<usize>) -> bool {
-    let (kind, body) = (record[0], &record[HEADER..]);
-    match u16::from_be_bytes([record[3], record[4]]) {
+fn is_plausible(record: &Record<'_>, min_record: Option<usize>) -> bool {
+    let body = record.body();
+    match record.epoch {
         0 if min_record.is_some() => false,
-        0 => match kind {
+        0 => match record.content_type {
             CHANGE_CIPHER_SPEC => body == [1],
             HANDSHAKE => is_plausible_handshake(body),
             _ => false,
         },
-        1 => kind != CHANGE_CIPHER_SPEC && body.len() >= min_record.unwrap_or(17),
+        1 => record.content_type != CHANGE_CIPHER_SPEC && body.len() >= min_record.unwrap_or(MIN_ENCRYPTED),
         _ => false,
     }
 }
 
-/// One fragment of a message that a PSK handshake has: HelloRequest and certificates are not among them.
+/// Whether a record holds one whole fragment of a message that a handshake with a pre-shared key has.
 fn is_plausible_handshake(body: &[u8]) -> bool {
-    if body.len() < 12 {
-        return false;
-    }
-    let u24 = |at: usize| usize::from(body[at]) << 16 | usize::from(body[at + 1]) << 8 | usize::from(body[at + 2]);
-    let (length, offset, fragment) = (u24(1), u24(6), u24(9));
-    matches!(body[0], 1..=3 | 12 | 14 | 16)
+    use message::*;
+    let Some((header, fragment)) = body.split_first_chunk::<{ offset::FRAGMENT }>() else { return false };
+    let u24_at =
+        |at: usize| usize::from(header[at]) << 16 | usize::from(header[at + 1]) << 8 | usize::from(header[at + 2]);
+    let length = u24_at(offset::LENGTH);
+    let fragment_length = u24_at(offset::FRAGMENT_LENGTH);
+    let is_expected = matches!(
+        header[offset::KIND],
+        CLIENT_HELLO
+            | SERVER_HELLO
+            | HELLO_VERIFY_REQUEST
+            | SERVER_KEY_EXCHANGE
+            | SERVER_HELLO_DONE
+            | CLIENT_KEY_EXCHANGE
+    );
+    is_expected
         && length <= MAX_HANDSHAKE_MESSAGE
-        && offset + fragment <= length
-        && body.len() >= 12 + fragment
+        && u24_at(offset::FRAGMENT_OFFSET) + fragment_length <= length
+        && fragment.len() >= fragment_length
 }

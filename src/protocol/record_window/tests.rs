@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 const WAIT: Duration = Duration::from_millis(50);
 
-/// A window that has seen record `newest`, and the time that it did.
+/// Returns a window that has seen record `newest`, and when it did.
 fn window_at(newest: u64) -> (RecordWindow, Instant) {
     let (mut window, now) = (RecordWindow::default(), Instant::now());
     assert_eq!(window.authenticated(newest, now, WAIT), Arrival::InOrder);
@@ -123,7 +123,7 @@ fn hostile_sequence_numbers_cost_nothing() {
     }
     window.expire(now + WAIT);
     assert_eq!(window.lost, (1 << 48) - 1 - 2);
-    // Back at the start of the numbers: late, and nothing is awaited for it.
+    // A number from the start is late, and nothing is awaited for it.
     assert_eq!(window.authenticated(5, now, WAIT), Arrival::Late);
     assert_eq!(window.oldest_missing(), None);
 }
@@ -143,7 +143,7 @@ fn more_than_a_burst_ends_the_waiting() {
     }
 }
 
-/// OpenSSL's replay protection, as RFC 6347 has it.
+/// A model of OpenSSL's replay protection, which is that of RFC 6347.
 #[derive(Default)]
 struct ReplayWindow {
     newest: u64,
@@ -158,7 +158,7 @@ impl ReplayWindow {
     }
 }
 
-/// The window as the client uses it, over OpenSSL.
+/// Uses the window as the client does, over a model of OpenSSL.
 struct Receiver {
     window: RecordWindow,
     openssl: ReplayWindow,
@@ -216,7 +216,7 @@ impl Receiver {
 }
 
 proptest! {
-    /// Records a millisecond apart, each late by less than the wait or lost.
+    /// Sends some records each millisecond, of which each is lost or late by less than the wait.
     #[test]
     fn an_awaited_record_is_never_pushed_out(
         delays in prop::collection::vec(prop::option::weighted(0.9, 0..WAIT.as_millis() as u64), 1..800),
@@ -228,8 +228,8 @@ proptest! {
             .filter_map(|(sequence, delay)| Some((sequence / records_a_millisecond + (*delay)?, sequence)))
             .collect();
         arrivals.sort_unstable();
-        let mut receiver =
-            Receiver { window: RecordWindow::default(), openssl: ReplayWindow::default(), now: start, opened: Vec::new() };
+        let (window, openssl) = (RecordWindow::default(), ReplayWindow::default());
+        let mut receiver = Receiver { window, openssl, now: start, opened: Vec::new() };
         receiver.arrive(0)?;
         for &(at, sequence) in &arrivals {
             receiver.pass_until(start + Duration::from_millis(at))?;
@@ -238,13 +238,13 @@ proptest! {
                 prop_assert!(receiver.openssl.newest < missing + 64, "{} has been pushed out", missing);
             }
         }
-        // What was held behind one awaited record can reveal the next one.
+        // Records that were held behind an awaited one can show that another is missing.
         while let Some(at) = receiver.window.next_expiry() {
             prop_assert!(at <= receiver.now + WAIT);
             receiver.pass_until(at)?;
         }
         prop_assert!(receiver.window.held.is_empty());
-        // What OpenSSL saw of the records counts as come, and the rest as lost.
+        // A record that OpenSSL did not see counts as lost.
         let newest = receiver.opened.iter().max().unwrap();
         prop_assert_eq!(receiver.window.lost, newest + 1 - receiver.opened.len() as u64);
     }

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::{credentials, signer};
-use gstwyze::protocol::record_window::records;
+use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::hl::{Answer, Challenge, Message, VideoParameters};
