@@ -195,7 +195,6 @@ impl Client {
         stats.lost = self.records.lost;
         if let Some(talk) = &self.talk {
             stats.talk_frames += talk.sent;
-            stats.talk_dropped += talk.dropped;
         }
         stats
     }

@@ -1,41 +1,48 @@
 //! What is counted. A client counts from its start; a session goes on counting over its reconnections.
 
+use super::error::Stage;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Datagrams received, and their bytes.
+    /// Datagrams received.
     pub packets: u64,
+    /// Bytes of those datagrams.
     pub bytes: u64,
-    /// Datagrams that were no packet of this camera's: wrong format, session or HMAC.
+    /// Datagrams that were no packet of this camera's: wrong format or session.
     pub foreign: u64,
+    /// Datagrams whose HMAC did not verify.
     pub bad_hmac: u64,
-    /// DTLS records that arrived twice, that arrived after a later one, and that did not authenticate.
+    /// DTLS records, or media packets in them, that arrived twice.
     pub duplicates: u64,
+    /// DTLS records that arrived after a later one.
     pub reordered: u64,
+    /// DTLS records that did not authenticate.
     pub undecryptable: u64,
     /// DTLS records that never arrived, or too late.
     pub lost: u64,
     /// AV packets inside DTLS that could not be read.
     pub malformed: u64,
+    /// Frames of video delivered.
     pub video_frames: u64,
+    /// Frames of audio delivered.
     pub audio_frames: u64,
     pub incomplete: Incomplete,
-    /// Frames of audio sent to the camera's speaker, and dropped because they came faster than they sound.
+    /// Frames of audio sent to the camera's speaker.
     pub talk_frames: u64,
-    pub talk_dropped: u64,
     /// How often the camera was asked for a key frame.
     pub key_frame_requests: u64,
     /// How often the connection was made again after it had broken off.
     pub reconnects: u64,
-    /// How long each stage of the last connection took, in the order of [`super::error::Stage::ALL`]; zero where it was not reached.
-    pub stages: [Duration; 6],
-    /// Why the connection was last lost or not made, as [`super::error::Error::reason`] has it.
+    /// How long each stage of the last connection took, in the order of [`Stage::ALL`]; zero for a stage that was not
+    /// reached.
+    pub stages: [Duration; Stage::ALL.len()],
+    /// Why the connection was last lost or not made: the word of [`super::error::Error::reason`].
     pub last_error: Option<&'static str>,
 }
 
 impl Stats {
-    /// What an earlier connection counted and `later`, the one after it.
+    /// Adds what `later`, the connection after this one, counted.
     pub fn and(&self, later: &Stats) -> Stats {
         Stats {
             packets: self.packets + later.packets,
@@ -55,7 +62,6 @@ impl Stats {
                 overflow: self.incomplete.overflow + later.incomplete.overflow,
             },
             talk_frames: self.talk_frames + later.talk_frames,
-            talk_dropped: self.talk_dropped + later.talk_dropped,
             key_frame_requests: self.key_frame_requests + later.key_frame_requests,
             reconnects: self.reconnects + later.reconnects,
             stages: later.stages,
@@ -69,9 +75,9 @@ impl Stats {
 pub struct Incomplete {
     /// A packet was lost or came too late.
     pub lost: u64,
-    /// All packets came and do not add up to the length that FRAMEINFO says.
+    /// All packets came, and their bytes are not as many as FRAMEINFO says.
     pub size: u64,
-    /// Too many frames or bytes in flight.
+    /// Too many frames or bytes were in flight.
     pub overflow: u64,
 }
 

@@ -80,7 +80,6 @@ impl Client {
         self.flush_back_channel();
         if let Some(talk) = self.talk.take() {
             self.stats.talk_frames += talk.sent;
-            self.stats.talk_dropped += talk.dropped;
         }
     }
 
