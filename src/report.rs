@@ -1,7 +1,7 @@
 //! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
 
 use crate::identity::IdentityError;
-use crate::protocol::error::{Error, Remedy, Stage};
+use crate::protocol::error::{Cause, Error, Stage};
 use crate::session::{Conflict, Event, JoinError};
 use gst::prelude::*;
 use std::time::Duration;
@@ -91,14 +91,14 @@ pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
         if error.stage() != Stage::Streaming {
             post_progress(element, gst::ProgressType::Error, "Not connected");
         }
-        match error.remedy() {
-            Remedy::NotFound => {
+        match error.cause() {
+            Cause::NotFound => {
                 gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])
             }
-            Remedy::NotAuthorized => {
+            Cause::NotAuthorized => {
                 gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{text}"), ["stage {stage}"]);
             }
-            Remedy::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
+            Cause::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
         }
     });
 }

@@ -5,6 +5,7 @@ mod cloud;
 
 use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, TOTP_SECRET, device};
 use gstwyze::account::{Secret, Store};
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -448,8 +449,8 @@ fn a_probe_tells_each_stage_and_what_was_found() {
 fn a_probe_that_fails_names_the_stage_and_the_remedy() {
     type Change = fn(&mut CameraConfig);
     let cases: [(Change, &str, &str); 4] = [
-        (|config| config.challenge = 5, "auth", "switched off in the Wyze app"),
-        (|config| config.challenge = 2, "auth", "updating its firmware"),
+        (|config| config.challenge = ChallengeStatus::Off, "auth", "switched off in the Wyze app"),
+        (|config| config.challenge = ChallengeStatus::Updating, "auth", "updating its firmware"),
         (|config| config.refuse_answer = true, "auth", "its enr has changed"),
         (|config| config.max_clients = 0, "session", "too many viewers"),
     ];

@@ -5,6 +5,7 @@ mod support;
 
 use gst::prelude::*;
 use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use std::sync::mpsc;
 use support::*;
 use wyze_camera::{CameraEvent, Envelope, LiveAudio, LiveVideo, MediaSource, Synthetic, SyntheticConfig};
@@ -59,7 +60,7 @@ fn both_envelopes_and_both_suites_stream() {
 
 #[test]
 fn every_challenge_that_asks_for_an_answer_gets_one() {
-    for challenge in [1, 3, 6] {
+    for challenge in [ChallengeStatus::SharedKey, ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
         let enr = "roTRg3tiuL3TjXhmroTRg3tiuL3TjXh+";
         let camera = TestCamera::with_config(
             |config| {

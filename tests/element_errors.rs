@@ -7,6 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use gstwyze::protocol::wire::{SessionId, cc51};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -238,9 +239,9 @@ fn a_refusal_is_a_matter_of_rights() {
 #[test]
 fn a_camera_that_turns_viewers_away_says_why() {
     for (challenge, reason, words) in [
-        (2, "updating", ["updating", "wait"]),
-        (4, "checking", ["checking", "try again"]),
-        (5, "switched-off", ["switched off", "Wyze app"]),
+        (ChallengeStatus::Updating, "updating", ["updating", "wait"]),
+        (ChallengeStatus::Checking, "checking", ["checking", "try again"]),
+        (ChallengeStatus::Off, "switched-off", ["switched off", "Wyze app"]),
     ] {
         let camera = TestCamera::with_config(|config| config.challenge = challenge, synthetic());
         let player = Player::new(&camera, Link::Both);
@@ -309,7 +310,7 @@ fn progress_tells_of_every_stage_and_of_failure() {
     }
     // One session a camera: the next one would share this.
     drop(player);
-    let refusing = TestCamera::with_config(|config| config.challenge = 5, MediaSource::None);
+    let refusing = TestCamera::with_config(|config| config.challenge = ChallengeStatus::Off, MediaSource::None);
     let player = Player::new(&refusing, Link::Both);
     player.play();
     player.progress("Not connected");
@@ -317,11 +318,11 @@ fn progress_tells_of_every_stage_and_of_failure() {
 
 #[test]
 fn an_error_does_not_keep_the_element_from_another_try() {
-    let camera = TestCamera::with_config(|config| config.challenge = 5, synthetic());
+    let camera = TestCamera::with_config(|config| config.challenge = ChallengeStatus::Off, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
     expect(&player, gst::ResourceError::Read, "switched-off", &["switched off"]);
-    camera.configure(|config| config.challenge = 3);
+    camera.configure(|config| config.challenge = ChallengeStatus::Enr);
     wait_until("the end of the first session", || camera.stats().clients == 0);
     player.play();
     player.buffers("video", 3);

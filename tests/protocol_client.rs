@@ -10,6 +10,7 @@ use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::model::{Resolution, VideoWish};
 use gstwyze::protocol::transport;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -56,7 +57,7 @@ fn connecting_names_what_was_found_and_waits_for_nothing() {
 
 #[test]
 fn every_dialect_of_cameras_is_understood() {
-    for challenge in [1, 3, 6] {
+    for challenge in [ChallengeStatus::SharedKey, ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
         for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
             for hello_verify in [false, true] {
                 let long_enr = Credentials::new(DEMO_UID, "roTRg3tiuL3TjXhmAbCdEfGh01234567", DEMO_MAC).unwrap();
@@ -66,7 +67,7 @@ fn every_dialect_of_cameras_is_understood() {
                     suites: vec![suite],
                     hello_verify,
                     every_frame_type: true,
-                    wrapped: challenge == 6,
+                    wrapped: challenge == ChallengeStatus::LongEnr,
                     credentials: long_enr,
                     ..camera_config(Envelope::Transcode)
                 };
@@ -256,12 +257,12 @@ fn each_failure_is_told_apart() {
     let wrong_mac = || other(DEMO_UID, DEMO_ENR, "000000000000");
     assert_eq!(ended(wrong_mac(), camera()), Error::NoAnswer { probed: probed.clone() });
     assert_eq!(ended(wrong_mac(), camera_config(Envelope::Cc51)), Error::NoAnswer { probed });
-    for status in [2, 4, 5] {
+    for status in [ChallengeStatus::Updating, ChallengeStatus::Checking, ChallengeStatus::Off] {
         let error = ended(client_config(), CameraConfig { challenge: status, ..camera() });
         assert_eq!(error, Error::Challenge(status));
     }
-    let short_enr = ended(client_config(), CameraConfig { challenge: 6, ..camera() });
-    assert_eq!(short_enr, Error::Challenge(6), "an ENR of 16 characters has no second half");
+    let short_enr = ended(client_config(), CameraConfig { challenge: ChallengeStatus::LongEnr, ..camera() });
+    assert_eq!(short_enr, Error::Challenge(ChallengeStatus::LongEnr), "an ENR of 16 characters has no second half");
     let refused = ended(client_config(), CameraConfig { refuse_answer: true, ..camera() });
     assert_eq!(refused, Error::StaleEnr);
     let login = ended(client_config(), CameraConfig { refuse_login: true, ..camera() });

@@ -1,5 +1,5 @@
-//! What parsers make of bytes that are cut, mangled or noise: an error or a value, never a panic; and of what was emitted, the same
-//! again.
+//! Parsers return an error or a value for bytes that are cut, mangled or noise, and never panic. From what was emitted
+//! they return what it was emitted from.
 
 mod support;
 
@@ -9,7 +9,7 @@ use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Answer, Challenge, ChallengeStatus, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -28,7 +28,7 @@ fn signer() -> cc51::Signer {
     cc51::Signer::new(&credentials().uid, &credentials().auth_key())
 }
 
-/// Packets of every family: all golden ones, and those that only cameras send.
+/// Packets of every family: all golden ones, and packets that only cameras send.
 static VALID_PACKETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(valid_packets);
 
 fn valid_packets() -> Vec<Vec<u8>> {
@@ -42,7 +42,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
         media.dedup_by_key(|packet| [packet[0], packet[1]]);
         packets.extend(media);
     }
-    let challenge = Challenge { status: 3, challenge: [7; 16] }.emit();
+    let challenge = Challenge { status: ChallengeStatus::Enr, challenge: [7; 16] }.emit();
     packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
     packets.push(challenge);
     packets.push(Answer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
@@ -50,7 +50,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
     packets
 }
 
-/// Which frames a camera in resend mode still holds.
+/// A packet that tells which frames a camera in resend mode still holds.
 fn frame_index_packet() -> Vec<u8> {
     let mut b = vec![0; 1080];
     b[0] = 0x0C;
@@ -172,7 +172,7 @@ fn packets_with_an_open_end_have_a_least_length() {
 #[test]
 fn a_camera_that_will_not_be_answered_may_leave_the_challenge_out() {
     for status in [2, 4, 5] {
-        assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status, challenge: [0; 16] }));
+        assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status: status.into(), challenge: [0; 16] }));
     }
     for status in [1, 3, 6] {
         assert!(Challenge::parse(&[status]).is_err());
@@ -251,7 +251,7 @@ impl Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    // Half of them in the header, as that is what is parsed.
+    // Half of the changes fall in the header, as that is what is parsed.
     let at = prop_oneof![0..64usize, any::<usize>()].boxed();
     let edge = prop_oneof![any::<u8>(), Just(0), Just(0xFF), Just(0x28), Just(0x7F), Just(0x80)];
     prop_oneof![
@@ -371,7 +371,7 @@ fn frame_info() -> impl Strategy<Value = FrameInfo> {
     )
 }
 
-/// The fields of a media packet, consistent with each other; the payload apart, as packets borrow it.
+/// The fields of a media packet, consistent with each other, and the payload, which packets borrow.
 fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
     let channel = prop::sample::select(vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
     let frame_type = prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D]).prop_map(FrameType);
@@ -473,7 +473,8 @@ proptest! {
         frame_size in prop_oneof![any::<u8>(), Just(255)],
         (bitrate, fps) in any::<(u16, u8)>(),
     ) {
-        let challenge = Challenge { status, challenge };
+        let challenge = Challenge { status: status.into(), challenge };
+        prop_assert_eq!(challenge.status.number(), status);
         prop_assert_eq!(Challenge::parse(Message::parse(&challenge.emit()).unwrap().payload), Ok(challenge));
         let answer = Answer { answer, random, video, audio };
         prop_assert_eq!(Answer::parse(Message::parse(&answer.emit()).unwrap().payload), Ok(answer));

@@ -8,7 +8,7 @@ use gstwyze::protocol::reassembly::{Frame, Insert, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Challenge, MediaKind, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeStatus, MediaKind, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use support::{bytes, text, vectors};
 
-/// What the DTLS packets of `client` carry.
+/// The DTLS datagram that the data packets of `client` carry.
 const DTLS: &[u8] = b"\x16\xFE\xFD\0\0\0\0\0\0\0\0\0\x04\x01\x02\x03\x04";
 
 fn list(value: &Value) -> &[Value] {
@@ -58,7 +58,7 @@ impl Identity {
     }
 }
 
-/// An object's entries of which a test names every one, so that a new entry fails it until it is tested too.
+/// The entries of an object, of which a test takes every one: a new entry fails the test until it is tested, too.
 struct Entries<'a>(serde_json::Map<String, Value>, &'a str);
 
 impl<'a> Entries<'a> {
@@ -162,10 +162,10 @@ fn challenges_are_answered() {
         let credentials =
             Credentials::new(text(&vectors["identity"]["uid"]), text(&entry["enr"]), "AABBCCDDEEFF").unwrap();
         let status = entry["status"].as_u64().unwrap() as u8;
-        let challenge = Challenge { status, challenge: array(&entry["challenge"]) };
+        let challenge = Challenge { status: status.into(), challenge: array(&entry["challenge"]) };
         assert_eq!(credentials.answer(&challenge).unwrap()[..], bytes(&entry["answer"]), "{entry}");
         // Other statuses name no key.
-        assert_eq!(credentials.answer(&Challenge { status: 2, ..challenge }), None);
+        assert_eq!(credentials.answer(&Challenge { status: ChallengeStatus::Updating, ..challenge }), None);
     }
 }
 

@@ -1,10 +1,14 @@
-//! What a camera is known by, and the keys made of it. All of it is secret: `Debug` prints `***`.
+//! The values that name a camera and prove that a client may see it, and the keys made of them. All are secret: `Debug`
+//! prints `***`.
 
-use super::wire::hl::Challenge;
+use super::wire::hl::{Challenge, ChallengeStatus};
 use super::wire::xxtea;
 use base64::Engine;
 use sha2::{Digest, Sha256};
 use std::fmt;
+
+/// The challenge key of all cameras, in ASCII.
+const SHARED_KEY: [u8; 16] = *b"FFFFFFFFFFFFFFFF";
 
 /// What is wrong with a setting; the text says what to do and never repeats the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +47,7 @@ impl Uid {
         Self::from_wire(bytes).ok_or(CredentialError::UidCharacter)
     }
 
-    /// `None` where a byte is neither a letter nor a digit.
+    /// Takes the bytes of a packet; `None` where one is neither an ASCII letter nor a digit.
     pub fn from_wire(bytes: [u8; 20]) -> Option<Self> {
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Uid(bytes))
     }
@@ -53,7 +57,8 @@ impl Uid {
     }
 }
 
-/// The camera's key text: DTLS key, login password and challenge key.
+/// The camera's key: 16 to 256 printable ASCII characters. The keys of DTLS and of the login challenge are made of it,
+/// and it is the login's password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Enr(Box<str>);
 
@@ -73,12 +78,12 @@ impl Enr {
     }
 }
 
-/// 12 hexadecimal digits, upper case.
+/// The camera's MAC address: 12 hexadecimal digits in upper case, without colons.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mac([u8; 12]);
 
 impl Mac {
-    /// Takes either case, with or without `:` or `-` between the bytes.
+    /// Takes either case, and `:` or `-` anywhere.
     pub fn new(text: &str) -> Result<Self, CredentialError> {
         let digits: Vec<u8> =
             text.bytes().filter(|c| !matches!(c, b':' | b'-')).map(|c| c.to_ascii_uppercase()).collect();
@@ -91,7 +96,7 @@ impl Mac {
     }
 }
 
-/// The 8 ASCII bytes that show a camera that the client knows ENR and MAC.
+/// The 8 ASCII bytes by which a camera sees in discovery that the client knows ENR and MAC.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AuthKey([u8; 8]);
 
@@ -128,7 +133,7 @@ impl Credentials {
         Ok(Credentials { uid: Uid::new(uid)?, enr: Enr::new(enr)?, mac: Mac::new(mac)? })
     }
 
-    /// base64(SHA256(ENR + MAC)[0..6]) with `+`, `/` and `=` replaced by `Z`, `9` and `A`.
+    /// Returns base64(SHA256(ENR + MAC)[0..6]) with `+`, `/` and `=` replaced by `Z`, `9` and `A`.
     pub fn auth_key(&self) -> AuthKey {
         let hash = Sha256::new().chain_update(self.enr.bytes()).chain_update(self.mac.bytes()).finalize();
         let text = base64::engine::general_purpose::STANDARD.encode(&hash[..6]);
@@ -144,8 +149,8 @@ impl Credentials {
         AuthKey(key)
     }
 
-    /// SHA256(ENR), zero from its first zero byte on: the vendor's library takes it for a C string. One ENR in eight
-    /// has such a byte, and its camera never connects without this rule.
+    /// Returns SHA256(ENR), with zeros from its first zero byte on: the vendor's library takes it for a C string. One
+    /// ENR in eight has such a byte, and its camera never connects without this rule.
     pub fn psk(&self) -> Psk {
         let mut psk: [u8; 32] = Sha256::digest(self.enr.bytes()).into();
         if let Some(end) = psk.iter().position(|&b| b == 0) {
@@ -154,19 +159,19 @@ impl Credentials {
         Psk(psk)
     }
 
-    /// The answer to a login challenge; `None` for a status that names no key, or one that this ENR is too short for.
+    /// Returns the answer to a login challenge; `None` for a status that wants none, or that this ENR is too short for.
     pub fn answer(&self, challenge: &Challenge) -> Option<[u8; 16]> {
         self.challenge_keys(challenge.status)
             .map(|keys| keys.into_iter().flatten().fold(challenge.challenge, xxtea::decrypt))
     }
 
-    /// The keys that a challenge status stands for, in the order of decryption.
-    pub fn challenge_keys(&self, status: u8) -> Option<[Option<[u8; 16]>; 2]> {
+    /// Returns the one or two keys that a challenge status stands for, in the order of decryption.
+    pub fn challenge_keys(&self, status: ChallengeStatus) -> Option<[Option<[u8; 16]>; 2]> {
         let part = |at: usize| self.enr.bytes().get(at..at + 16).and_then(|key| key.try_into().ok());
         match status {
-            1 => Some([Some(*b"FFFFFFFFFFFFFFFF"), None]),
-            3 => Some([part(0), None]),
-            6 => Some([part(0), Some(part(16)?)]),
+            ChallengeStatus::SharedKey => Some([Some(SHARED_KEY), None]),
+            ChallengeStatus::Enr => Some([part(0), None]),
+            ChallengeStatus::LongEnr => Some([part(0), Some(part(16)?)]),
             _ => None,
         }
     }

@@ -1,6 +1,11 @@
-//! What ends a session. The text names the stage and the remedy, for the person who reads it on the bus.
+//! What ends a session. The text names the stage and says what to do, for the person who reads it on the bus.
+//!
+//! To add an error, write one entry in `errors!`.
 
 use super::dtls::Failure;
+use super::wire::hl::ChallengeStatus;
+use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,6 +24,7 @@ impl Stage {
     pub const ALL: [Stage; 6] =
         [Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
 
+    /// Returns the word for programs, which also begins the texts of errors.
     pub fn name(self) -> &'static str {
         match self {
             Stage::Discovery => "discovery",
@@ -31,9 +37,9 @@ impl Stage {
     }
 }
 
-/// Which sort of remedy an error has.
+/// The class of an error, by which applications tell apart what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
+pub enum Cause {
     /// The camera was not reached.
     NotFound,
     /// The keys or the account are wrong.
@@ -42,183 +48,302 @@ pub enum Remedy {
     Lost,
 }
 
+/// The columns of an error besides its text.
+struct Row {
+    stage: Stage,
+    reason: &'static str,
+    cause: Cause,
+    may_pass: bool,
+}
+
+/// Makes [`Error`] of a table. An entry is a variant, whose fields all have a name here, the columns of [`Row`], and
+/// the text with its arguments.
+macro_rules! errors {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(( $($unnamed:ident: $unnamed_type:ty),* ))? $({ $($field:ident: $type:ty),* })? => {
+            stage: $stage:expr, reason: $reason:expr, cause: $cause:expr, may_pass: $may_pass:expr,
+            text: $($text:expr),+
+        }
+    )*) => {
+        /// Why a session ended.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Error {
+            $($(#[$doc])* $name $(( $($unnamed_type),* ))? $({ $($field: $type),* })?,)*
+        }
+
+        impl Error {
+            #[expect(unused_variables, reason = "most columns do not depend on the fields")]
+            fn row(&self) -> Row {
+                match self {
+                    $(Error::$name $(( $($unnamed),* ))? $({ $($field),* })? => {
+                        Row { stage: $stage, reason: $reason, cause: $cause, may_pass: $may_pass }
+                    })*
+                }
+            }
+        }
+
+        impl fmt::Display for Error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Error::$name $(( $($unnamed),* ))? $({ $($field),* })? => write!(f, $($text),+),)*
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    /// None of the addresses that were probed answered.
+    NoAnswer { probed: Vec<SocketAddr> } => {
+        stage: Stage::Discovery, reason: "no-answer", cause: Cause::NotFound, may_pass: true,
+        text: "discovery: no camera with this UID answered at {}; check that it is switched on and in this network, \
+               that the firewall lets UDP from it in, and that uid, enr and mac are its own",
+        Addresses(probed)
+    }
+    UnknownHost { host: String, reason: String } => {
+        stage: Stage::Discovery, reason: "unknown-host", cause: Cause::NotFound, may_pass: true,
+        text: "discovery: the name {host} cannot be resolved ({reason}); check host, or leave it empty to search the \
+               network"
+    }
+    WrongAuthKey { from: SocketAddr } => {
+        stage: Stage::Discovery, reason: "wrong-auth-key", cause: Cause::NotAuthorized, may_pass: true,
+        text: "discovery: {from} answered, but with another key: check enr and mac (fetch them anew if the camera was \
+               set up again)"
+    }
+    PortUnreachable { from: SocketAddr } => {
+        stage: Stage::Discovery, reason: "port-unreachable", cause: Cause::NotFound, may_pass: true,
+        text: "discovery: {from} answered \"port unreachable\": there is a device, but no camera that listens on this \
+               port; check host and port, or leave host empty to search the network"
+    }
+    NoInterface { name: String, reason: String } => {
+        stage: Stage::Discovery, reason: "no-interface", cause: Cause::NotFound, may_pass: true,
+        text: "discovery: there is no network interface {name} ({reason}); check interface, or leave it empty"
+    }
+    Full => {
+        stage: Stage::Session, reason: "camera-full", cause: Cause::Lost, may_pass: true,
+        text: "session: the camera answers discovery but opens no session, as one does that has too many viewers; \
+               close other viewers, or restart it"
+    }
+    /// The camera said goodbye before it streamed.
+    HungUp(stage: Stage) => {
+        stage: *stage, reason: "hung-up", cause: Cause::Lost, may_pass: true,
+        text: "{}: the camera hung up while connecting, as one does that has too many viewers; close other viewers, \
+               or restart it",
+        stage.name()
+    }
+    WrongKey => {
+        stage: Stage::Dtls, reason: "wrong-key", cause: Cause::NotAuthorized, may_pass: true,
+        text: "dtls: the camera could not decrypt what was sent: check enr (fetch it anew if the camera was set up \
+               again)"
+    }
+    Handshake(failure: Failure) => {
+        stage: Stage::Dtls, reason: "handshake-refused", cause: Cause::Lost, may_pass: true,
+        text: "dtls: the camera refused the handshake ({failure}); {SUITES} were offered: update its firmware"
+    }
+    HandshakeTimeout => {
+        stage: Stage::Dtls, reason: "handshake-timeout", cause: Cause::Lost, may_pass: true,
+        text: "dtls: the camera did not finish the handshake in time; restart it, or raise connect-timeout on a bad \
+               link ({SUITES} were offered)"
+    }
+    /// The field is the status byte of the camera's login answer.
+    LoginRefused(status: u8) => {
+        stage: Stage::Login, reason: "login-refused", cause: Cause::NotAuthorized, may_pass: true,
+        text: "login: the camera refused it (response {status}); check enr, and close other viewers"
+    }
+    LoginTimeout => {
+        stage: Stage::Login, reason: "login-timeout", cause: Cause::Lost, may_pass: true,
+        text: "login: the camera did not answer in time; restart it, or close other viewers"
+    }
+    /// The camera takes no answer to its challenge, or one that this ENR cannot give.
+    Challenge(status: ChallengeStatus) => {
+        stage: Stage::Auth, reason: refusal(*status).reason, cause: Cause::Lost, may_pass: refusal(*status).may_pass,
+        text: "auth: {}", refusal(*status).text
+    }
+    StaleEnr => {
+        stage: Stage::Auth, reason: "stale-enr", cause: Cause::NotAuthorized, may_pass: false,
+        text: "auth: the camera refused the answer to its challenge (connectionRes 2): its enr has changed, fetch it \
+               anew"
+    }
+    /// The field is the camera's `connectionRes`.
+    Refused(result: String) => {
+        stage: Stage::Auth, reason: "refused", cause: Cause::NotAuthorized, may_pass: false,
+        text: "auth: the camera refused the connection (connectionRes {result}); restart it, and fetch its enr anew"
+    }
+    /// The field names the message that could not be read.
+    AuthMalformed(what: &'static str) => {
+        stage: Stage::Auth, reason: "auth-malformed", cause: Cause::Lost, may_pass: false,
+        text: "auth: the camera's answer is not what this version understands ({what})"
+    }
+    AuthTimeout => {
+        stage: Stage::Auth, reason: "auth-timeout", cause: Cause::Lost, may_pass: true,
+        text: "auth: the camera did not answer in time; restart it"
+    }
+    /// The field says how long nothing came.
+    Silent(time: Duration) => {
+        stage: Stage::Streaming, reason: "silent", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera sent nothing for {} s; check its power and Wi-Fi", time.as_secs_f64()
+    }
+    /// The field says how long no media came.
+    Stalled(time: Duration) => {
+        stage: Stage::Streaming, reason: "stalled", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera sent no picture or sound for {} s, though it is there; restart it, or raise \
+               stall-timeout",
+        time.as_secs_f64()
+    }
+    Closed => {
+        stage: Stage::Streaming, reason: "closed", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera closed the connection; it may have restarted or have too many viewers"
+    }
+    PortClosed => {
+        stage: Stage::Streaming, reason: "port-closed", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera's port is closed, though its address is there; it has restarted"
+    }
+    /// DTLS or the computer's own network failed.
+    Broken { stage: Stage, reason: String } => {
+        stage: *stage, reason: "broken", cause: Cause::Lost, may_pass: true,
+        text: "{}: the connection broke ({reason})", stage.name()
+    }
+}
+
 const SUITES: &str = "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256 and TLS_PSK_WITH_AES_128_CBC_SHA256";
 
-/// Why a session ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error(
-        "discovery: no camera with this UID answered at {}; check that it is switched on and in this network, that the \
-         firewall lets UDP from it in, and that uid, enr and mac are its own",
-        Addresses(probed)
-    )]
-    NoAnswer { probed: Vec<SocketAddr> },
-    #[error(
-        "discovery: the name {host} cannot be resolved ({reason}); check host, or leave it empty to search the network"
-    )]
-    UnknownHost { host: String, reason: String },
-    #[error(
-        "discovery: {from} answered, but with another key: check enr and mac (fetch them anew if the camera was set up again)"
-    )]
-    WrongAuthKey { from: SocketAddr },
-    #[error(
-        "discovery: {from} answered \"port unreachable\": there is a device, but no camera that listens on this port; check host \
-         and port, or leave host empty to search the network"
-    )]
-    PortUnreachable { from: SocketAddr },
-    #[error("discovery: there is no network interface {name} ({reason}); check interface, or leave it empty")]
-    NoInterface { name: String, reason: String },
-    #[error(
-        "session: the camera answers discovery but opens no session, as one does that has too many viewers; close other \
-         viewers, or restart it"
-    )]
-    Full,
-    #[error(
-        "{}: the camera hung up while connecting, as one does that has too many viewers; close other viewers, or restart it",
-        .0.name()
-    )]
-    HungUp(Stage),
-    #[error(
-        "dtls: the camera could not decrypt what was sent: check enr (fetch it anew if the camera was set up again)"
-    )]
-    WrongKey,
-    #[error("dtls: the camera refused the handshake ({0}); {SUITES} were offered: update its firmware")]
-    Handshake(Failure),
-    #[error(
-        "dtls: the camera did not finish the handshake in time; restart it, or raise connect-timeout on a bad link \
-         ({SUITES} were offered)"
-    )]
-    HandshakeTimeout,
-    #[error("login: the camera refused it (response {0}); check enr, and close other viewers")]
-    LoginRefused(u8),
-    #[error("login: the camera did not answer in time; restart it, or close other viewers")]
-    LoginTimeout,
-    #[error("auth: {}", challenge_status(*.0))]
-    Challenge(u8),
-    #[error(
-        "auth: the camera refused the answer to its challenge (connectionRes 2): its enr has changed, fetch it anew"
-    )]
-    StaleEnr,
-    #[error("auth: the camera refused the connection (connectionRes {0}); restart it, and fetch its enr anew")]
-    Refused(String),
-    #[error("auth: the camera's answer is not what this version understands ({0})")]
-    AuthMalformed(&'static str),
-    #[error("auth: the camera did not answer in time; restart it")]
-    AuthTimeout,
-    #[error("streaming: the camera sent nothing for {} s; check its power and Wi-Fi", .0.as_secs_f64())]
-    Silent(Duration),
-    #[error(
-        "streaming: the camera sent no picture or sound for {} s, though it is there; restart it, or raise stall-timeout",
-        .0.as_secs_f64()
-    )]
-    Stalled(Duration),
-    #[error("streaming: the camera closed the connection; it may have restarted or have too many viewers")]
-    Closed,
-    #[error("streaming: the camera's port is closed, though its address is there; it has restarted")]
-    PortClosed,
-    #[error("{}: the connection broke ({reason})", .stage.name())]
-    Broken { stage: Stage, reason: String },
-}
+impl std::error::Error for Error {}
 
 impl Error {
     pub fn stage(&self) -> Stage {
-        match self {
-            Error::NoAnswer { .. }
-            | Error::UnknownHost { .. }
-            | Error::PortUnreachable { .. }
-            | Error::NoInterface { .. }
-            | Error::WrongAuthKey { .. } => Stage::Discovery,
-            Error::Full => Stage::Session,
-            Error::WrongKey | Error::Handshake(_) | Error::HandshakeTimeout => Stage::Dtls,
-            Error::LoginRefused(_) | Error::LoginTimeout => Stage::Login,
-            Error::Challenge(_)
-            | Error::StaleEnr
-            | Error::Refused(_)
-            | Error::AuthMalformed(_)
-            | Error::AuthTimeout => Stage::Auth,
-            Error::Silent(_) | Error::Stalled(_) | Error::Closed | Error::PortClosed => Stage::Streaming,
-            Error::HungUp(stage) | Error::Broken { stage, .. } => *stage,
-        }
+        self.row().stage
     }
 
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Error::NoAnswer { .. }
-            | Error::UnknownHost { .. }
-            | Error::PortUnreachable { .. }
-            | Error::NoInterface { .. } => Remedy::NotFound,
-            Error::WrongAuthKey { .. }
-            | Error::WrongKey
-            | Error::LoginRefused(_)
-            | Error::StaleEnr
-            | Error::Refused(_) => Remedy::NotAuthorized,
-            _ => Remedy::Lost,
-        }
+    pub fn cause(&self) -> Cause {
+        self.row().cause
     }
-}
 
-impl Error {
-    /// A word for programs, the same for every error of a kind.
+    /// Returns a word for programs, the same for every error of a kind.
     pub fn reason(&self) -> &'static str {
-        match self {
-            Error::NoAnswer { .. } => "no-answer",
-            Error::UnknownHost { .. } => "unknown-host",
-            Error::WrongAuthKey { .. } => "wrong-auth-key",
-            Error::PortUnreachable { .. } => "port-unreachable",
-            Error::NoInterface { .. } => "no-interface",
-            Error::Full => "camera-full",
-            Error::HungUp(_) => "hung-up",
-            Error::WrongKey => "wrong-key",
-            Error::Handshake(_) => "handshake-refused",
-            Error::HandshakeTimeout => "handshake-timeout",
-            Error::LoginRefused(_) => "login-refused",
-            Error::LoginTimeout => "login-timeout",
-            Error::Challenge(2) => "updating",
-            Error::Challenge(4) => "checking",
-            Error::Challenge(5) => "switched-off",
-            Error::Challenge(_) => "unknown-challenge",
-            Error::StaleEnr => "stale-enr",
-            Error::Refused(_) => "refused",
-            Error::AuthMalformed(_) => "auth-malformed",
-            Error::AuthTimeout => "auth-timeout",
-            Error::Silent(_) => "silent",
-            Error::Stalled(_) => "stalled",
-            Error::Closed => "closed",
-            Error::PortClosed => "port-closed",
-            Error::Broken { .. } => "broken",
-        }
+        self.row().reason
     }
 
     /// Whether a camera that was connected before may be there again at another try. What only a change of settings or
-    /// firmware mends is final. A wrong key is not where it shows in discovery or DTLS: any host's datagrams can make it look so.
+    /// firmware mends is final. But a wrong key that shows in discovery or DTLS is not: any host's datagrams can make
+    /// it look so.
     pub fn may_pass(&self) -> bool {
-        match self {
-            Error::StaleEnr | Error::Refused(_) | Error::AuthMalformed(_) => false,
-            // Updating, checking, switched off.
-            Error::Challenge(status) => matches!(status, 2 | 4 | 5),
-            _ => true,
+        self.row().may_pass
+    }
+}
+
+/// The meaning of a challenge that was not answered.
+struct Refusal {
+    reason: &'static str,
+    may_pass: bool,
+    text: Cow<'static, str>,
+}
+
+fn refusal(status: ChallengeStatus) -> Refusal {
+    let (reason, may_pass, text) = match status {
+        ChallengeStatus::Updating => {
+            ("updating", true, "the camera is updating its firmware; wait some minutes".into())
         }
-    }
+        ChallengeStatus::Checking => {
+            ("checking", true, "the camera is still checking its enr; try again in a minute".into())
+        }
+        ChallengeStatus::Off => {
+            ("switched-off", true, "the camera is switched off in the Wyze app; switch it on there".into())
+        }
+        ChallengeStatus::SharedKey | ChallengeStatus::Enr | ChallengeStatus::LongEnr => {
+            ("unknown-challenge", false, "the camera asks for a longer enr than was given: fetch it anew".into())
+        }
+        ChallengeStatus::Unknown(number) => {
+            let text = format!("the camera asks for an unknown kind of authentication ({number}); update this plugin");
+            ("unknown-challenge", false, text.into())
+        }
+    };
+    Refusal { reason, may_pass, text }
 }
 
-fn challenge_status(status: u8) -> String {
-    match status {
-        1 | 3 | 6 => "the camera asks for a longer enr than was given: fetch it anew".into(),
-        2 => "the camera is updating its firmware; wait some minutes".into(),
-        4 => "the camera is still checking its enr; try again in a minute".into(),
-        5 => "the camera is switched off in the Wyze app; switch it on there".into(),
-        other => format!("the camera asks for an unknown kind of authentication ({other}); update this plugin"),
-    }
-}
-
-/// Addresses in a row, for a sentence.
+/// Writes addresses in a row, for a sentence.
 struct Addresses<'a>(&'a [SocketAddr]);
 
-impl std::fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Addresses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, address) in self.0.iter().enumerate() {
             write!(f, "{}{address}", if i > 0 { ", " } else { "" })?;
         }
         if self.0.is_empty() { f.write_str("any address") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_error() -> Vec<Error> {
+        let from = SocketAddr::from(([192, 0, 2, 1], 32761));
+        let (text, time) = (String::from("text"), Duration::from_millis(2500));
+        let mut errors = vec![
+            Error::NoAnswer { probed: vec![from, from] },
+            Error::UnknownHost { host: text.clone(), reason: text.clone() },
+            Error::WrongAuthKey { from },
+            Error::PortUnreachable { from },
+            Error::NoInterface { name: text.clone(), reason: text.clone() },
+            Error::Full,
+            Error::WrongKey,
+            Error::Handshake(Failure::Alert(40)),
+            Error::HandshakeTimeout,
+            Error::LoginRefused(7),
+            Error::LoginTimeout,
+            Error::StaleEnr,
+            Error::Refused(text.clone()),
+            Error::AuthMalformed("challenge"),
+            Error::AuthTimeout,
+            Error::Silent(time),
+            Error::Stalled(time),
+            Error::Closed,
+            Error::PortClosed,
+        ];
+        errors.extend(Stage::ALL.map(Error::HungUp));
+        errors.extend(Stage::ALL.map(|stage| Error::Broken { stage, reason: text.clone() }));
+        errors.extend((0..8).map(|status| Error::Challenge(ChallengeStatus::from(status))));
+        errors
+    }
+
+    #[test]
+    fn every_text_begins_with_its_stage_and_every_reason_is_one_word() {
+        for error in every_error() {
+            let (text, reason) = (error.to_string(), error.reason());
+            assert!(text.starts_with(&format!("{}: ", error.stage().name())), "{text}");
+            assert!(reason.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_a_new_try_cannot_mend_is_final() {
+        let errors = every_error();
+        let mut last: Vec<_> = errors.iter().filter(|error| !error.may_pass()).map(Error::reason).collect();
+        last.dedup();
+        assert_eq!(last, ["stale-enr", "refused", "auth-malformed", "unknown-challenge"]);
+        let temporary = [ChallengeStatus::Updating, ChallengeStatus::Checking, ChallengeStatus::Off];
+        assert!(temporary.into_iter().all(|status| Error::Challenge(status).may_pass()));
+    }
+
+    #[test]
+    fn keys_that_are_wrong_and_cameras_that_are_not_there_are_told_apart() {
+        let errors = every_error();
+        let of =
+            |cause| errors.iter().filter(move |error| error.cause() == cause).map(Error::reason).collect::<Vec<_>>();
+        assert_eq!(of(Cause::NotFound), ["no-answer", "unknown-host", "port-unreachable", "no-interface"]);
+        let keys = ["wrong-auth-key", "wrong-key", "login-refused", "stale-enr", "refused"];
+        assert_eq!(of(Cause::NotAuthorized), keys);
+    }
+
+    #[test]
+    fn texts_have_their_fields() {
+        let probed = vec![SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([192, 0, 2, 2], 2))];
+        let told = |error: Error, words: &str| assert!(error.to_string().contains(words), "{error}");
+        told(Error::NoAnswer { probed }, "answered at 192.0.2.1:1, 192.0.2.2:2; check");
+        told(Error::NoAnswer { probed: Vec::new() }, "answered at any address; check");
+        told(Error::Silent(Duration::from_millis(2500)), "nothing for 2.5 s;");
+        told(Error::Challenge(ChallengeStatus::Unknown(9)), "authentication (9);");
+        told(Error::Broken { stage: Stage::Login, reason: "gone".into() }, "login: the connection broke (gone)");
     }
 }

@@ -1,7 +1,5 @@
-//! HL messages ("K-commands"), which control frames carry.
-//!
-//! 0..2 "HL" · 2 protocol number (client: 5) · 4..6 command · 6..8 payload length n · 16..16+n payload. An even command is a
-//! request, the odd one after it its answer.
+//! HL messages ("K-commands"), which control frames carry: a header of 16 bytes and a payload. An even command is a
+//! request, the odd one after it its answer. Each payload's layout stands with its type.
 
 use super::codec::CodecId;
 use super::{WireError, array, check_len, put, put_u16, u16_at};
@@ -14,9 +12,21 @@ pub const MEDIA: u16 = 10010;
 pub const RESOLUTION_DOORBELL: u16 = 10052;
 pub const RESOLUTION: u16 = 10056;
 
+/// Where the fields of a message begin. Bytes that no offset names are zero.
+mod offset {
+    /// "HL".
+    pub const MAGIC: usize = 0;
+    /// One byte; a client's is 5.
+    pub const PROTOCOL: usize = 2;
+    /// u16.
+    pub const COMMAND: usize = 4;
+    /// u16.
+    pub const PAYLOAD_LEN: usize = 6;
+    pub const PAYLOAD: usize = 16;
+}
+
 pub(super) const MAGIC: &[u8] = b"HL";
 const PROTOCOL: u8 = 5;
-const HEADER: usize = 16;
 
 /// A command and its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,66 +36,129 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// 16 bytes and the payload.
+    /// Returns the message, 16 bytes and the payload.
     pub fn emit(&self) -> Vec<u8> {
-        let mut b = vec![0; HEADER + self.payload.len()];
-        put(&mut b, 0, MAGIC);
-        b[2] = PROTOCOL;
-        put_u16(&mut b, 4, self.command);
+        let mut b = vec![0; offset::PAYLOAD + self.payload.len()];
+        put(&mut b, offset::MAGIC, MAGIC);
+        b[offset::PROTOCOL] = PROTOCOL;
+        put_u16(&mut b, offset::COMMAND, self.command);
         // Payloads are JSON of a few KiB at most.
-        put_u16(&mut b, 6, self.payload.len() as u16);
-        put(&mut b, HEADER, self.payload);
+        put_u16(&mut b, offset::PAYLOAD_LEN, self.payload.len() as u16);
+        put(&mut b, offset::PAYLOAD, self.payload);
         b
     }
 
     /// Parses a message that starts with "HL"; bytes after its payload are ignored, as frames may be padded.
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
-        check_len("HL header", b, HEADER)?;
+        check_len("HL header", b, offset::PAYLOAD)?;
         if !b.starts_with(MAGIC) {
             return Err(WireError::Magic { what: "HL header" });
         }
-        let len = usize::from(u16_at(b, 6));
-        check_len("HL payload", b, HEADER + len)?;
-        Ok(Message { command: u16_at(b, 4), payload: &b[HEADER..HEADER + len] })
+        let end = offset::PAYLOAD + usize::from(u16_at(b, offset::PAYLOAD_LEN));
+        check_len("HL payload", b, end)?;
+        Ok(Message { command: command(b), payload: &b[offset::PAYLOAD..end] })
     }
 }
 
-/// The command of a message that [`Message::emit`] made.
+/// Returns the command of a message that [`Message::emit`] made.
 pub fn command(message: &[u8]) -> u16 {
-    u16_at(message, 4)
+    u16_at(message, offset::COMMAND)
 }
 
-/// K10000: which audio codecs the client takes, as JSON.
+/// K10000: tells which audio codecs the client takes, as JSON.
 pub fn auth_request(codecs: &[CodecId]) -> Vec<u8> {
     let list: Vec<String> = codecs.iter().map(|codec| codec.0.to_string()).collect();
     let payload = format!(r#"{{"cameraInfo":{{"audioEncoderList":[{}]}}}}"#, list.join(","));
     Message { command: AUTH_REQUEST, payload: payload.as_bytes() }.emit()
 }
 
-/// K10001: how the camera wants to be answered.
+/// How a camera's challenge is to be answered, or why the camera takes no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeStatus {
+    /// 1: with the key that all cameras share.
+    SharedKey,
+    /// 2: not at all, the camera is updating its firmware.
+    Updating,
+    /// 3: with the first 16 characters of the ENR.
+    Enr,
+    /// 4: not at all, the camera is still checking its ENR.
+    Checking,
+    /// 5: not at all, the camera is switched off in the Wyze app.
+    Off,
+    /// 6: with the first 16 characters of the ENR, then with the 16 after them.
+    LongEnr,
+    /// A number with no known meaning.
+    Unknown(u8),
+}
+
+impl From<u8> for ChallengeStatus {
+    fn from(number: u8) -> Self {
+        match number {
+            1 => ChallengeStatus::SharedKey,
+            2 => ChallengeStatus::Updating,
+            3 => ChallengeStatus::Enr,
+            4 => ChallengeStatus::Checking,
+            5 => ChallengeStatus::Off,
+            6 => ChallengeStatus::LongEnr,
+            number => ChallengeStatus::Unknown(number),
+        }
+    }
+}
+
+impl ChallengeStatus {
+    /// Returns the number on the wire.
+    pub fn number(self) -> u8 {
+        match self {
+            ChallengeStatus::SharedKey => 1,
+            ChallengeStatus::Updating => 2,
+            ChallengeStatus::Enr => 3,
+            ChallengeStatus::Checking => 4,
+            ChallengeStatus::Off => 5,
+            ChallengeStatus::LongEnr => 6,
+            ChallengeStatus::Unknown(number) => number,
+        }
+    }
+
+    /// Whether the camera waits for an answer.
+    fn wants_answer(self) -> bool {
+        matches!(self, ChallengeStatus::SharedKey | ChallengeStatus::Enr | ChallengeStatus::LongEnr)
+    }
+}
+
+/// K10001: what the client has to answer, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Challenge {
-    /// 1, 3 and 6 name a key; 2 updating, 4 checking ENR, 5 camera off.
-    pub status: u8,
+    pub status: ChallengeStatus,
+    /// Zeros where the camera left it out.
     pub challenge: [u8; 16],
 }
 
+/// The payload of K10001.
+mod challenge {
+    /// One byte.
+    pub const STATUS: usize = 0;
+    pub const CHALLENGE: usize = 1;
+    pub const LEN: usize = 17;
+}
+
 impl Challenge {
+    /// Returns the whole message.
     pub fn emit(&self) -> Vec<u8> {
-        let mut payload = vec![self.status];
-        payload.extend(self.challenge);
+        let mut payload = [0; challenge::LEN];
+        payload[challenge::STATUS] = self.status.number();
+        put(&mut payload, challenge::CHALLENGE, &self.challenge);
         Message { command: AUTH_CHALLENGE, payload: &payload }.emit()
     }
 
-    /// Parses the payload. A camera that will not be answered may leave the challenge out.
+    /// Parses the payload. A camera that wants no answer may leave the challenge out.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
-        check_len("challenge", payload, 1)?;
-        let status = payload[0];
-        if !matches!(status, 1 | 3 | 6) && payload.len() < 17 {
+        check_len("challenge", payload, challenge::STATUS + 1)?;
+        let status = ChallengeStatus::from(payload[challenge::STATUS]);
+        if !status.wants_answer() && payload.len() < challenge::LEN {
             return Ok(Challenge { status, challenge: [0; 16] });
         }
-        check_len("challenge", payload, 17)?;
-        Ok(Challenge { status, challenge: array(payload, 1) })
+        check_len("challenge", payload, challenge::LEN)?;
+        Ok(Challenge { status, challenge: array(payload, challenge::CHALLENGE) })
     }
 }
 
@@ -93,33 +166,47 @@ impl Challenge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     pub answer: [u8; 16],
+    /// Four bytes that no camera checks.
     pub random: [u8; 4],
     pub video: bool,
     pub audio: bool,
 }
 
+/// The payload of K10002.
+mod answer {
+    pub const ANSWER: usize = 0;
+    pub const RANDOM: usize = 16;
+    /// One byte, 1 on.
+    pub const VIDEO: usize = 20;
+    /// One byte, 1 on.
+    pub const AUDIO: usize = 21;
+    pub const LEN: usize = 22;
+}
+
 impl Answer {
+    /// Returns the whole message.
     pub fn emit(&self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(22);
-        payload.extend(self.answer);
-        payload.extend(self.random);
-        payload.extend([u8::from(self.video), u8::from(self.audio)]);
+        let mut payload = [0; answer::LEN];
+        put(&mut payload, answer::ANSWER, &self.answer);
+        put(&mut payload, answer::RANDOM, &self.random);
+        payload[answer::VIDEO] = u8::from(self.video);
+        payload[answer::AUDIO] = u8::from(self.audio);
         Message { command: AUTH_ANSWER, payload: &payload }.emit()
     }
 
     /// Parses the payload.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
-        check_len("answer", payload, 22)?;
+        check_len("answer", payload, answer::LEN)?;
         Ok(Answer {
-            answer: array(payload, 0),
-            random: array(payload, 16),
-            video: payload[20] == 1,
-            audio: payload[21] == 1,
+            answer: array(payload, answer::ANSWER),
+            random: array(payload, answer::RANDOM),
+            video: payload[answer::VIDEO] == 1,
+            audio: payload[answer::AUDIO] == 1,
         })
     }
 }
 
-/// What K10010 switches.
+/// A medium that K10010 switches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaKind {
     Video,
@@ -138,7 +225,7 @@ impl MediaKind {
     }
 }
 
-/// K10010: switches a medium on or off.
+/// K10010: switches a medium on (1) or off (2). The payload is the medium's number and the switch, a byte each.
 pub fn media(kind: MediaKind, on: bool) -> Vec<u8> {
     Message { command: MEDIA, payload: &[kind.number(), if on { 1 } else { 2 }] }.emit()
 }
@@ -146,42 +233,71 @@ pub fn media(kind: MediaKind, on: bool) -> Vec<u8> {
 /// The picture that a camera is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoParameters {
-    /// 0 1080p, 1 360p, 2 720p, 3 2K, 4 the floodlight's best.
+    /// 0 1080p, 1 360p, 2 720p, 3 2K, 4 the floodlight's best. The number on the wire is one more.
     pub frame_size: u8,
     /// KB/s.
     pub bitrate: u16,
-    /// 0 lets the camera choose.
+    /// Frames a second; 0 lets the camera choose.
     pub fps: u8,
 }
 
+/// The payload of K10056.
+mod resolution {
+    /// One byte: the number of the size, and one.
+    pub const FRAME_SIZE: usize = 0;
+    /// u16.
+    pub const BITRATE: usize = 1;
+    /// u16, which may be left out.
+    pub const FPS: usize = 3;
+    pub const LEN: usize = 5;
+}
+
+/// The payload of K10052.
+mod resolution_doorbell {
+    /// u16.
+    pub const BITRATE: usize = 0;
+    /// One byte: the number of the size, and one.
+    pub const FRAME_SIZE: usize = 2;
+    /// One byte.
+    pub const FPS: usize = 3;
+    /// Two zeros follow, which nobody reads.
+    pub const MIN_LEN: usize = 4;
+    pub const LEN: usize = 6;
+}
+
 impl VideoParameters {
-    /// K10056, what most models take.
+    /// Returns the message K10056, which most models take.
     pub fn emit(&self) -> Vec<u8> {
-        let mut payload = vec![self.frame_size.wrapping_add(1)];
-        payload.extend(self.bitrate.to_le_bytes());
-        payload.extend(u16::from(self.fps).to_le_bytes());
+        let mut payload = [0; resolution::LEN];
+        payload[resolution::FRAME_SIZE] = self.frame_size.wrapping_add(1);
+        put_u16(&mut payload, resolution::BITRATE, self.bitrate);
+        put_u16(&mut payload, resolution::FPS, self.fps.into());
         Message { command: RESOLUTION, payload: &payload }.emit()
     }
 
-    /// K10052, what doorbells and first-generation models take.
+    /// Returns the message K10052, which doorbells and first-generation models take.
     pub fn emit_doorbell(&self) -> Vec<u8> {
-        let mut payload = self.bitrate.to_le_bytes().to_vec();
-        payload.extend([self.frame_size.wrapping_add(1), self.fps, 0, 0]);
+        let mut payload = [0; resolution_doorbell::LEN];
+        put_u16(&mut payload, resolution_doorbell::BITRATE, self.bitrate);
+        payload[resolution_doorbell::FRAME_SIZE] = self.frame_size.wrapping_add(1);
+        payload[resolution_doorbell::FPS] = self.fps;
         Message { command: RESOLUTION_DOORBELL, payload: &payload }.emit()
     }
 
-    /// Parses the payload of either command; `None` where it is neither, or too short.
+    /// Parses either message; `None` where it is neither, or too short.
     pub fn parse(message: &Message<'_>) -> Option<Self> {
         let p = message.payload;
         match message.command {
-            RESOLUTION if p.len() >= 3 => Some(VideoParameters {
-                frame_size: p[0].wrapping_sub(1),
-                bitrate: u16_at(p, 1),
-                fps: p.get(3).copied().unwrap_or(0),
+            RESOLUTION if p.len() >= resolution::FPS => Some(VideoParameters {
+                frame_size: p[resolution::FRAME_SIZE].wrapping_sub(1),
+                bitrate: u16_at(p, resolution::BITRATE),
+                fps: p.get(resolution::FPS).copied().unwrap_or(0),
             }),
-            RESOLUTION_DOORBELL if p.len() >= 4 => {
-                Some(VideoParameters { frame_size: p[2].wrapping_sub(1), bitrate: u16_at(p, 0), fps: p[3] })
-            }
+            RESOLUTION_DOORBELL if p.len() >= resolution_doorbell::MIN_LEN => Some(VideoParameters {
+                frame_size: p[resolution_doorbell::FRAME_SIZE].wrapping_sub(1),
+                bitrate: u16_at(p, resolution_doorbell::BITRATE),
+                fps: p[resolution_doorbell::FPS],
+            }),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use gstwyze::protocol::credentials::{CredentialError, Credentials};
 use gstwyze::protocol::dtls::Suite;
+use gstwyze::protocol::wire::hl::ChallengeStatus;
 use std::time::Duration;
 
 /// The identity of the project's test vectors, so that a demonstration needs no arguments.
@@ -33,8 +34,8 @@ pub struct CameraConfig {
     pub alert_wrong_key: bool,
     /// The DTLS suites that the camera takes.
     pub suites: Vec<Suite>,
-    /// K10001's status: 1, 3 and 6 ask for an answer; 2 (updating), 4 (checking ENR) and 5 (off) turn the client away.
-    pub challenge: u8,
+    /// How the challenge is to be answered, or why the client is turned away.
+    pub challenge: ChallengeStatus,
     /// Refuse the login whatever the password.
     pub refuse_login: bool,
     /// Answer K10002 with connectionRes "2" even when it is right.
@@ -82,7 +83,7 @@ impl CameraConfig {
             hello_verify: false,
             alert_wrong_key: false,
             suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
-            challenge: 3,
+            challenge: ChallengeStatus::Enr,
             refuse_login: false,
             refuse_answer: false,
             two_way_audio: true,

@@ -219,7 +219,7 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         model: arguments.model.clone(),
         hello_verify: arguments.hello_verify,
         suites: arguments.suite.suites(),
-        challenge: arguments.challenge,
+        challenge: arguments.challenge.into(),
         every_frame_type: arguments.every_frame_type,
         stale_frames: arguments.stale_frames,
         two_way_audio: !arguments.no_two_way,

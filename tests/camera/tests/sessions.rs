@@ -4,7 +4,7 @@ mod support;
 
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
-use gstwyze::protocol::wire::hl::{self, MediaKind, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, ChallengeStatus, MediaKind, VideoParameters};
 use gstwyze::protocol::wire::media::{MediaPacket, Packet};
 use std::time::Duration;
 use support::{HandClient, join};
@@ -32,7 +32,8 @@ fn events(client: &mut HandClient) -> Vec<CameraEvent> {
 #[test]
 fn both_envelopes_with_all_challenges_and_cookies() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
-        for (challenge, hello_verify) in [(1, false), (3, true), (6, false)] {
+        use ChallengeStatus::{Enr, LongEnr, SharedKey};
+        for (challenge, hello_verify) in [(SharedKey, false), (Enr, true), (LongEnr, false)] {
             let mut client = HandClient::new(CameraConfig { envelope, challenge, hello_verify, ..long_enr() });
             client.start();
             client.run(Duration::from_secs(12));

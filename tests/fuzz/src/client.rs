@@ -71,7 +71,7 @@ pub fn auth_result(bytes: &[u8]) {
     let mut world = World::new(&mut Input::new(&[]));
     world.connect(Stage::Auth);
     world.from_camera.clear();
-    let challenge = hl::Challenge { status: 3, challenge: [7; 16] }.emit();
+    let challenge = hl::Challenge { status: hl::ChallengeStatus::Enr, challenge: [7; 16] }.emit();
     world.push_command(&challenge);
     world.push_command(&Message { command: hl::AUTH_RESULT, payload: &bytes[..bytes.len().min(8000)] }.emit());
     assert!(world.ended || world.client.stage() == Stage::Streaming, "a client that still waits");
