@@ -1,4 +1,4 @@
-//! What a hostile camera can make reassembly keep in memory.
+//! How much memory a hostile camera can make reassembly and the record window keep.
 
 #[path = "fuzz/src/memory.rs"]
 mod memory;
@@ -10,7 +10,7 @@ use memory::peak_of;
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
-/// Twice reassembly's own limit, as vectors grow by doubling, and once more while one moves.
+/// Three times reassembly's own limit: vectors grow by doubling, and one is there twice while it moves.
 const LIMIT: usize = 3 * 8 * MIB;
 
 fn packet(frame_number: u32, total: u16, index: u16, payload: &[u8]) -> MediaPacket<'_> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(40);
 
-/// A frame as a camera sends it.
+/// A frame and its packets, as a camera sends them.
 #[derive(Debug, Clone)]
 struct Sent {
     channel: MediaChannel,
@@ -25,7 +25,7 @@ impl Sent {
         if self.channel == MediaChannel::Audio { Medium::Audio } else { Medium::Video }
     }
 
-    /// A frame in `total` packets. Its bytes tell it from others.
+    /// Makes a frame of `total` packets, whose bytes differ from other frames'.
     fn new(channel: MediaChannel, number: u32, total: u16) -> Self {
         let chunks: Vec<Vec<u8>> =
             (0..total).map(|index| vec![number as u8 ^ (index as u8) << 4; 5 + usize::from(index % 3)]).collect();
@@ -84,7 +84,7 @@ impl Sent {
     }
 }
 
-/// The client's use of reassembler and record window, in virtual time.
+/// Uses reassembler and record window as the client does, in virtual time.
 struct Receiver {
     reassembler: Reassembler,
     records: RecordWindow,
@@ -95,7 +95,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    /// After the login, which is record 0.
+    /// Makes a receiver that has seen the login, which is record 0.
     fn new() -> Self {
         let (mut records, now) = (RecordWindow::default(), Instant::now());
         records.authenticated(0, now, WAIT);
@@ -114,7 +114,7 @@ impl Receiver {
         insert
     }
 
-    /// Packets of a frame by their index, in the next records.
+    /// Receives packets of a frame, by their index, in the next records.
     fn take(&mut self, frame: &Sent, indices: &[usize]) {
         for &index in indices {
             assert_eq!(self.arrive(self.sequence, &frame.packets[index]), Insert::Taken);
@@ -126,7 +126,7 @@ impl Receiver {
         self.take(frame, &(0..frame.packets.len()).collect::<Vec<_>>());
     }
 
-    /// The next record is lost.
+    /// Loses the next record.
     fn lose(&mut self) {
         self.sequence += 1;
     }
@@ -147,7 +147,7 @@ impl Receiver {
         self.frames.iter().map(|frame| frame.info.frame_number).collect()
     }
 
-    /// The numbers of the frames that came after a gap.
+    /// Returns the numbers of the frames that came after a gap.
     fn gaps(&self) -> Vec<u32> {
         self.frames.iter().filter(|frame| frame.after_gap).map(|frame| frame.info.frame_number).collect()
     }
@@ -155,7 +155,7 @@ impl Receiver {
 
 // Any order, copies and losses
 
-/// Up to 8 frames of up to 7 packets, numbered in one row: fewer records than a replay window.
+/// Up to 8 frames of up to 7 packets, numbered in one row. They take fewer records than a replay window has.
 fn sent_frames() -> impl Strategy<Value = Vec<Sent>> {
     let channels = vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
     let frame = (prop::sample::select(channels), 1..8u16);
@@ -227,14 +227,14 @@ proptest! {
         prop_assert_eq!(receiver.frames.len(), expected.len(), "{:?}", receiver.numbers());
         for (frame, &i) in receiver.frames.iter().zip(&expected) {
             check(frame, &frames[i])?;
-            // Back to the one of its medium before.
+            // The frames sent since the last one of its medium that came whole.
             let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].medium() == frame.medium));
             let lost: Vec<_> = since.filter(|&before| !whole(before)).collect();
             let own_lost = lost.iter().any(|&before| frames[before].medium() == frame.medium);
             prop_assert!(frame.after_gap || !own_lost, "frame {} of {:?} lost {:?}", i, frames[i].medium(), lost);
             prop_assert!(!frame.after_gap || !lost.is_empty(), "frame {} lost nothing", i);
         }
-        // Of partial frames those count that a later one of their medium has overtaken.
+        // A partial frame counts if a later one of its medium has overtaken it.
         let bypassed = (0..frames.len()).filter(|&i| {
             let overtaken = expected.iter().any(|&later| later > i && frames[later].medium() == frames[i].medium());
             !whole(i) && arrived[i] > 0 && overtaken
@@ -255,7 +255,8 @@ proptest! {
             let frame_type = FrameType([0, 1, 4, 5, 8, 9, 0x0D, 0][usize::from(frame_type)]);
             let payload = vec![0; size];
             let packet = MediaPacket {
-                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number, payload: &payload,
+                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number,
+                payload: &payload,
             };
             if let Ok(media::Packet::Media(_)) = media::Packet::parse(&packet.emit()) {
                 receiver.arrive(sequence, &packet.emit());
@@ -375,7 +376,7 @@ fn index_40_is_an_index_and_0x28_at_the_end_is_the_last() {
         assert_eq!(field(&frame.packets[40]), 0x28);
         assert_eq!(field(&frame.packets[usize::from(total) - 1]), 0x28);
         let mut receiver = Receiver::new();
-        // The last one first, so that the two could be taken for copies.
+        // The last packet goes first, so that the two could be taken for copies.
         receiver.take(&frame, &[usize::from(total) - 1]);
         receiver.take(&frame, &(0..usize::from(total) - 1).collect::<Vec<_>>());
         assert_eq!(receiver.frames.len(), 1, "{total} packets");
@@ -388,7 +389,7 @@ fn frame_numbers_wrap() {
     let mut receiver = Receiver::new();
     let first = u32::MAX - 1;
     for i in 0..4 {
-        // Each begun before the one before is complete.
+        // Each frame begins before the one before it is complete.
         receiver.take(&Sent::video(first.wrapping_add(i), 2), &[1]);
         if i > 0 {
             receiver.take(&Sent::video(first.wrapping_add(i - 1), 2), &[0]);

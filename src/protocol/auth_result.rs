@@ -3,18 +3,21 @@
 use super::medium::MediaSet;
 use serde_json::Value;
 
-/// What of it matters here. Absent texts are empty.
+/// The part of K10003 that matters here. Texts that the camera left out are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthResult {
+    /// "1" where the camera accepts the client; cameras say "2" to a wrong answer to their challenge.
     pub connection_res: String,
+    /// The product model, as HL_CAM4.
     pub model: String,
+    /// The firmware's version.
     pub firmware: String,
-    /// The media that the camera agrees to send.
+    /// The media that the camera agrees to send. One that the camera does not mention counts as agreed.
     pub media: MediaSet,
 }
 
 impl AuthResult {
-    /// `None` where it is no JSON object. Cameras may end it with zeros.
+    /// Parses the payload; `None` where it is no JSON object. Cameras may put zeros behind it.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let end = payload.iter().rposition(|&b| b != 0)? + 1;
         let json: Value = serde_json::from_slice(&payload[..end]).ok()?;
@@ -36,10 +39,10 @@ impl AuthResult {
     }
 }
 
-/// Far longer than any model or version that was seen.
+/// The characters that are kept of a text: far more than any model or version that was seen has.
 const MAX_TEXT: usize = 64;
 
-/// Fit to be shown. Cameras write numbers as texts, mostly.
+/// Returns a value as a text that is fit to be shown. Most cameras write numbers as texts; some do not.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect(),
@@ -72,7 +75,8 @@ mod tests {
 
     #[test]
     fn what_could_harm_a_terminal_or_end_a_text_is_left_out() {
-        let json = br#"{"connectionRes":"1\u0000","cameraInfo":{"basicInfo":{"model":"HL\u001b[31m_\u0000CAM4","firmware":"FW"}}}"#;
+        let json = br#"{"connectionRes":"1\u0000",
+            "cameraInfo":{"basicInfo":{"model":"HL\u001b[31m_\u0000CAM4","firmware":"FW"}}}"#;
         let long = String::from_utf8_lossy(json).replace("FW", &"9".repeat(5000));
         let result = AuthResult::parse(long.as_bytes()).unwrap();
         assert!(result.is_accepted());

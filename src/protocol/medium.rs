@@ -10,7 +10,7 @@ pub enum Medium {
 impl Medium {
     pub const ALL: [Medium; 2] = [Medium::Video, Medium::Audio];
 
-    /// The name of its pad and its property.
+    /// Returns the word that names its pad and its property.
     pub fn name(self) -> &'static str {
         match self {
             Medium::Video => "video",
@@ -43,12 +43,12 @@ impl MediaSet {
         self == MediaSet::NONE
     }
 
-    /// The media that are in either set.
+    /// Returns the media that are in either set.
     pub fn union(self, other: MediaSet) -> MediaSet {
         MediaSet { video: self.video || other.video, audio: self.audio || other.audio }
     }
 
-    /// The media that are in both sets.
+    /// Returns the media that are in both sets.
     pub fn intersection(self, other: MediaSet) -> MediaSet {
         MediaSet { video: self.video && other.video, audio: self.audio && other.audio }
     }

@@ -2,7 +2,7 @@
 
 use super::wire::hl::VideoParameters;
 
-/// The picture that a user asks for.
+/// The size of picture that a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resolution {
     /// The best that the model has.
@@ -14,27 +14,34 @@ pub enum Resolution {
     R2k,
 }
 
-/// A user's wishes; 0 leaves bitrate (KB/s) or frame rate to the camera's best.
+/// The picture that a user wishes for, in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VideoWish {
     pub resolution: Resolution,
+    /// KB/s; 0 asks for the best at this resolution.
     pub bitrate: u16,
+    /// Frames a second; 0 leaves the choice to the camera.
     pub framerate: u8,
 }
 
-/// Doorbells, battery cameras and the first generation take the old command.
+/// Doorbells, battery cameras and the first generation, which take K10052 instead of K10056.
 const OLD_COMMAND: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
 const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
-/// Models whose best picture has a number of its own.
+/// Models whose best picture has a number that no other model knows.
 const HAVE_OWN_BEST: [&str; 2] = ["HL_CFL2", "HL_BC"];
 
+/// The numbers of sizes.
 const SIZE_1080P: u8 = 0;
 const SIZE_360P: u8 = 1;
 const SIZE_720P: u8 = 2;
 const SIZE_2K: u8 = 3;
 const SIZE_OWN_BEST: u8 = 4;
 
-/// The HL message that asks `model` for what the user wishes.
+/// KB/s.
+const BEST_BITRATE: u16 = 240;
+const BEST_BITRATE_360P: u16 = 60;
+
+/// Returns the HL message that asks a camera of this model for what the user wishes.
 pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
     let parameters = video_parameters(model, wish);
     if OLD_COMMAND.contains(&model) { parameters.emit_doorbell() } else { parameters.emit() }
@@ -50,8 +57,8 @@ fn video_parameters(model: &str, wish: VideoWish) -> VideoParameters {
         Resolution::R2k => best,
     };
     let bitrate = match wish.bitrate {
-        0 if frame_size == SIZE_360P => 60,
-        0 => 240,
+        0 if frame_size == SIZE_360P => BEST_BITRATE_360P,
+        0 => BEST_BITRATE,
         asked => asked,
     };
     VideoParameters { frame_size, bitrate, fps: wish.framerate }

@@ -1,7 +1,8 @@
 //! Puts frames together from packets that come in any order, twice, or not at all.
 //!
-//! Packets are grouped by frame number and placed by index. A complete frame is delivered when nothing sent before it can still
-//! come: no older DTLS record is awaited, and no older frame of its medium is still growing. What is bypassed is counted and dropped.
+//! Packets are grouped by frame number and placed by index. A complete frame is delivered when nothing sent before it
+//! can still come: no older DTLS record is awaited, and no older frame of its medium is still growing. A frame that is
+//! overtaken is dropped and counted.
 
 use super::medium::Medium;
 use super::record_window::RecordWindow;
@@ -12,33 +13,36 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Frames of a medium in flight, and bytes of all of them: some seconds of the fattest camera.
+/// How many frames of one medium may be in flight: some seconds of any camera's.
 const MAX_FRAMES: usize = 64;
+/// How many bytes the frames in flight of both media may have: some seconds of the fattest camera's.
 const MAX_BYTES: usize = 8 << 20;
-/// Frames done with whose late and repeated packets are recognised.
+/// How many finished frames are remembered, so that their late and repeated packets are recognised.
 const RECENT: usize = 16;
-/// Intervals between frames by which the next one is judged.
+/// How many intervals between frames are kept, by which the next one is judged.
 const INTERVALS: usize = 8;
-/// Numbers that frames of the other medium may have taken since the last frame of a medium.
+/// How far frame numbers of one medium may lie apart though none is missing: the other medium's frames take numbers
+/// too.
 const NUMBERS_BETWEEN: i64 = 4;
-/// A frame number this far behind is no late packet: the camera has begun to count anew.
-const RESTART: i32 = 16;
+/// A frame number that lies further behind than this is no late packet's: the camera has begun to count anew.
+const RESTART: i64 = 16;
 
 /// A whole frame, in the order of sending within its medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub medium: Medium,
     pub info: FrameInfo,
+    /// The payloads of its packets without FRAMEINFO.
     pub data: Vec<u8>,
-    /// Frames of this medium went missing since the last one.
+    /// Whether frames of this medium went missing since the last one.
     pub after_gap: bool,
 }
 
-/// What became of a packet.
+/// The outcome of [`Reassembler::insert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Insert {
     Taken,
-    /// This packet is there already, or its frame is done.
+    /// This packet is there already, or its frame is finished.
     Duplicate,
     /// It contradicts the other packets of its frame.
     Malformed,
@@ -68,10 +72,11 @@ impl Reassembler {
         result
     }
 
-    /// The next frame that may go. `wait` is how long an older frame may take to grow on.
+    /// Takes out the next frame that may go. An older frame of its medium that still grows keeps it back, until `wait`
+    /// has passed since that frame's last packet.
     pub fn poll(&mut self, records: &RecordWindow, now: Instant, wait: Duration) -> Option<Frame> {
-        let ready = |stream: &MediumFrames| {
-            stream.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
+        let ready = |frames: &MediumFrames| {
+            frames.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
         };
         let (medium, number) = match (ready(&self.video), ready(&self.audio)) {
             (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Medium::Video, video),
@@ -79,24 +84,26 @@ impl Reassembler {
             (Some((video, _)), None) => (Medium::Video, video),
             (None, None) => return None,
         };
-        let stream = match medium {
+        let own = match medium {
             Medium::Video => &mut self.video,
             Medium::Audio => &mut self.audio,
         };
-        let (before, last_record) = stream.delivered.unzip();
-        let frame = stream.take(number, &mut self.incomplete);
-        let gap = std::mem::take(&mut stream.gap);
-        // A frame that was lost whole leaves no trace but this: since the last one a record is missing, and so is the frame before.
+        let (before, last_record) = own.delivered.unzip();
+        let frame = own.take(number, &mut self.incomplete);
+        let gap = std::mem::take(&mut own.gap);
+        // A frame that was lost whole leaves no other trace: since the last frame a record is missing, and this frame
+        // does not follow on that one.
         let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
         let is_near = before.is_some_and(|before| number - before <= NUMBERS_BETWEEN);
-        let is_on_time = stream.note_time(frame.time(), gap || lost_record) && is_near;
-        // One of the other medium may be what is missing: then this one comes when it should.
+        let is_on_time = own.note_time(frame.time(), gap || lost_record) && is_near;
+        // The missing record may have been the other medium's: then this frame comes when it should.
         let after_gap = gap || lost_record && !is_on_time && !self.follows_on(medium, frame.previous);
         Some(frame.into_frame(medium, after_gap))
     }
 
-    /// True where frame `previous` was one of `medium`, or only frames of the other medium lie between: both are numbered in one
-    /// row. A frame of `medium` that was dropped has left its own mark.
+    /// Whether no frame of `medium` is missing before one that names `previous` as the frame before it. Both media are
+    /// numbered in one row, so frames of the other medium may lie between. (A frame of `medium` that was dropped has
+    /// set `gap`.)
     fn follows_on(&self, medium: Medium, mut previous: u32) -> bool {
         let (own, other) = match medium {
             Medium::Video => (&self.video, &self.audio),
@@ -115,26 +122,28 @@ impl Reassembler {
         false
     }
 
-    /// When [`Reassembler::poll`] may have more, if nothing arrives.
+    /// Returns when [`Reassembler::poll`] may have more, if nothing arrives before.
     pub fn next_expiry(&self, wait: Duration) -> Option<Instant> {
-        [&self.video, &self.audio].into_iter().filter_map(|stream| stream.blocked_until(wait)).min()
+        [&self.video, &self.audio].into_iter().filter_map(|frames| frames.blocked_until(wait)).min()
     }
 }
 
 /// Frames of one medium.
 #[derive(Debug, Default)]
 struct MediumFrames {
-    /// Frames in flight, by number counted on past the wrap.
+    /// Frames in flight, by their number, which here counts on where the wire's wraps.
     frames: BTreeMap<i64, Assembly>,
+    /// The memory that the frames in flight take, as [`Assembly::bytes`] counts it.
     bytes: usize,
-    /// The newest frame delivered, and the newest DTLS record of it.
+    /// The number of the newest frame delivered, and the newest DTLS record that it came in.
     delivered: Option<(i64, u64)>,
-    /// Frames done with, delivered or dropped: their numbers, and the numbers of those before them.
+    /// Frames that were delivered or dropped: the number of each, and the number that it named as the frame before it.
     recent: VecDeque<(u32, u32)>,
-    /// Something went missing since the last delivery.
+    /// Whether something went missing since the last delivery.
     gap: bool,
-    /// The camera's time of the newest frame delivered, and the last intervals between frames.
+    /// The camera's time of the newest frame delivered.
     last_time: Option<Duration>,
+    /// The last intervals between frames, by the camera's time.
     intervals: VecDeque<Duration>,
 }
 
@@ -148,7 +157,7 @@ impl MediumFrames {
             && number <= delivered
         {
             let behind = delivered - number;
-            let begins_anew = packet.channel == MediaChannel::KeyVideo || behind > i64::from(RESTART);
+            let begins_anew = packet.channel == MediaChannel::KeyVideo || behind > RESTART;
             if sequence < newest_record || !begins_anew {
                 return Insert::Duplicate;
             }
@@ -172,7 +181,8 @@ impl MediumFrames {
         result
     }
 
-    /// The oldest complete frame that no growing one stands before, and the DTLS record that it began in.
+    /// Returns the number of the oldest complete frame, if no frame before it is still growing, and the DTLS record
+    /// that it began in.
     fn ready(&self, now: Instant, wait: Duration) -> Option<(i64, u64)> {
         for (&number, frame) in &self.frames {
             if frame.is_complete() {
@@ -185,12 +195,13 @@ impl MediumFrames {
         None
     }
 
-    /// Until when a growing frame keeps a complete one back.
+    /// Returns until when growing frames keep a complete one back.
     fn blocked_until(&self, wait: Duration) -> Option<Instant> {
         let complete = self.frames.values().position(Assembly::is_complete)?;
         self.frames.values().take(complete).map(|frame| frame.last_packet + wait).max()
     }
 
+    /// Takes out a frame that `ready` named, and drops the frames before it.
     fn take(&mut self, number: i64, incomplete: &mut Incomplete) -> Assembly {
         while let Some((&older, _)) = self.frames.first_key_value()
             && older < number
@@ -205,8 +216,9 @@ impl MediumFrames {
         frame
     }
 
-    /// Notes the camera's time of a frame, and whether it is as long after the last one as frames are after each other. Frames come
-    /// at even times, and the time with one missing is twice as long; the least interval is the careful measure.
+    /// Notes the camera's time of a frame, and returns whether it comes as soon after the last one as frames do. Frames
+    /// are evenly spaced, and with one missing the interval is twice as long; the least of the last intervals is the
+    /// measure, as that errs towards a gap.
     fn note_time(&mut self, time: Duration, after_loss: bool) -> bool {
         let passed =
             self.last_time.replace(time).and_then(|last| time.checked_sub(last)).filter(|passed| !passed.is_zero());
@@ -221,7 +233,7 @@ impl MediumFrames {
         is_on_time
     }
 
-    /// The number of the frame before one that was done with recently.
+    /// Returns what a frame that was finished recently named as the frame before it.
     fn previous_of(&self, number: u32) -> Option<u32> {
         self.recent.iter().find(|&&(recent, _)| recent == number).map(|&(_, previous)| previous)
     }
@@ -243,29 +255,37 @@ impl MediumFrames {
         }
     }
 
-    /// `number` without its wrap, next to the frames at hand.
+    /// Returns `number` counted on past the wrap, as near as can be to the frames that are known.
     fn count_on(&self, number: u32) -> i64 {
         let near = self.delivered.map(|(delivered, _)| delivered).or_else(|| self.frames.keys().next().copied());
         match near {
-            // The distance between two u32, as the short way round.
+            // The distance between two numbers is the shorter way round.
             Some(near) => near + i64::from(number.wrapping_sub(near as u32) as i32),
             None => i64::from(number),
         }
     }
 }
 
-/// One frame in the making. Payloads stand in the order of arrival, which mostly is that of the frame.
+/// One frame in the making.
 #[derive(Debug)]
 struct Assembly {
     number: u32,
+    /// The number of the frame before it, of either medium.
     previous: u32,
+    /// How many packets it has.
     total: u16,
+    /// The packets that came, by index, each with its place in `data`.
     parts: Vec<(u16, Range<usize>)>,
+    /// Whether `data` is in the order of the frame, as it mostly is.
     in_order: bool,
+    /// Payloads in the order of arrival.
     data: Vec<u8>,
     info: Option<FrameInfo>,
+    /// The oldest DTLS record that a packet came in.
     first_record: u64,
+    /// The newest DTLS record that a packet came in.
     last_record: u64,
+    /// When the last packet came.
     last_packet: Instant,
 }
 
@@ -319,12 +339,12 @@ impl Assembly {
         Insert::Taken
     }
 
-    /// What it takes of [`MAX_BYTES`]: a packet without payload is not free either.
+    /// Returns how much of [`MAX_BYTES`] it takes. A packet without payload is not free either.
     fn bytes(&self) -> usize {
         self.data.len() + self.parts.len() * size_of::<(u16, Range<usize>)>()
     }
 
-    /// The camera's, of a complete frame.
+    /// Returns the camera's time of a complete frame.
     fn time(&self) -> Duration {
         let time = |info: &FrameInfo| Duration::new(info.seconds.into(), info.microseconds.min(999_999) * 1000);
         self.info.as_ref().map(time).unwrap_or_default()
@@ -334,6 +354,7 @@ impl Assembly {
         self.parts.len() == usize::from(self.total) && self.info.is_some()
     }
 
+    /// Whether a complete frame is as long as FRAMEINFO says.
     fn adds_up(&self) -> bool {
         self.info.as_ref().is_some_and(|info| info.payload_size as usize == self.data.len())
     }

@@ -5,7 +5,7 @@ use super::input::Input;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};
 use std::collections::VecDeque;
 
-/// Datagrams that an endpoint may have sent of its own accord.
+/// How many datagrams the endpoints may send altogether: an endpoint must not be made to send without end.
 const MOST_SENT: usize = 4000;
 
 struct Pair {
@@ -117,7 +117,7 @@ impl Pair {
         if input.flag() {
             datagram.truncate(usize::from(input.u16()) % datagram.len());
         }
-        // It is not checked what came of it: where the changes undid each other, it is genuine.
+        // What comes of it is not checked: if the changes undid each other, the datagram is genuine.
         let (endpoint, _) = self.side(to_client);
         endpoint.handle_datagram(&datagram, |_| {});
     }

@@ -1,4 +1,5 @@
-//! The parsers of each family of packets: any bytes are an error or a value, and what a value is emitted as parses to it again.
+//! The parsers of each family of packets: any bytes are an error or a value, and the bytes that a value is emitted as
+//! parse to it again.
 
 use super::input::Input;
 use super::{credentials, signer};
@@ -42,7 +43,7 @@ fn parse_iotc(bytes: &[u8]) {
     assert_eq!(iotc::Packet::parse(&emitted), Ok(packet));
 }
 
-/// Envelope B: as the bytes are, and with what they say signed.
+/// Envelope B: the bytes as they are, and a packet made of them and signed.
 pub fn cc51(bytes: &[u8]) {
     let signer = signer();
     if let Ok(packet) = cc51::Packet::parse(bytes, &signer) {
@@ -81,7 +82,7 @@ fn sign_again(packet: cc51::Packet<'_>) {
     assert_eq!(cc51::Packet::parse(&emitted, &signer), Ok(packet));
 }
 
-/// What goes before media: ACKs, login, control frames and the messages in them.
+/// ACKs, login, control frames and the messages in them.
 pub fn control(bytes: &[u8]) {
     if let Ok(ack) = Ack::parse(bytes) {
         assert_eq!(Ack::parse(&ack.emit()), Ok(ack));
@@ -116,7 +117,7 @@ fn message(bytes: &[u8]) {
     }
 }
 
-/// Media packets with what stands at a frame's end, and the DTLS records that they come in.
+/// Media packets, FRAMEINFO, and the DTLS records that they come in.
 pub fn media(bytes: &[u8]) {
     assert!(records(bytes).map(|record| record.bytes.len()).sum::<usize>() <= bytes.len());
     if let Ok(info) = FrameInfo::parse(bytes) {
@@ -127,7 +128,7 @@ pub fn media(bytes: &[u8]) {
     assert!(packet.index < packet.total && packet.payload.len() <= bytes.len());
     if packet.has_frame_info() {
         assert!(FrameInfo::parse(packet.payload).is_ok());
-        // It is written as "the last one".
+        // A packet with FRAMEINFO is emitted as the last of its frame, whatever its index.
         packet = MediaPacket { index: packet.total - 1, ..packet };
     }
     for emitted in [packet.emit(), packet.emit_wrapped()] {

@@ -1,4 +1,4 @@
-//! Reassembly of what honest cameras send over bad links, and of what no camera sends.
+//! Reassembly, of packets that honest cameras send over bad links, and of packets that no camera sends.
 
 use super::input::Input;
 use super::memory::peak_of;
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(50);
 const CHANNELS: [MediaChannel; 3] = [MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
 const TYPES: [u8; 7] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D];
-/// Reassembly's own limit, thrice, as vectors grow by doubling and move, and once more for what is being handed out.
+/// Four times reassembly's own limit: vectors grow by doubling and move, and a frame is being handed out.
 const MEMORY: usize = 4 * (8 << 20);
-/// The most that a packet's length field can say, nearly.
+/// Nearly as much as a packet's length field can say.
 static PAYLOAD: [u8; 65_000] = [0; 65_000];
 
 pub fn reassembly(bytes: &[u8]) {
@@ -136,7 +136,7 @@ impl Sent {
     }
 }
 
-/// What a camera sends, lost, delayed and repeated.
+/// Packets of an honest camera: lost, delayed and repeated.
 fn honest(input: &mut Input<'_>) {
     let mut receiver = Receiver::new();
     let first = input.pick(&[1, 0, 500, u32::MAX - 5]);

@@ -57,7 +57,7 @@ pub fn record_window(bytes: &[u8]) {
         receiver.pass(at.saturating_duration_since(receiver.now));
     }
     assert!(receiver.held.is_empty(), "what is held goes when nothing is awaited");
-    // All up to the newest either came or is lost.
+    // Each record up to the newest either came or is lost.
     let seen = receiver.openssl.seen.len() as u64;
     assert_eq!(receiver.window.lost, receiver.openssl.newest + 1 - seen);
 }
@@ -97,7 +97,7 @@ impl Receiver {
             }
             self.window.expire(self.now);
         }
-        // Those past its limit are forgotten.
+        // The window forgets the records past its limit.
         if self.held.values().sum::<usize>() >= 512 {
             self.held.retain(|sequence, _| self.window.is_known(*sequence));
         }
