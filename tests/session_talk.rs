@@ -99,8 +99,8 @@ fn a_flush_drops_what_waits_and_the_end_lets_the_last_frame_sound() {
     assert!(camera.talks()[0].frames < 20, "{}", camera.talks()[0].frames);
 }
 
-/// Joins a session, as a member that records all events, or panics at one of them. The receiver is disconnected once the
-/// observer is dropped.
+/// Joins a session, as a member that records all events, or panics at one of them. The receiver is disconnected once
+/// the observer is dropped.
 fn join_recording(camera: &CameraServer, panics_at: fn(&Event) -> bool) -> (Membership, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let membership = join_with(camera, move |event| {
