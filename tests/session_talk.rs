@@ -100,8 +100,8 @@ fn a_flush_drops_queued_frames_and_a_stop_waits_for_the_last_frame() {
     assert!(camera.talks()[0].frames < 20, "{}", camera.talks()[0].frames);
 }
 
-/// Joins a session, as a member that records all events, or panics at one of them. The receiver is disconnected once the
-/// observer is dropped.
+/// Joins a session, as a member that records all events, or panics at one of them. The receiver is disconnected once
+/// the observer is dropped.
 fn join_recording(camera: &CameraServer, panics_at: fn(&Event) -> bool) -> (Membership, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let membership = join_with(camera, move |event| {

@@ -99,11 +99,10 @@ impl Driver {
             Ok(Err(exit)) => exit,
             Err(_) => self.broken("the session thread panicked"),
         };
-        // Nobody can join from here on. Those who joined since the last look learn of the end too.
+        // Nobody can join from here on. Members that joined since the last look learn of the end too.
         self.actions.extend(self.shared.end());
         while let Some(action) = self.actions.pop_front() {
-            // A member that joins now is told how far the session had come. Should its observer panic, the others still
-            // have to be told.
+            // A member that joins now is told how far the session had come, and its observer may panic too.
             let _ = catch_unwind(AssertUnwindSafe(|| self.act(action, None)));
         }
         if let Exit::Failed(error) = exit {
@@ -171,7 +170,8 @@ impl Driver {
         Ok(Attempt::new(client, socket))
     }
 
-    /// Looks up `place` anew. Only names take time, and only the first lookup of one may not fail.
+    /// Looks up `place` anew. Only a name takes time, and not to find its addresses is an error only in the first
+    /// attempt.
     fn find_place(&mut self) -> Result<(), Exit> {
         let Some(host) = self.place.host.clone() else {
             self.known = targets::search_addresses(&self.place);
@@ -270,7 +270,7 @@ impl Driver {
 
     /// Probes for the camera now and then, until it answers or the time is over.
     fn look_out(&mut self, until: Instant) -> Result<(), Exit> {
-        // Longer than this takes: here, `until` is what counts.
+        // `until` ends this, so the client's own limit must not come first.
         let connect_timeout = until.saturating_duration_since(Instant::now()) * 2;
         let config = Config { targets: self.targets(), patient: true, connect_timeout, ..self.config.clone() };
         let mut attempt = self.open(config).map_err(|e| self.broken(e))?;

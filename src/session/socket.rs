@@ -38,7 +38,7 @@ pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
     let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut [], Some(&mut room), flags).ok()?;
     let refused = message.cmsgs().is_ok_and(|mut messages| {
         messages.any(|message| {
-            matches!(message, ControlMessageOwned::Ipv4RecvErr(error, _) if error.ee_errno == Errno::ECONNREFUSED as u32)
+            matches!(message, ControlMessageOwned::Ipv4RecvErr(e, _) if e.ee_errno == Errno::ECONNREFUSED as u32)
         })
     });
     Some(message.address.filter(|_| refused).map(|address| SocketAddrV4::from(address).into()))
