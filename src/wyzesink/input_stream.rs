@@ -23,8 +23,8 @@ pub struct InputStream {
 }
 
 impl InputStream {
-    /// Takes the caps of the buffers that follow. Returns what the format before them has left in its encoder: it belongs to the
-    /// talk as well.
+    /// Takes the caps of the buffers that follow. Returns what the format before them has left in its encoder: it
+    /// belongs to the talk as well.
     pub fn set_caps(&mut self, caps: &gst::Caps) -> Vec<(CameraAudio, CutFrame)> {
         if self.caps.as_ref() == Some(caps) {
             return Vec::new();

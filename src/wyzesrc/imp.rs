@@ -15,9 +15,9 @@ use gst::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What lives from READY to READY.
+/// All that lives from READY to READY.
 struct Run {
-    /// Gone once the stream has been asked to end.
+    /// `None` once the stream has been asked to end.
     session: Option<Membership>,
     receiver: Arc<Mutex<Receiver>>,
     outputs: Arc<Outputs>,
@@ -32,8 +32,9 @@ impl Run {
 #[derive(Default)]
 struct State {
     run: Option<Run>,
-    /// The structures of the last run, to be read after it.
+    /// The `stats` of the last run, to be read after it.
     last_stats: Option<gst::Structure>,
+    /// The `camera-info` of the last run.
     last_camera: Option<gst::Structure>,
 }
 
@@ -62,7 +63,7 @@ fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
     };
     let mut properties = Identity::properties();
-    // Those that say how, between those that say which camera and the time that it has.
+    // The element's own stand between those that name the camera and those about its connection.
     let before_timeout = properties.len() - 1;
     let own = [
         glib::ParamSpecString::builder("uri")
@@ -166,12 +167,12 @@ impl ObjectImpl for WyzeSrc {
 
     fn constructed(&self) {
         self.parent_constructed();
-        // Without it, a bin does not hand EOS to an element that has no pads yet.
+        // Without this flag, a bin does not hand EOS to an element that has no pads yet.
         self.obj().set_element_flags(gst::ElementFlags::SOURCE);
     }
 }
 
-/// Puts a property's value, of the type that GObject has checked, into its field.
+/// Puts the value of a property, whose type GObject has checked, into its field.
 fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
     if settings.identity.set_property(name, value) {
         return;
@@ -182,7 +183,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "video" => settings.media.video = switch(),
         "audio" => settings.media.audio = switch(),
         "resolution" => settings.resolution = value.get().unwrap_or_default(),
-        // Numbers are within the field's range by their property's maximum.
+        // The property's maximum keeps a number within the field's range.
         "bitrate" => settings.bitrate = number() as u16,
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),

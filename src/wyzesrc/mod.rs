@@ -3,10 +3,10 @@
  * @title: wyzesrc
  * @short_description: Live picture and sound of a Wyze camera
  *
- * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and
- * gives its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. The camera is
- * known by its UID, ENR and MAC, or by the name that it has in the camera store, which gives these. Without a host, it is
- * looked for by broadcast.
+ * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and gives
+ * its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. UID, ENR and MAC name the
+ * camera, or its name in the camera store, which knows these. If no host is set, the element looks for the camera by
+ * broadcast.
  *
  * Time stamps come from the camera: both pads share its capture clock, mapped once to the pipeline's clock and kept in
  * step with it.

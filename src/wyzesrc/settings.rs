@@ -1,4 +1,4 @@
-//! The properties' values, and what they mean for a session.
+//! The values of the properties, and their meaning for a session.
 
 use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::Config;
@@ -42,7 +42,7 @@ impl From<Resolution> for model::Resolution {
     }
 }
 
-/// What becomes of the pictures between a lost one and the next key frame.
+/// The treatment of pictures between a lost one and the next key frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstWyzeOnLoss")]
@@ -58,7 +58,7 @@ pub enum OnLoss {
     Pass,
 }
 
-/// What is set so far; checked as a whole by [`Settings::config`].
+/// The values set so far. [`Settings::config`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     pub identity: Identity,
@@ -68,7 +68,7 @@ pub struct Settings {
     pub bitrate: u16,
     pub framerate: u8,
     pub latency: Duration,
-    /// Zero for no limit.
+    /// Zero means no limit.
     pub stall_timeout: Duration,
     pub on_loss: OnLoss,
 }
@@ -88,7 +88,7 @@ impl Default for Settings {
     }
 }
 
-/// What has to be set before the element can start.
+/// The reason why the element cannot start with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error(transparent)]
@@ -107,7 +107,7 @@ impl Settings {
         Wants { media: self.media, stall_timeout }
     }
 
-    /// What a session needs, or what is missing for one.
+    /// Makes a session's settings of these, as far as they are not the member's own wants.
     pub fn config(&self) -> Result<Config, SettingsError> {
         let config = self.identity.config()?;
         if self.media.is_empty() {

@@ -1,11 +1,13 @@
-//! The keys of a `wyze://` URI that are this element's own: its properties, and go2rtc's word for one of them.
+//! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
+//! them.
 
 use super::settings::{OnLoss, Resolution, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
 
-/// Puts what a URI says into `settings`; what it leaves out stays, but for host and port. Returns the keys it does not know.
+/// Puts what a URI says into `settings`. What it leaves out stays as it is, but for host, port and camera. Returns the
+/// keys that nobody knows.
 pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError> {
     let mut new = settings.clone();
     let mut identity = settings.identity.clone();
@@ -14,7 +16,7 @@ pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError
     Ok(unknown)
 }
 
-/// False for a key that is not known.
+/// Returns false for a key that is not known.
 fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, UriError> {
     match key {
         identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
@@ -33,7 +35,7 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
     Ok(true)
 }
 
-/// go2rtc's word for the resolution: hd, sd, or a frame size's number.
+/// Reads go2rtc's word for the resolution: hd, sd, or the number of a frame size.
 fn parse_subtype(value: &str) -> Result<Resolution, UriError> {
     match value {
         "" | "hd" => Ok(Resolution::Auto),
@@ -59,7 +61,7 @@ fn parse_bool(value: &str) -> Option<bool> {
     }
 }
 
-/// The URI of these settings; `None` where none of the identity is set. What stands at its default is left out.
+/// Returns the URI of these settings; `None` if nothing names a camera. Values at their defaults are left out.
 pub fn format(settings: &Settings) -> Option<String> {
     let default = Settings::default();
     let nick = |value: glib::Value| glib::EnumValue::from_value(&value).map(|(_, v)| v.nick().into());
@@ -100,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_url_of_go2rtc_works_unchanged() {
-        let uri = "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A";
+        let uri = "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF\
+                   &model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A";
         let mut settings = Settings::default();
         assert_eq!(apply(uri, &mut settings), Ok(vec![]));
         assert_eq!(settings.identity.host.as_deref(), Some("192.168.1.123"));
