@@ -4,7 +4,7 @@
 //! encoded form is there.
 
 use super::camera_audio::{CameraAudio, Coding};
-use super::failure::Failure;
+use super::talk_failure::TalkFailure;
 use crate::session::lock;
 use gst::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub fn new(caps: &gst::Caps, audio: CameraAudio) -> Result<Self, Failure> {
+    pub fn new(caps: &gst::Caps, audio: CameraAudio) -> Result<Self, TalkFailure> {
         let elements = elements(audio)?;
         let encoded = Encoded::default();
         let for_chain = encoded.clone();
@@ -76,7 +76,7 @@ impl Encoder {
     }
 
     /// Takes a buffer, and returns the encoded ones that are ready with it.
-    pub fn encode(&self, buffer: gst::Buffer) -> Result<Vec<gst::Buffer>, Failure> {
+    pub fn encode(&self, buffer: gst::Buffer) -> Result<Vec<gst::Buffer>, TalkFailure> {
         self.input.push(buffer).map_err(|e| self.failure(&e.to_string()))?;
         Ok(self.take())
     }
@@ -92,13 +92,13 @@ impl Encoder {
     }
 
     /// Makes the error, in the words of the element that failed if it had any.
-    fn failure(&self, reason: &str) -> Failure {
+    fn failure(&self, reason: &str) -> TalkFailure {
         let said = self.bus.pop_filtered(&[gst::MessageType::Error]);
         let said = said.and_then(|message| match message.view() {
             gst::MessageView::Error(error) => Some(error.error().to_string()),
             _ => None,
         });
-        Failure::Encoding { camera: self.audio, reason: said.unwrap_or_else(|| reason.into()) }
+        TalkFailure::Encoding { camera: self.audio, reason: said.unwrap_or_else(|| reason.into()) }
     }
 }
 
@@ -121,8 +121,8 @@ impl Drop for Encoder {
 }
 
 /// Makes the elements of the chain, in their order.
-fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
-    let missing = |factory, package| Failure::MissingElement { camera: audio, factory, package };
+fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, TalkFailure> {
+    let missing = |factory, package| TalkFailure::MissingElement { camera: audio, factory, package };
     let make = |factory: &'static str, package| {
         gst::ElementFactory::make(factory).build().map_err(|_| missing(factory, package))
     };

@@ -33,9 +33,9 @@ mod imp;
 
 mod camera_audio;
 mod encoder;
-mod failure;
 mod frame_cutter;
 mod input_stream;
+mod talk_failure;
 mod talker;
 
 use gst::glib;

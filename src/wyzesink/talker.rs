@@ -7,8 +7,8 @@
 //! waits there: a stream that is not live waits when that is enough, and live sound is dropped, as it would come late.
 
 use super::camera_audio::CameraAudio;
-use super::failure::Failure;
 use super::frame_cutter::CutFrame;
+use super::talk_failure::TalkFailure;
 use super::{CAT, WyzeSink};
 use crate::caps::{AudioFormat, Verdict};
 use crate::element;
@@ -162,7 +162,7 @@ impl Talker {
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
             Event::Talk(TalkEvent::Sent(sound)) => self.sent(sound),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
-            Event::Talk(TalkEvent::Failed(error)) => self.fail(Failure::Talk(error)),
+            Event::Talk(TalkEvent::Failed(error)) => self.fail(TalkFailure::Talk(error)),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 if self.fails() {
@@ -174,7 +174,7 @@ impl Talker {
 
     fn connected(&self, camera: &CameraInfo) {
         if !camera.two_way_audio {
-            self.fail(Failure::Talk(TalkError::NoTwoWayAudio));
+            self.fail(TalkFailure::Talk(TalkError::NoTwoWayAudio));
             return;
         }
         self.advance(|state| {
@@ -217,12 +217,12 @@ impl Talker {
                         gst::info!(CAT, obj = element, "The camera speaks {camera}");
                         self.advance(|_| Some(Phase::Opening));
                     }
-                    None => self.fail(Failure::Codec(info.codec.to_string())),
+                    None => self.fail(TalkFailure::Codec(info.codec.to_string())),
                 }
             }
             Verdict::Unsupported(codec) => {
                 drop(state);
-                self.fail(Failure::Codec(codec.to_string()));
+                self.fail(TalkFailure::Codec(codec.to_string()));
             }
             Verdict::Push { caps: None, .. } | Verdict::Skip => {}
         }
@@ -241,8 +241,8 @@ impl Talker {
     fn sent(&self, sound: Duration) {
         if let Phase::Talking { waiting } = &mut self.state().phase {
             *waiting = waiting.saturating_sub(sound);
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
     }
 
     fn stopped(&self) {
@@ -295,7 +295,7 @@ impl Talker {
 
     /// Ends the talk with this error. Posts it on another thread, as an application may stop the element from its
     /// handler.
-    pub fn fail(&self, failure: Failure) {
+    pub fn fail(&self, failure: TalkFailure) {
         if !self.fails() {
             return;
         }
@@ -344,7 +344,8 @@ impl Talker {
             match left {
                 None => drop(self.changed.wait_while(state, waiting)),
                 Some(Duration::ZERO) => {
-                    let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
+                    let failure =
+                        state.impatience().unwrap_or(TalkFailure::TooSlow(milliseconds(self.connect_timeout)));
                     drop(state);
                     self.fail(failure);
                 }
@@ -477,9 +478,9 @@ impl Talker {
 
 impl State {
     /// Returns the error if the camera's sound has been waited for too long.
-    fn impatience(&self) -> Option<Failure> {
+    fn impatience(&self) -> Option<TalkFailure> {
         match self.phase {
-            Phase::Learning { since } if since.elapsed() >= SOUND_PATIENCE => Some(Failure::Silent),
+            Phase::Learning { since } if since.elapsed() >= SOUND_PATIENCE => Some(TalkFailure::Silent),
             _ => None,
         }
     }

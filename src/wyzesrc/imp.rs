@@ -1,7 +1,7 @@
 use super::CAT;
+use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::receiver::Receiver;
-use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
+use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, PictureSize, Settings};
 use super::statistics;
 use super::uri;
 use crate::caps;
@@ -19,12 +19,12 @@ use std::time::Duration;
 struct Run {
     /// `None` once the stream has been asked to end.
     session: Option<Membership>,
-    receiver: Arc<Mutex<Receiver>>,
+    receiver: Arc<Mutex<MediaReceiver>>,
     outputs: Arc<Outputs>,
 }
 
 impl Run {
-    fn receiver(&self) -> MutexGuard<'_, Receiver> {
+    fn receiver(&self) -> MutexGuard<'_, MediaReceiver> {
         lock(&self.receiver)
     }
 }
@@ -75,7 +75,7 @@ fn properties() -> Vec<glib::ParamSpec> {
             .build(),
         switch("video", "Video", "Whether the camera is asked for video"),
         switch("audio", "Audio", "Whether the camera is asked for audio"),
-        glib::ParamSpecEnum::builder_with_default("resolution", Resolution::default())
+        glib::ParamSpecEnum::builder_with_default("resolution", PictureSize::default())
             .nick("Resolution")
             .blurb("The picture size that the camera is asked for")
             .mutable_playing()
@@ -298,7 +298,7 @@ impl WyzeSrc {
         lock(&self.state).run.is_some()
     }
 
-    fn parts(&self) -> Option<(Arc<Mutex<Receiver>>, Arc<Outputs>)> {
+    fn parts(&self) -> Option<(Arc<Mutex<MediaReceiver>>, Arc<Outputs>)> {
         lock(&self.state).run.as_ref().map(|run| (run.receiver.clone(), run.outputs.clone()))
     }
 
@@ -308,7 +308,7 @@ impl WyzeSrc {
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let obj = self.obj();
         let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
-        let receiver = Arc::new(Mutex::new(Receiver::new(&obj, outputs.clone(), &settings)));
+        let receiver = Arc::new(Mutex::new(MediaReceiver::new(&obj, outputs.clone(), &settings)));
         let observer = receiver.clone();
         let joining = Joining {
             identity: &settings.identity,

@@ -35,9 +35,9 @@
  */
 mod imp;
 
+mod media_receiver;
 mod outputs;
 mod queue;
-mod receiver;
 mod settings;
 mod statistics;
 pub mod timeline;
@@ -47,7 +47,7 @@ use gst::glib;
 use gst::prelude::*;
 use std::sync::LazyLock;
 
-pub use settings::Resolution;
+pub use settings::PictureSize;
 
 static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
@@ -57,6 +57,6 @@ glib::wrapper! {
 }
 
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Resolution::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    PictureSize::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "wyzesrc", gst::Rank::PRIMARY, WyzeSrc::static_type())
 }

@@ -16,7 +16,7 @@ pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
 #[repr(i32)]
 #[enum_type(name = "GstWyzeResolution")]
 #[non_exhaustive]
-pub enum Resolution {
+pub enum PictureSize {
     #[default]
     #[enum_value(name = "The best that the camera has", nick = "auto")]
     Auto,
@@ -30,14 +30,14 @@ pub enum Resolution {
     R2k,
 }
 
-impl From<Resolution> for model::Resolution {
-    fn from(resolution: Resolution) -> Self {
+impl From<PictureSize> for model::Resolution {
+    fn from(resolution: PictureSize) -> Self {
         match resolution {
-            Resolution::Auto => model::Resolution::Auto,
-            Resolution::R360p => model::Resolution::R360p,
-            Resolution::R720p => model::Resolution::R720p,
-            Resolution::R1080p => model::Resolution::R1080p,
-            Resolution::R2k => model::Resolution::R2k,
+            PictureSize::Auto => model::Resolution::Auto,
+            PictureSize::R360p => model::Resolution::R360p,
+            PictureSize::R720p => model::Resolution::R720p,
+            PictureSize::R1080p => model::Resolution::R1080p,
+            PictureSize::R2k => model::Resolution::R2k,
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct Settings {
     pub identity: Identity,
     /// The properties `video` and `audio`.
     pub media: MediaSet,
-    pub resolution: Resolution,
+    pub resolution: PictureSize,
     pub bitrate: u16,
     pub framerate: u8,
     pub latency: Duration,
@@ -78,7 +78,7 @@ impl Default for Settings {
         Settings {
             identity: Identity::default(),
             media: MediaSet::BOTH,
-            resolution: Resolution::default(),
+            resolution: PictureSize::default(),
             bitrate: 0,
             framerate: 0,
             latency: DEFAULT_LATENCY,

@@ -1,14 +1,14 @@
 //! The `stats` and `camera-info` properties as structures.
 
+use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::receiver::Receiver;
 use crate::protocol::error::Stage;
 use crate::protocol::medium::Medium;
 use crate::protocol::stats::Stats;
 
 /// Makes `application/x-wyze-stats`: counters (u64) since the element was started, the time of each connection stage
 /// (u64, in nanoseconds) and, if there was an error, the reason of the last one (string).
-pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Structure {
+pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst::Structure {
     let mut structure = gst::Structure::builder("application/x-wyze-stats")
         .field("packets", stats.packets)
         .field("bytes", stats.bytes)
@@ -44,7 +44,7 @@ pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Stru
 
 /// Makes `application/x-wyze-camera-info`: strings about the camera and the flag `two-way-audio`. Empty before the
 /// first connection.
-pub fn camera_info(receiver: &Receiver) -> gst::Structure {
+pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
     let Some(camera) = receiver.camera() else { return structure };
     structure.set("envelope", camera.envelope.name());

@@ -1,7 +1,7 @@
 //! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
 //! them.
 
-use super::settings::{OnLoss, Resolution, Settings};
+use super::settings::{OnLoss, PictureSize, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -36,13 +36,13 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
 }
 
 /// Reads go2rtc's word for the resolution: hd, sd, or the number of a frame size.
-fn parse_subtype(value: &str) -> Result<Resolution, UriError> {
+fn parse_subtype(value: &str) -> Result<PictureSize, UriError> {
     match value {
-        "" | "hd" => Ok(Resolution::Auto),
-        "sd" | "1" => Ok(Resolution::R360p),
-        "0" => Ok(Resolution::R1080p),
-        "2" => Ok(Resolution::R720p),
-        "3" | "4" => Ok(Resolution::R2k),
+        "" | "hd" => Ok(PictureSize::Auto),
+        "sd" | "1" => Ok(PictureSize::R360p),
+        "0" => Ok(PictureSize::R1080p),
+        "2" => Ok(PictureSize::R720p),
+        "3" | "4" => Ok(PictureSize::R2k),
         other => parse_enum(other).ok_or(UriError::Value("subtype")),
     }
 }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(settings.identity.port, DEFAULT_PORT);
         assert_eq!(settings.identity.enr.as_deref(), Some("ZQdg2W3LL9TZQL8+i1+N2f+V"));
         assert_eq!(settings.identity.model.as_deref(), Some("HL_CAM4"));
-        assert_eq!(settings.resolution, Resolution::R360p);
+        assert_eq!(settings.resolution, PictureSize::R360p);
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let settings = Settings {
             identity,
             media: MediaSet::AUDIO,
-            resolution: Resolution::R2k,
+            resolution: PictureSize::R2k,
             bitrate: 120,
             framerate: 15,
             latency: Duration::from_millis(500),

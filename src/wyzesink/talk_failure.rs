@@ -7,7 +7,7 @@ use gst::prelude::*;
 
 /// Why the sink cannot talk. The texts name the stage and the remedy.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Failure {
+pub enum TalkFailure {
     #[error(transparent)]
     Talk(#[from] TalkError),
     #[error(
@@ -32,10 +32,10 @@ pub enum Failure {
     Encoding { camera: CameraAudio, reason: String },
 }
 
-impl Failure {
+impl TalkFailure {
     /// Posts the error and, if an installer could help, a message that says what is missing.
     pub fn post(&self, element: &WyzeSink) {
-        if let Failure::MissingElement { camera, .. } = self {
+        if let TalkFailure::MissingElement { camera, .. } = self {
             // This is the message that gst_missing_encoder_message_new() of GstPbUtils makes.
             let structure = gst::Structure::builder("missing-plugin")
                 .field("type", "encoder")
@@ -46,21 +46,21 @@ impl Failure {
             let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
         }
         match self {
-            Failure::Talk(TalkError::Busy | TalkError::Refused) => {
+            TalkFailure::Talk(TalkError::Busy | TalkError::Refused) => {
                 gst::element_error!(element, gst::ResourceError::Busy, ("{self}"));
             }
-            Failure::Talk(TalkError::HungUp) => {
+            TalkFailure::Talk(TalkError::HungUp) => {
                 gst::element_error!(element, gst::ResourceError::Write, ("{self}"));
             }
-            Failure::Talk(_) | Failure::TooSlow(_) | Failure::Silent => {
+            TalkFailure::Talk(_) | TalkFailure::TooSlow(_) | TalkFailure::Silent => {
                 gst::element_error!(element, gst::ResourceError::OpenWrite, ("{self}"));
             }
-            Failure::MissingElement { .. } => {
+            TalkFailure::MissingElement { .. } => {
                 gst::element_error!(element, gst::CoreError::MissingPlugin, ("{self}"));
             }
-            Failure::Codec(_) => gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}")),
-            Failure::OtherCodec { .. } => gst::element_error!(element, gst::StreamError::WrongType, ("{self}")),
-            Failure::Encoding { .. } => gst::element_error!(element, gst::StreamError::Encode, ("{self}")),
+            TalkFailure::Codec(_) => gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}")),
+            TalkFailure::OtherCodec { .. } => gst::element_error!(element, gst::StreamError::WrongType, ("{self}")),
+            TalkFailure::Encoding { .. } => gst::element_error!(element, gst::StreamError::Encode, ("{self}")),
         }
     }
 }

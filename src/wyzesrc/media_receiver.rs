@@ -42,7 +42,7 @@ struct MediumState {
 }
 
 /// The source's part in a session.
-pub struct Receiver {
+pub struct MediaReceiver {
     element: glib::WeakRef<WyzeSrc>,
     outputs: Arc<Outputs>,
     video_format: VideoFormat,
@@ -64,10 +64,10 @@ pub struct Receiver {
     skipped: u64,
 }
 
-impl Receiver {
+impl MediaReceiver {
     pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
-        Receiver {
+        MediaReceiver {
             element: element.downgrade(),
             outputs,
             video_format: VideoFormat::new(),
