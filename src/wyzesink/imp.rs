@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 /// How much of a live pipeline's latency encoding and sending may take.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
+
 #[derive(Default)]
 pub struct WyzeSink {
     settings: Mutex<Identity>,

@@ -53,19 +53,27 @@ impl ObjectSubclass for WyzeSrc {
 }
 
 fn properties() -> Vec<glib::ParamSpec> {
+    let structure = |name, nick, blurb| {
+        glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
+    };
+    let mut properties = Identity::properties();
+    properties.extend(own_properties());
+    properties.extend([
+        structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
+        structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
+    ]);
+    properties
+}
+
+/// Returns the properties that set what is streamed, and how.
+fn own_properties() -> Vec<glib::ParamSpec> {
     let number = |name, nick, blurb, maximum, default| {
         glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).maximum(maximum).default_value(default)
     };
     let switch = |name, nick, blurb| {
         glib::ParamSpecBoolean::builder(name).nick(nick).blurb(blurb).default_value(true).mutable_ready().build()
     };
-    let structure = |name, nick, blurb| {
-        glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
-    };
-    let mut properties = Identity::properties();
-    // The element's own stand between those that name the camera and those about its connection.
-    let before_timeout = properties.len() - 1;
-    let own = [
+    vec![
         glib::ParamSpecString::builder("uri")
             .nick("URI")
             .blurb(
@@ -109,13 +117,7 @@ fn properties() -> Vec<glib::ParamSpec> {
             .blurb("What becomes of the pictures between a lost one and the next key frame")
             .mutable_playing()
             .build(),
-    ];
-    properties.splice(before_timeout..before_timeout, own);
-    properties.extend([
-        structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
-        structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
-    ]);
-    properties
+    ]
 }
 
 impl ObjectImpl for WyzeSrc {
