@@ -1,4 +1,4 @@
-//! The cloud client against a cloud on 127.0.0.1: every way to log in, the list, and everything the cloud may have against it.
+//! The cloud client against a cloud on 127.0.0.1: every way to log in, the list, and every error.
 
 #[path = "support/cloud.rs"]
 mod cloud;
@@ -38,14 +38,14 @@ fn list(mock: &MockCloud) -> Result<Vec<Camera>, CloudError> {
     cloud.cameras(&granted.access_token)
 }
 
-/// None of what was sent to the cloud, or came of it, is in the text.
+/// Asserts that the text has no secret in it, neither one that was sent to the cloud nor one that came from it.
 fn assert_discreet(text: &str) {
     for secret in [EMAIL, PASSWORD, KEY_ID, API_KEY, TOTP_SECRET, UID, ENR, "access-token", "refresh-token"] {
         assert!(!text.contains(secret), "{text}");
     }
 }
 
-/// The error's text has all of this, and no secret.
+/// Asserts that the error's text has all these words, and no secret.
 fn assert_says<T>(result: Result<T, impl std::error::Error>, words: &[&str]) {
     let Err(error) = result else { panic!("no error, where it should say {words:?}") };
     let text = error.to_string();
@@ -222,14 +222,14 @@ fn what_a_host_says_of_its_limits_is_kept() {
         let date = httpdate(at);
         vec![("x-ratelimit-remaining", "10".to_owned()), ("x-ratelimit-reset-by", date)]
     };
-    // Too many already.
+    // There were too many requests already.
     let mock = MockCloud::start();
     mock.next(LOGIN, Answer::Json(429, soon(100), json!({})));
     let cloud = client(&mock);
     assert_says(cloud.login(&owner(), &mut nobody), &["too many requests", " s before the next one"]);
     assert_says(cloud.login(&owner(), &mut nobody), &["too many requests"]);
     assert_eq!(mock.logins(), 1, "the second one was not sent");
-    // As many as to spare: what was asked counts, and nothing more is.
+    // Only the requests to spare are left: this one counts, and no other is sent.
     let mock = MockCloud::start();
     mock.state().headers = soon(600);
     let cloud = client(&mock);
@@ -240,7 +240,7 @@ fn what_a_host_says_of_its_limits_is_kept() {
     let next = Cloud::new(hosts(&mock), "phone", cloud.limits()).unwrap();
     assert_says(next.cameras(&granted.access_token), &["too many requests"]);
     assert!(mock.asked(LIST).is_empty());
-    // Enough left, or a time that is over.
+    // Enough requests are left, or the time is over.
     let mock = MockCloud::start();
     mock.state().headers = vec![("x-ratelimit-remaining", "11".into()), soon(600).remove(1)];
     list(&mock).unwrap();
@@ -248,7 +248,7 @@ fn what_a_host_says_of_its_limits_is_kept() {
     list(&mock).unwrap();
 }
 
-/// As the cloud writes it: `Mon Apr 14 12:00:00 UTC 2026`.
+/// Writes a date as the cloud does: `Mon Apr 14 12:00:00 UTC 2026`.
 fn httpdate(at: SystemTime) -> String {
     let date = httpdate::fmt_http_date(at);
     let part: Vec<_> = date.trim_end_matches(" GMT").split([' ', ',']).filter(|part| !part.is_empty()).collect();
@@ -364,7 +364,7 @@ impl Home {
         Home { mock, store: Store::at(folder.path().join("store")), _folder: folder }
     }
 
-    /// As a new process would.
+    /// Opens the account as a new process would.
     fn access(&self) -> Access<'_> {
         Access::new(&self.store, hosts(&self.mock)).unwrap()
     }
@@ -398,7 +398,7 @@ fn tokens_that_expired_are_renewed_once_without_a_login() {
     assert_eq!(home.access().cameras().unwrap().len(), 7);
     assert_eq!(home.access().cameras().unwrap().len(), 7, "with the new one");
     assert_eq!((home.mock.logins(), home.mock.asked(REFRESH).len()), (1, 1));
-    // The cloud may take a refresh token back too: then only a login helps, which is not done unasked.
+    // The cloud may take back the refresh token too. Then only a login helps, which is not done unasked.
     home.mock.state().access = None;
     home.mock.state().refresh = None;
     assert_says(home.access().cameras(), &["log in again"]);

@@ -27,13 +27,13 @@ fn put(store: &Store, camera: Camera) -> Result<(), StoreError> {
     })
 }
 
-/// Every field set.
+/// Returns a camera with every field set.
 fn full() -> Camera {
     Camera {
         host: Some("192.168.1.20".into()),
         port: Some(4000),
         dtls: Some(true),
-        // The same whenever it is made.
+        // Not the time of now, so that two of these are equal.
         updated: 1_700_000_000,
         base_station: Some(BaseStation { uid: DEMO_UID.into(), enr: DEMO_ENR.into(), mac: DEMO_MAC.into() }),
         origin: Origin::Account,
@@ -140,7 +140,7 @@ fn a_writer_killed_at_any_moment_leaves_the_old_or_the_new() {
         child.wait().unwrap();
         assert!(halves.contains(&store.cameras().unwrap()));
     }
-    // What was left half written is in nobody's way.
+    // A file that was left half written is in nobody's way.
     put(&store, full()).unwrap();
     assert_eq!(store.cameras().unwrap().last(), Some(&full()));
 }

@@ -1,4 +1,4 @@
-//! `wyzedeviceprovider`: the cameras of the store as devices, as a monitor sees them come and go.
+//! `wyzedeviceprovider`: lists the cameras of the store as devices, which come and go.
 
 #[path = "support/element.rs"]
 mod support;
@@ -21,7 +21,7 @@ fn provider() -> gst::DeviceProvider {
     gst::DeviceProviderFactory::by_name("wyzedeviceprovider").unwrap()
 }
 
-/// A camera that nobody answers for.
+/// Returns the entry of a camera that does not answer.
 fn silent(name: &str) -> Camera {
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     Camera { uid: OTHER_UID.into(), host: Some("127.0.0.1".into()), port: Some(port), ..demo(name) }
@@ -32,7 +32,7 @@ fn property<T: for<'a> gst::glib::value::FromValue<'a> + 'static>(device: &gst::
     properties.value(name).unwrap_or_else(|_| panic!("no {name} in {properties}")).get().unwrap()
 }
 
-/// Name, class and whether it is online.
+/// Returns a device's name, its class, and whether it is online.
 fn describe(device: &gst::Device) -> (String, String, bool) {
     (device.display_name().into(), device.device_class().into(), property(device, "online"))
 }
@@ -82,7 +82,7 @@ fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
         assert_eq!(caps.can_intersect(&video), device.has_classes("Source"), "{caps}");
         assert!(caps.can_intersect(&gst::Caps::new_empty_simple("audio/x-mulaw")), "{caps}");
     }
-    // Nobody was more than asked.
+    // No camera had to take a connection.
     for camera in [&camera, &newer] {
         assert!(!camera.take_events().iter().any(|event| matches!(event, CameraEvent::ClientConnected { .. })));
     }
@@ -91,7 +91,7 @@ fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
 struct Monitor(gst::DeviceMonitor);
 
 impl Monitor {
-    /// The source and the sink that come next, or go.
+    /// Waits for the next camera that comes or goes, and returns its source and its sink.
     fn next(&self, added: bool) -> Vec<gst::Device> {
         let kind = if added { gst::MessageType::DeviceAdded } else { gst::MessageType::DeviceRemoved };
         let mut devices: Vec<_> = (0..2)
@@ -137,11 +137,11 @@ fn a_monitor_sees_cameras_come_and_go() {
     for class in ["Source/Network/Video", "Sink/Network/Audio"] {
         assert!(monitor.0.add_filter(Some(class), None).is_some());
     }
-    // There is not even a folder yet.
+    // The store's folder does not exist yet.
     assert!(!Store::open_default().folder().exists());
     monitor.0.start().unwrap();
     assert!(monitor.listed().is_empty());
-    // It names itself, and its entry outlives it by a moment.
+    // The thread sets its name itself, and the system lists it for a moment after its end.
     wait_until("the thread", || has_thread("wyze-devices"));
 
     let camera = TestCamera::new(synthetic());
@@ -149,14 +149,14 @@ fn a_monitor_sees_cameras_come_and_go() {
     assert_eq!(monitor.next_described(true), both("Front Door", true));
     assert_eq!(monitor.listed(), both("Front Door", true));
 
-    // It goes. A change of the store makes for a look at once.
+    // It goes. A change of the store causes a look at once.
     drop(camera);
     keep(silent("Garage"));
     assert_eq!(monitor.next_described(true), both("Garage", false));
     assert_eq!(monitor.next_described(false), both("Front Door", true));
     assert_eq!(monitor.next_described(true), both("Front Door", false));
 
-    // It is back, elsewhere.
+    // It comes back at another port.
     let camera = TestCamera::new(synthetic());
     change(|cameras| cameras[0] = entry("Front Door", &camera));
     assert_eq!(monitor.next_described(false), both("Front Door", false));
@@ -209,7 +209,7 @@ fn a_device_makes_an_element_that_plays() {
     }
     let camera = TestCamera::new(synthetic());
     keep(entry("Front Door", &camera));
-    // The same name twice: the element is told by its UID which one is meant.
+    // Two cameras have this name, so the element gets the UID.
     keep(silent("front door"));
     let devices = provider().devices();
     let find = |class: &str| devices.iter().find(|d| d.has_classes(class) && property(d, "online")).unwrap();
@@ -235,7 +235,7 @@ fn a_device_makes_an_element_that_plays() {
     assert!(find("Source").reconfigure_element(&src).is_err(), "while it runs");
     pipeline.set_state(gst::State::Null).unwrap();
 
-    // What was set of another camera is forgotten.
+    // Properties of another camera are reset.
     for name in ["uid", "enr", "mac", "host", "model"] {
         src.set_property(name, "another");
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demo need and this Debian machine lacks: packages, and with --tests also the
-# test runner cargo-nextest. Safe to run again: it does nothing twice.
+# Installs what this Debian machine lacks for building, testing and the demo: packages, and with --tests also the test
+# runner cargo-nextest. Safe to run again: it does nothing twice.
 set -euo pipefail
 
 packages=(
@@ -8,7 +8,7 @@ packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-gl gstreamer1.0-alsa gstreamer1.0-pulseaudio iproute2 meson ninja-build
+  gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-gl gstreamer1.0-alsa gstreamer1.0-pulseaudio meson ninja-build
 )
 
 install_packages() {
@@ -25,8 +25,9 @@ install_packages() {
     as_root=(sudo)
   fi
   echo "setup: installing ${missing[*]}"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+  "${apt[@]}" update
+  "${apt[@]}" -y --no-install-recommends install "${missing[@]}" >/dev/null
 }
 
 check_rust() {
@@ -44,7 +45,7 @@ install_test_runner() {
 }
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "setup: this is no Debian, so nothing is installed; needed are the likes of: ${packages[*]}" >&2
+  echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2
 else
   install_packages
 fi

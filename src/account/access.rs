@@ -15,7 +15,7 @@ pub enum AccessError {
     LoggedOut,
 }
 
-/// What is in the tokens' file. It stays after a logout, so that a login that failed before is not forgotten.
+/// The content of the tokens' file. The file stays after a logout, so that a failed login is not forgotten.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Kept {
@@ -25,7 +25,7 @@ struct Kept {
     limits: Limits,
 }
 
-/// The way to an account: a cloud, and a store that remembers what that said.
+/// Access to an account: the cloud, and the store that keeps what the cloud said.
 pub struct Access<'a> {
     store: &'a Store,
     cloud: Cloud,
@@ -40,7 +40,7 @@ impl<'a> Access<'a> {
         Ok(Access { store, cloud, phone_id })
     }
 
-    /// Logs in, unless a login was tried a moment ago, by any process. `ask` as for [`Cloud::login`].
+    /// Logs in, unless any process has tried to a moment ago. For `ask` see [`Cloud::login`].
     pub fn login(&self, login: &Login, ask: &mut dyn FnMut(CodeSource) -> Option<String>) -> Result<(), AccessError> {
         self.change(|kept| Ok(kept.login.open(Camera::now())?))?;
         let result = self.cloud.login(login, ask);
@@ -54,7 +54,7 @@ impl<'a> Access<'a> {
         self.keep(result?)
     }
 
-    /// The account's cameras, with the tokens of the last login, or with new ones that are made of these.
+    /// Fetches the account's cameras with the tokens of the last login, which are renewed where they have expired.
     pub fn cameras(&self) -> Result<Vec<Camera>, AccessError> {
         let kept: Kept = self.store.tokens()?.unwrap_or_default();
         let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
@@ -66,7 +66,7 @@ impl<'a> Access<'a> {
         result
     }
 
-    /// Makes new tokens; the access token is the result. What the cloud has against the old ones, only a login mends.
+    /// Gets and keeps new tokens, and returns the access token. Where the cloud refuses, only a login helps.
     fn renew(&self, old: &Granted) -> Result<super::Secret, AccessError> {
         let new = self.cloud.refresh(&old.refresh_token).map_err(|e| match e {
             CloudError::Refused { .. } => CloudError::TokenExpired,
@@ -77,7 +77,7 @@ impl<'a> Access<'a> {
         Ok(access)
     }
 
-    /// Forgets the tokens; true where there were any.
+    /// Forgets the tokens. Returns whether there were any.
     pub fn logout(&self) -> Result<bool, AccessError> {
         let mut had = false;
         self.change(|kept| {
@@ -94,7 +94,7 @@ impl<'a> Access<'a> {
         })
     }
 
-    /// Changes what is kept, and keeps what hosts said of their limits.
+    /// Changes the tokens' file, and writes what hosts said of their limits there too.
     fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
         self.store.update_tokens(|kept| {
             let kept = kept.get_or_insert_with(Kept::default);
@@ -105,8 +105,8 @@ impl<'a> Access<'a> {
     }
 }
 
-/// Puts an account's cameras in the place of those that came from it before. Cameras added by hand stay, unless the account has
-/// them too; an address that the account does not know stays.
+/// Replaces the cameras that came from the account before. Other cameras stay, unless the account has them too. An
+/// address stays where the account knows none.
 pub fn replace_account(cameras: &mut Cameras, mut fetched: Vec<Camera>) {
     for camera in &mut fetched {
         let is_same = |old: &&Camera| !camera.mac.is_empty() && old.mac == camera.mac;

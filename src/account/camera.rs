@@ -1,4 +1,4 @@
-//! What is known of a camera: its name, keys, model and last address.
+//! The store's entry of a camera: its name, keys, model and last address.
 
 use crate::protocol::credentials::{CredentialError, Credentials, Mac, Uid};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for whoever needs it.
+    /// Returns the text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -35,20 +35,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who put a camera into the store.
+/// How a camera came into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// The Wyze account it is in.
+    /// From the Wyze account.
     Account,
-    /// Somebody by hand.
+    /// By hand.
     #[default]
     Added,
-    /// Another program's configuration.
+    /// From another program's configuration.
     Imported,
 }
 
-/// The keys of the base station that a camera is behind.
+/// The keys of the base station that a camera connects through.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaseStation {
@@ -57,7 +57,7 @@ pub struct BaseStation {
     pub mac: Secret,
 }
 
-/// A camera of the store. Keys may be missing or malformed where the account gives no others: [`Camera::obstacle`] tells.
+/// A camera of the store. Keys may be missing or malformed where the account gives no others: see [`Camera::obstacle`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Camera {
@@ -69,45 +69,46 @@ pub struct Camera {
     pub enr: Secret,
     #[serde(default)]
     pub mac: Secret,
-    /// As HL_CAM4; empty where it is not known.
+    /// The product model, such as HL_CAM4; empty where it is not known.
     #[serde(default)]
     pub model: String,
     #[serde(default)]
     pub firmware: String,
-    /// The last known IPv4 address, or a name that somebody gave it.
+    /// The last known IPv4 address, or a host name that somebody set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The UDP port of discovery, where it is another than all cameras'.
+    /// The UDP port of discovery, where it is not the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Whether its firmware speaks DTLS, by what the account says. It has been seen to deny it of cameras that do.
+    /// Whether the firmware speaks DTLS, as the account says. Accounts have been seen to deny it for cameras that do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtls: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_station: Option<BaseStation>,
     pub origin: Origin,
-    /// When whoever put it here last did so, in seconds of Unix time.
+    /// When the entry was last put here, in seconds of Unix time.
     pub updated: u64,
 }
 
-/// The first generation; its firmware speaks no DTLS unless the account says otherwise.
+/// Models of the first generation. Their firmware speaks no DTLS unless the account says otherwise.
 const WITHOUT_DTLS: [&str; 2] = ["WYZEC1", "WYZECP1_JEF"];
+/// Battery cameras that connect through a base station.
 const BEHIND_BASE_STATION: [&str; 2] = ["WVOD1", "HL_WCO2"];
-/// Besides all whose models begin with GW_.
+/// Models with another protocol, besides all that begin with GW_.
 const OTHER_PROTOCOL: [&str; 4] = ["AN_RDB1", "AN_RSCW", "LD_CFP", "ME_WCO3"];
 
 impl Camera {
-    /// Seconds of Unix time, for [`Camera::updated`].
+    /// Returns the time for [`Camera::updated`], in seconds of Unix time.
     pub fn now() -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
-    /// How long ago the entry was put here; zero where that is in the future.
+    /// Returns how long ago the entry was put here; zero where `updated` is in the future.
     pub fn age(&self) -> Duration {
         Duration::from_secs(Self::now().saturating_sub(self.updated))
     }
 
-    /// What the camera is asked with: its own keys, or those of its base station.
+    /// Returns the keys to connect with: the camera's own, or those of its base station.
     pub fn credentials(&self) -> Result<Credentials, CredentialError> {
         let (uid, enr, mac) = match &self.base_station {
             Some(station) => (&station.uid, &station.enr, &station.mac),
@@ -116,7 +117,7 @@ impl Camera {
         Credentials::new(uid.expose(), enr.expose(), mac.expose())
     }
 
-    /// Why this camera cannot be streamed from, by what is known of it; `None` where it can.
+    /// Tells why this camera cannot be streamed from, judging by its entry. `None` where nothing speaks against it.
     pub fn obstacle(&self) -> Option<&'static str> {
         let model = self.model.as_str();
         if model.starts_with("GW_") {
@@ -136,18 +137,19 @@ impl Camera {
         }
     }
 
-    /// [`Camera::host`], where it is an address.
+    /// Returns [`Camera::host`] where it is an address and no name.
     pub fn known_address(&self) -> Option<Ipv4Addr> {
         self.host.as_deref().and_then(|host| host.parse().ok())
     }
 
-    /// Leaves out what could harm a terminal or end a text early, whoever wrote it.
+    /// Removes control characters, which could steer a terminal or end a text early.
     pub(super) fn tidy(&mut self) {
         for text in [&mut self.name, &mut self.model, &mut self.firmware].into_iter().chain(&mut self.host) {
             text.retain(|c| !c.is_control());
         }
     }
 
+    /// Whether `wanted` is the camera's name, MAC or UID.
     fn is_called(&self, wanted: &str) -> bool {
         let bare = |text: &str| text.replace([':', '-'], "").to_lowercase();
         let key = |secret: &Secret| !secret.is_empty() && bare(secret.expose()) == bare(wanted);
@@ -155,7 +157,8 @@ impl Camera {
     }
 }
 
-/// True for what looks like a UID, an ENR or a MAC: no such text goes to logs or errors, whatever it was given as.
+/// Whether a text looks like a UID, an ENR or a MAC. Such a text goes into no log or error, whatever it was meant to
+/// be.
 pub fn looks_secret(text: &str) -> bool {
     let looks_random = text.len() >= 16
         && text.bytes().all(|c| c.is_ascii_graphic())
@@ -164,7 +167,7 @@ pub fn looks_secret(text: &str) -> bool {
     Uid::new(text).is_ok() || Mac::new(text).is_ok() || looks_random
 }
 
-/// Why a text names no camera. Names are told, keys are not.
+/// Why a text does not name one camera. The error's text has names in it, but no keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
     #[error("no camera is stored: run wyze-cameras login, or wyze-cameras add")]
@@ -181,7 +184,7 @@ pub enum LookupError {
 pub struct Cameras(Vec<Camera>);
 
 impl Cameras {
-    /// The camera with this nickname, MAC (with or without colons) or UID, in upper or lower case.
+    /// Finds the camera with this nickname, MAC (with or without colons) or UID, in upper or lower case.
     pub fn find(&self, wanted: &str) -> Result<&Camera, LookupError> {
         let wanted = wanted.trim();
         let quoted = || if looks_secret(wanted) { "***".to_owned() } else { format!("{wanted:?}") };
@@ -205,7 +208,7 @@ impl Cameras {
         }
     }
 
-    /// The camera with this UID.
+    /// Finds the camera with this UID.
     pub fn with_uid(&self, uid: &str) -> Option<&Camera> {
         self.iter().find(|camera| camera.uid.expose().eq_ignore_ascii_case(uid))
     }

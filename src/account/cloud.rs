@@ -1,8 +1,9 @@
-//! The Wyze cloud: logging in, and the list of cameras. Blocking, and only ever asked by `wyze-cameras`.
+//! The Wyze cloud: logging in, and the list of cameras. All calls block, and only `wyze-cameras` makes them.
 //!
-//! [`Cloud::login`] does one login, with at most one second factor, and never tries again by itself: some wrong ones lock the
-//! account. [`LoginWindow`] keeps several processes from trying too often. [`Cloud::refresh`] makes new tokens of old ones, and
-//! [`Cloud::cameras`] fetches the list. Answers are taken apart by [`answer::Answer`], which names the field that is not as expected.
+//! [`Cloud::login`] does one login, with at most one second factor, and never tries again by itself: a few failed
+//! logins lock the account. [`LoginWindow`] keeps several processes from trying too often. [`Cloud::refresh`] trades
+//! the refresh token for new tokens, and [`Cloud::cameras`] fetches the list. [`answer::Answer`] reads the cloud's
+//! answers, and names the field that is not as expected.
 
 mod answer;
 mod devices;
@@ -27,18 +28,19 @@ pub use login_window::LoginWindow;
 
 const AUTH_HOST: &str = "https://auth-prod.api.wyze.com";
 const API_HOST: &str = "https://api.wyzecam.com/app";
-/// The app that requests are made as.
+/// Version of the app that requests claim to come from.
 const APP_VERSION: &str = "2.50.0";
+/// Package name of that app.
 const APP_NAME: &str = "com.hualai.WyzeCam";
 const USER_AGENT: &str = "Wyze/2.50.0 (iPhone; iOS 17.0; Scale/3.00)";
-/// What the app signs requests for the list and for tokens with.
+/// Constants that the app sends with requests for the list and for tokens.
 const SC: &str = "9f275790cab94a72bd206c8876429f3c";
 const SV: &str = "e1fe392906d54888a9b99b88de4162d7";
 
 const CODE_OK: i64 = 1;
 const CODE_TOKEN: i64 = 2001;
 
-/// Where the cloud is.
+/// The URLs of the cloud's hosts.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     pub auth: String,
@@ -52,7 +54,7 @@ impl Default for Hosts {
 }
 
 impl Hosts {
-    /// The cloud's own, or what WYZE_AUTH_URL and WYZE_API_URL say.
+    /// Returns the cloud's own hosts, or those that WYZE_AUTH_URL and WYZE_API_URL name.
     pub fn from_environment() -> Self {
         let get = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
         let own = Hosts::default();
@@ -60,23 +62,24 @@ impl Hosts {
     }
 }
 
-/// What a login gives.
+/// The tokens that a login gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     pub access_token: Secret,
     pub refresh_token: Secret,
 }
 
-/// A connection to the cloud. It sends no more to a host than that allows.
+/// A client of the cloud. It sends a host no more requests than the host allows.
 pub struct Cloud {
     http: Http,
     hosts: Hosts,
-    /// The cloud takes this for a phone; it has to stay the same for one account.
+    /// Names the phone that the cloud believes to talk to. It has to stay the same for one account.
     phone_id: String,
 }
 
 impl Cloud {
-    /// `limits` are what [`Cloud::limits`] gave before.
+    /// Takes the `limits` that [`Cloud::limits`] gave an earlier process. Fails where passwords are not safe with a
+    /// host.
     pub fn new(mut hosts: Hosts, phone_id: &str, limits: Limits) -> Result<Self, CloudError> {
         for (what, url) in [("the login host", &mut hosts.auth), ("the API host", &mut hosts.api)] {
             if !is_safe(url) {
@@ -87,17 +90,17 @@ impl Cloud {
         Ok(Cloud { http: Http::new(limits), hosts, phone_id: phone_id.to_owned() })
     }
 
-    /// Until when which host asked not to be asked, for the next process.
+    /// Returns until when hosts want no requests, for the next process.
     pub fn limits(&self) -> Limits {
         self.http.limits()
     }
 
-    /// How long one request may take, instead of 30 s.
+    /// Sets how long one request may take. Without it, that is 30 s.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.http.set_timeout(timeout);
     }
 
-    /// Makes new tokens; the old ones are void then.
+    /// Trades the refresh token for new tokens. The old ones are void then.
     pub fn refresh(&self, refresh_token: &Secret) -> Result<Granted, CloudError> {
         let body = self.post_as_app("/user/refresh_token", json!({ "refresh_token": refresh_token.expose() }))?;
         let data = Answer::new(&body).get("data");
@@ -107,7 +110,8 @@ impl Cloud {
         })
     }
 
-    /// Posts what the app would, with what it says of itself, and sees to errors.
+    /// Posts `body` with the fields that the app adds to each request. Returns the answer, or the cloud's refusal as an
+    /// error.
     fn post_as_app(&self, path: &str, mut body: Value) -> Result<Value, CloudError> {
         let standard = json!({
             "sc": SC,
@@ -137,7 +141,7 @@ impl Cloud {
     }
 }
 
-/// A phone's name, at random.
+/// Makes a phone id: a random UUID.
 pub fn new_phone_id() -> String {
     let bits = rand::rng().random::<u128>();
     // Version 4, variant 1.
@@ -150,7 +154,7 @@ fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// What the cloud said, fit for a terminal and without the secrets it was sent.
+/// Returns what the cloud said, fit for a terminal: 200 characters at most, and none of the secrets that it was sent.
 fn speakable(said: &str, secrets: &[&str]) -> String {
     let mut text: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {

@@ -1,4 +1,4 @@
-//! Where cameras and tokens are kept: one JSON file for each, which only their owner can read.
+//! Keeps cameras and tokens: in one JSON file each, which only the owner can read.
 
 use super::camera::{Camera, Cameras};
 use gst::glib;
@@ -13,20 +13,25 @@ const FOLDER: &str = "gst-plugin-wyze";
 const CAMERAS: &str = "cameras.json";
 const TOKENS: &str = "tokens.json";
 const LOCK: &str = ".lock";
-/// Of both files. Another one is for a change that older programs would misread or drop.
+/// The format version of both files. A change that older programs would misread or drop raises it.
 const VERSION: u64 = 1;
 
-/// What is wrong with the store. Contents are not repeated: they may be secrets.
+/// An error of the store. Its text repeats nothing of the files, which have secrets in them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{path} cannot be {verb} ({source})", path = path.display())]
     Io { path: PathBuf, verb: &'static str, source: io::Error },
     #[error(
-        "{path} is damaged or another program's (line {line}): it is left as it is; correct it, or move it away and run wyze-cameras login",
+        "{path} is damaged or another program's (line {line}): it is left as it is; correct it, or move it away and \
+         run wyze-cameras login",
         path = path.display()
     )]
     Foreign { path: PathBuf, line: usize },
-    #[error("{path} is of version {version}, and this program knows version {VERSION}: it is left as it is; update gst-plugin-wyze", path = path.display())]
+    #[error(
+        "{path} is of version {version}, and this program knows version {VERSION}: it is left as it is; update \
+         gst-plugin-wyze",
+        path = path.display()
+    )]
     Newer { path: PathBuf, version: u64 },
 }
 
@@ -36,13 +41,13 @@ impl StoreError {
     }
 }
 
-/// The folder that the files are in. Holds nothing open.
+/// The store: a folder with the files. Keeps nothing open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     folder: PathBuf,
 }
 
-/// Told apart first, so that a newer file is not taken for a damaged one.
+/// The part that is read first, so that a newer file is not taken for a damaged one.
 #[derive(Deserialize)]
 struct Header {
     version: u64,
@@ -63,29 +68,30 @@ struct TokensFile<T> {
 }
 
 impl Store {
-    /// The user's: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. Need not exist yet.
+    /// Returns the user's store: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. It need not exist yet.
     pub fn open_default() -> Store {
         Store::at(glib::user_config_dir().join(FOLDER))
     }
 
-    /// The one in this folder, which need not exist yet.
+    /// Returns the store in a folder, which need not exist yet.
     pub fn at(folder: impl Into<PathBuf>) -> Store {
         Store { folder: folder.into() }
     }
 
+    /// Returns the folder of the files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// All cameras; none where there is no file.
+    /// Reads all cameras; none where there is no file.
     pub fn cameras(&self) -> Result<Cameras, StoreError> {
         let mut cameras = self.read::<CamerasFile>(CAMERAS)?.map(|file| file.cameras).unwrap_or_default();
         cameras.iter_mut().for_each(Camera::tidy);
         Ok(cameras)
     }
 
-    /// Reads the cameras, has them changed and writes them, with every other writer kept out, so `change` must not write
-    /// here itself. Where it fails or changes nothing, nothing is written.
+    /// Reads the cameras, lets `change` change them, and writes them. All other writers wait, so `change` must not
+    /// write to the store itself. Where it fails or changes nothing, nothing is written.
     pub fn update<R, E: From<StoreError>>(&self, change: impl FnOnce(&mut Cameras) -> Result<R, E>) -> Result<R, E> {
         let _locked = self.lock()?;
         let before = self.cameras()?;
@@ -97,13 +103,13 @@ impl Store {
         Ok(result)
     }
 
-    /// The account's tokens; `None` where there are none.
+    /// Reads the account's tokens; `None` where there are none.
     pub fn tokens<T: DeserializeOwned>(&self) -> Result<Option<T>, StoreError> {
         Ok(self.read::<TokensFile<T>>(TOKENS)?.map(|file| file.tokens))
     }
 
-    /// Reads the tokens, has them changed and writes them, as [`Store::update`] does; `None` removes the file. Other writers
-    /// wait for as long as `change` takes.
+    /// Reads the tokens, lets `change` change them, and writes them, as [`Store::update`] does. `None` removes the
+    /// file.
     pub fn update_tokens<T, R, E>(&self, change: impl FnOnce(&mut Option<T>) -> Result<R, E>) -> Result<R, E>
     where
         T: Serialize + DeserializeOwned,
@@ -119,7 +125,7 @@ impl Store {
         Ok(result)
     }
 
-    /// Held while a file is read, changed and written; other processes and threads wait.
+    /// Waits for the lock that keeps out writers of other threads and processes. Dropping the result releases it.
     fn lock(&self) -> Result<File, StoreError> {
         let (folder, path) = (&self.folder, self.folder.join(LOCK));
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(StoreError::io(folder, "created"))?;
@@ -144,10 +150,11 @@ impl Store {
         serde_json::from_slice(&text).map(Some).map_err(foreign)
     }
 
-    /// Replaces a file as a whole: whoever reads has the old one or the new one, whenever the machine stops. Only with the lock.
+    /// Replaces a file as a whole: a reader gets the old one or the new one, even where the machine stops midway. The
+    /// caller has the lock.
     fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<(), StoreError> {
         let (path, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
-        // What a writer that was stopped left behind may have other permissions.
+        // A file that a stopped writer left behind may have other permissions.
         remove(&new)?;
         let failed = StoreError::io(&new, "written");
         let write = || {
@@ -169,7 +176,8 @@ fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Takes from others what a copy or a backup gave them. Where that fails, the file is somebody else's to keep.
+/// Makes a file readable for its owner only: a copy or a backup may have changed that. Where this fails, the file is
+/// somebody else's, who has to see to it.
 fn tighten(path: &Path) {
     if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
         let _ = fs::set_permissions(path, Permissions::from_mode(0o600));

@@ -1,6 +1,6 @@
-//! A camera as a device: what is known of it, and an element that is set to it.
+//! A device: describes a camera, and makes elements that are set to it.
 
-use super::imp::CAT;
+use super::CAT;
 use super::watch::Listed;
 use crate::identity::DEFAULT_PORT;
 use gst::glib;
@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 use std::cmp::Reverse;
 use std::sync::OnceLock;
 
-/// What a camera is to a pipeline.
+/// What a device is to a pipeline: a source of picture and sound, or a sink for talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Source,
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// All that the element's pads can carry.
+    /// Returns all that the element's pads can carry.
     fn caps(self) -> gst::Caps {
         let factory = gst::ElementFactory::find(self.factory());
         let mut templates: Vec<_> = factory.iter().flat_map(|factory| factory.static_pad_templates()).collect();
@@ -47,7 +47,7 @@ impl Role {
 
 #[derive(Default)]
 pub struct WyzeDevice {
-    /// Set once, when the device is made.
+    /// The device's role, and what names its camera in the store. Set once, when the device is made.
     role: OnceLock<(Role, String)>,
 }
 
@@ -112,7 +112,7 @@ impl DeviceImpl for WyzeDevice {
                 element.name()
             ));
         }
-        // What was set of another camera would win over the store.
+        // Properties of another camera would win over the store.
         for name in ["uid", "enr", "mac", "host", "model", "interface"] {
             element.set_property(name, None::<&str>);
         }

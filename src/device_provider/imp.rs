@@ -1,6 +1,6 @@
-use super::WyzeDevice;
 use super::device::Role;
 use super::watch::{Listed, Watch, Watching};
+use super::{CAT, WyzeDevice};
 use crate::account::Store;
 use crate::session::lock;
 use gst::glib;
@@ -8,16 +8,12 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::{LazyLock, Mutex};
 
-pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("wyzedeviceprovider", gst::DebugColorFlags::empty(), Some("Wyze camera devices"))
-});
-
-/// What is listed, and the devices for it.
+/// The listed cameras, each with its devices.
 type Devices = Vec<(Listed, [WyzeDevice; 2])>;
 
 #[derive(Default)]
 pub struct WyzeDeviceProvider {
-    /// While it is started.
+    /// Set while the provider is started.
     watching: Mutex<Option<Watching>>,
 }
 
@@ -80,7 +76,7 @@ fn devices(camera: &Listed) -> [WyzeDevice; 2] {
     Role::ALL.map(|role| WyzeDevice::new(camera, role))
 }
 
-/// Removes what is not listed any more, and adds what is new.
+/// Removes the devices of cameras that are not listed any more, and adds those of new ones.
 fn update(provider: &super::WyzeDeviceProvider, devices: &mut Devices, listed: Vec<Listed>) {
     devices.retain(|(camera, devices)| {
         let stays = listed.contains(camera);

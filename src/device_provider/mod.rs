@@ -1,11 +1,11 @@
 //! `wyzedeviceprovider`: the cameras of the store as devices, each as a source of picture and as a sink for talk.
 //!
-//! All cameras of the store are listed, with an `online` property for those that answer a discovery probe on the local network.
-//! A camera that comes or goes is removed and added with its new properties, and not reported as changed: up to GStreamer 1.22
-//! the list of devices would keep the old ones.
+//! All cameras of the store are listed. The property `online` tells which of them answer a discovery probe on the local
+//! network. A camera that comes or goes is removed and added again with its new properties, and not reported as
+//! changed: up to GStreamer 1.22 the list of devices would keep the old ones.
 //!
-//! [`search`] asks for cameras, without sockets; [`watch`] has the socket, the clock and a thread of its own; [`device`] is what an
-//! application gets.
+//! [`search`] asks for cameras, without sockets. [`watch`] has the socket, the clock and a thread. [`device`] is what
+//! an application gets.
 
 mod device;
 mod imp;
@@ -14,6 +14,11 @@ mod watch;
 
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("wyzedeviceprovider", gst::DebugColorFlags::empty(), Some("Wyze camera devices"))
+});
 
 glib::wrapper! {
     pub struct WyzeDeviceProvider(ObjectSubclass<imp::WyzeDeviceProvider>) @extends gst::DeviceProvider, gst::Object;

@@ -1,6 +1,6 @@
-//! Who of the cameras answers discovery. Has no socket and no clock.
+//! Finds out which cameras answer discovery. Has no socket and no clock.
 //!
-//! An answer is believed here: whether it is the camera's own shows when an element connects.
+//! All answers are believed here: whether one is the camera's own shows when an element connects.
 
 use crate::account::Camera;
 use crate::identity::DEFAULT_PORT;
@@ -12,18 +12,19 @@ use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+/// A camera that is asked for.
 struct Sought {
     transport: Transport,
     found: Option<IpAddr>,
 }
 
 pub struct Search {
-    /// One for each camera, `None` for one that cannot be asked.
+    /// One entry for each camera; `None` where it cannot be asked.
     sought: Vec<Option<Sought>>,
 }
 
 impl Search {
-    /// A search for these cameras, each at what `targets` gives for its place.
+    /// Makes a search for these cameras. `targets` returns the addresses to ask for a place.
     pub fn new(
         cameras: &[Camera],
         targets: impl Fn(&Place) -> Vec<SocketAddr>,
@@ -32,15 +33,15 @@ impl Search {
         let seek = |camera: &Camera| {
             let credentials = camera.credentials().ok().filter(|_| camera.obstacle().is_none())?;
             let port = camera.port.unwrap_or(DEFAULT_PORT);
-            // A host that is a name is not resolved: that may take long, and the search may well do without.
+            // Host names are not resolved: that may take long, and the search may well do without.
             let targets = targets(&Place { host: None, port, known: camera.known_address(), interface: None });
-            // The time goes into the session request only, which is never sent.
+            // Only the session request has the time in it, and it is never sent.
             Some(Sought { transport: Transport::new(&credentials, targets, session_id(), 0), found: None })
         };
         Search { sought: cameras.iter().map(seek).collect() }
     }
 
-    /// What asks for those that have not answered.
+    /// Returns datagrams that ask for the cameras that have not answered.
     pub fn probe(&mut self) -> Vec<Transmit> {
         let silent = self.sought.iter_mut().flatten().filter(|sought| sought.found.is_none());
         silent
@@ -51,26 +52,26 @@ impl Search {
             .collect()
     }
 
-    /// Takes a datagram, whoever it is from.
+    /// Takes a datagram from any sender.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         for sought in self.sought.iter_mut().flatten().filter(|sought| sought.found.is_none()) {
-            // Each decodes it in place.
+            // Each camera's transport decodes it in place.
             let mut datagram = datagram.to_vec();
             if sought.transport.receive(now, from, &mut datagram, &mut Stats::default()) == Incoming::Found {
                 sought.found = Some(from.ip());
-                // The step that follows would open a session.
+                // The next datagrams would open a session.
                 while sought.transport.poll_transmit().is_some() {}
                 return;
             }
         }
     }
 
-    /// True where nobody is left to wait for.
+    /// Whether all cameras have answered that can be asked.
     pub fn is_done(&self) -> bool {
         self.sought.iter().flatten().all(|sought| sought.found.is_some())
     }
 
-    /// Where each camera answered, in the order in which they were given.
+    /// Returns where each camera answered, in the order of the cameras.
     pub fn found(&self) -> impl Iterator<Item = Option<IpAddr>> {
         self.sought.iter().map(|sought| sought.as_ref().and_then(|sought| sought.found))
     }

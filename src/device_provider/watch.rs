@@ -1,6 +1,6 @@
-//! Keeps looking which cameras there are: in the store, and on the network.
+//! Keeps track of the cameras: which are in the store, and which are online.
 
-use super::imp::CAT;
+use super::CAT;
 use super::search::Search;
 use crate::account::{Camera, Cameras, Store};
 use crate::protocol::wire::SessionId;
@@ -18,14 +18,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long answers are waited for after each time of asking.
+/// How long to wait for answers after each round of probes.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(500), Duration::from_millis(700)];
+/// The time from one look to the next.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// The next look when a camera was missed that had been there.
+/// The time to the next look where a camera that is online did not answer.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
-/// A camera is gone when it did not answer for so many looks: one may fall into a bad moment of the Wi-Fi.
+/// A camera that does not answer so many looks is offline. A single look may fall into a bad moment of the Wi-Fi.
 const MISSES: u32 = 2;
-/// Discovery answers are shorter; of a longer datagram the rest is cut off.
+/// Size of the receive buffer. Discovery answers are shorter, and longer datagrams are cut off.
 const DATAGRAM: usize = 2048;
 const SOCKET: Token = Token(0);
 const STORE: Token = Token(1);
@@ -35,7 +36,7 @@ const WAKER: Token = Token(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub name: String,
-    /// What names it in the store: its name, or its UID where others have the same.
+    /// Names the camera in the store: by its name, or by its UID where several have that name.
     pub selector: String,
     pub model: String,
     pub firmware: String,
@@ -44,11 +45,11 @@ pub struct Listed {
     pub online: bool,
 }
 
-/// What looking for a camera has shown.
+/// Whether and where a camera answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Presence {
     address: Option<IpAddr>,
-    /// Since it last answered.
+    /// How many looks it has not answered since it last did.
     misses: u32,
 }
 
@@ -72,7 +73,7 @@ impl Presence {
 pub struct Watch {
     store: Store,
     cameras: Vec<(Camera, Presence)>,
-    /// What names each of them.
+    /// The selector of each camera, in the same order.
     selectors: Vec<String>,
     poll: Poll,
     events: Events,
@@ -97,7 +98,7 @@ impl Watch {
         })
     }
 
-    /// Reads the store and looks who is there. Takes as long as [`PATIENCE`], or less where all have answered.
+    /// Reads the store and asks for its cameras. Takes the times of [`PATIENCE`], or less where all have answered.
     pub fn look(&mut self) -> Vec<Listed> {
         self.read_store();
         if let Err(e) = self.search() {
@@ -106,7 +107,7 @@ impl Watch {
         self.list()
     }
 
-    /// Goes on looking in a thread of its own, which tells of what there is after each look.
+    /// Goes on looking in a thread, which calls `tell` with all cameras after each look.
     pub fn spawn(mut self, mut tell: impl FnMut(Vec<Listed>) + Send + 'static) -> io::Result<Watching> {
         let waker = Waker::new(self.poll.registry(), WAKER)?;
         let stop = self.stop.clone();
@@ -126,7 +127,7 @@ impl Watch {
                 if self.stopped() {
                     return Ok(());
                 }
-                // What else is in its folder is of no interest.
+                // Other files of the store's folder do not matter.
                 if Instant::now() >= next || (std::mem::take(&mut self.store_changed) && self.read_store()) {
                     break;
                 }
@@ -139,9 +140,9 @@ impl Watch {
         }
     }
 
-    /// True where the store has other cameras than before. One that cannot be read has none.
+    /// Reads the store, and returns whether its cameras have changed. A store that cannot be read counts as empty.
     fn read_store(&mut self) -> bool {
-        // First, so that no change falls between.
+        // This comes before reading, so that no change is missed.
         self.watch_folder();
         let cameras = self.store.cameras().unwrap_or_else(|e| {
             gst::warning!(CAT, "No cameras are listed: {e}");
@@ -160,15 +161,16 @@ impl Watch {
         changed
     }
 
-    /// Watches the store's folder, or the one above as long as there is none. Doing so again changes nothing.
+    /// Watches the store's folder, or its parent as long as there is none. Watching a folder again changes nothing.
     fn watch_folder(&mut self) {
         let mask = WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::CLOSE_WRITE;
         let folder = self.store.folder();
         let mut watched = [Some(folder), folder.parent()].into_iter().flatten();
-        // Where neither is there, the next look sees.
+        // Where neither exists, the next look tries again.
         watched.any(|folder| self.inotify.watches().add(folder, mask).is_ok());
     }
 
+    /// Asks for all cameras, and notes which of them answer.
     fn search(&mut self) -> io::Result<()> {
         let cameras: Vec<Camera> = self.cameras.iter().map(|(camera, _)| camera.clone()).collect();
         let mut search = Search::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
@@ -177,8 +179,8 @@ impl Watch {
             self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
             for patience in PATIENCE {
                 for transmit in search.probe() {
-                    // A network that is away has no cameras. But an error may be of an earlier datagram, and have kept this one
-                    // from being sent.
+                    // Without a network no camera answers. But an error may belong to an earlier datagram and have kept
+                    // this one from being sent, so it is sent once more.
                     let _ = socket
                         .send_to(&transmit.data, transmit.to)
                         .or_else(|_| socket.send_to(&transmit.data, transmit.to));
@@ -193,14 +195,14 @@ impl Watch {
         Ok(())
     }
 
-    /// Takes answers until then, or until all are there.
+    /// Takes answers until a time, or until all cameras have answered.
     fn listen(&mut self, socket: &UdpSocket, search: &mut Search, until: Instant) -> io::Result<()> {
         let mut buffer = [0; DATAGRAM];
         while !search.is_done() && !self.stopped() && Instant::now() < until {
             match socket.recv_from(&mut buffer) {
                 Ok((n, from)) => search.receive(Instant::now(), from, &buffer[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait(until)?,
-                // A host that was asked has no camera.
+                // There is no camera at an address that was asked.
                 Err(e) if socket::is_of_network(&e) => {}
                 Err(e) => return Err(e),
             }
@@ -227,7 +229,7 @@ impl Watch {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until something comes, or the time does.
+    /// Sleeps until there is an event, or until a time.
     fn wait(&mut self, until: Instant) -> io::Result<()> {
         match self.poll.poll(&mut self.events, Some(until.saturating_duration_since(Instant::now()))) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
@@ -236,13 +238,14 @@ impl Watch {
         if self.events.iter().any(|event| event.token() == STORE) {
             self.store_changed = true;
             let mut buffer = [0; 4096];
-            // What happened is seen by looking; all has to be read, or nothing new is told.
+            // Reading the store shows what has changed. But unread events would keep the next one from being reported.
             while self.inotify.read_events(&mut buffer).is_ok() {}
         }
         Ok(())
     }
 }
 
+/// Returns what names a camera in the store: see [`Listed::selector`].
 fn selector(cameras: &Cameras, camera: &Camera) -> String {
     let is_unique = cameras.find(&camera.name).is_ok_and(|found| std::ptr::eq(found, camera));
     if is_unique { camera.name.clone() } else { camera.uid.expose().to_owned() }
@@ -260,9 +263,9 @@ impl Drop for Watching {
         self.stop.store(true, Ordering::Relaxed);
         // Fails only where the thread is gone.
         let _ = self.waker.wake();
-        // The last owner of the provider may be that thread.
+        // That thread may be the provider's last owner, and cannot wait for itself.
         if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            // A panic there has been printed.
+            // A panic of that thread has been printed.
             let _ = thread.join();
         }
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes all targets, two at once, each for so many seconds (300), and fails where one has a finding: run.sh [SECONDS [TARGET...]]
-# Needs no nightly toolchain. What it found stands in artifacts/, the inputs that it came upon in corpus/.
+# Fuzzes targets, two at once, and fails where one has a finding: run.sh [SECONDS [TARGET...]]
+# Each target runs for 300 seconds, or as long as given; without names, all targets run. Needs no nightly toolchain.
+# Findings go to artifacts/, inputs that reach new code to corpus/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,14 +17,14 @@ if ! command -v cargo-fuzz >/dev/null; then
   echo "fuzz: installing cargo-fuzz (some minutes, once)"
   cargo install --quiet --locked cargo-fuzz
 fi
-# The plugin's own versions of all crates.
+# The fuzzers take the plugin's own versions of all crates.
 [ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 WYZE_FUZZ_CORPUS=$PWD/corpus cargo test --quiet --locked --manifest-path ../../Cargo.toml --test fuzz_bodies
-# Sanitizers are unstable, and a stable compiler has them.
+# Sanitizers are unstable features, which this makes a stable compiler accept.
 export RUSTC_BOOTSTRAP=1
-# GLib keeps what it allocates once.
+# GLib never frees what it allocates only once: these would count as leaks.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 cargo fuzz build --fuzz-dir .
 
@@ -32,7 +33,7 @@ fuzz() {
   mkdir -p "artifacts/$target"
   if cargo fuzz run --fuzz-dir . "$target" "corpus/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=20 \
     -rss_limit_mb=2048 >"$log" 2>&1 && grep -q '^Done ' "$log"; then
-    # One that a signal has ended does not say so.
+    # libFuzzer prints the line Done only where no signal has ended it.
     echo "$target: no finding; $(grep '^Done ' "$log")"
   else
     echo "$target: a finding, or interrupted: see $PWD/$log" >&2

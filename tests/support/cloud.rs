@@ -7,7 +7,7 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::X509;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -108,6 +108,9 @@ impl MockCloud {
     pub fn start_tls_with(proof: Proof) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // By the name, OpenSSL tells authorities apart, and finds out whether a certificate is self-signed.
+        let number: u32 = rand::random();
+        authority.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
         let authority_key = KeyPair::generate().unwrap();
         let authority = authority.self_signed(&authority_key).unwrap();
         let name = if proof == Proof::OtherName { "example.com" } else { "localhost" };

@@ -1,4 +1,4 @@
-//! What the tests of the camera store share: a process of their own with a store of its own, and cameras to put there.
+//! For tests of the camera store: a process with a store of its own, and cameras to put there.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -10,12 +10,12 @@ use wyze_camera::{CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID};
 
 const ROLE: &str = "WYZE_TEST_ROLE";
 
-/// What this process was started for by [`again`]; `None` in the test itself.
+/// Returns what [`again`] started this process for; `None` in the test itself.
 pub fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// This very test once more, to be run as a process that knows its role, behind `wrapper` if there is one.
+/// Returns a command that runs this test once more, in a process that has a role; behind `wrapper` if there is one.
 pub fn again(wrapper: &[&str], test: &str, role: &str) -> Command {
     let program = env::current_exe().unwrap();
     let line: Vec<_> = wrapper.iter().map(|word| (*word).into()).chain([program.into_os_string()]).collect();
@@ -24,12 +24,13 @@ pub fn again(wrapper: &[&str], test: &str, role: &str) -> Command {
     command
 }
 
-/// Runs a test in a process of its own, whose user's store is an empty folder. False in the process that only waits for it.
+/// Runs a test in a process of its own, whose user's store is an empty folder. Returns false in the process that only
+/// waits for that one.
 pub fn with_own_store(test: &str) -> bool {
     with_own_store_behind(&[], test)
 }
 
-/// The same behind another program.
+/// As [`with_own_store`], with the process started by another program.
 pub fn with_own_store_behind(wrapper: &[&str], test: &str) -> bool {
     if role().is_some() {
         return true;
@@ -48,6 +49,7 @@ pub fn keep(camera: Camera) {
     change(|cameras| cameras.push(camera));
 }
 
+/// Changes the cameras of the user's store.
 pub fn change(change: impl FnOnce(&mut Cameras)) {
     Store::open_default()
         .update(|cameras| {
@@ -57,12 +59,12 @@ pub fn change(change: impl FnOnce(&mut Cameras)) {
         .unwrap();
 }
 
-/// The store's entry of a simulated camera.
+/// Returns the store's entry of a simulated camera.
 pub fn entry(name: &str, camera: &CameraServer) -> Camera {
     Camera { port: Some(camera.addr().port()), host: Some("127.0.0.1".into()), ..demo(name) }
 }
 
-/// An entry with the simulated camera's keys, and no place.
+/// Returns an entry with the simulated camera's keys, and without a place.
 pub fn demo(name: &str) -> Camera {
     Camera {
         name: name.into(),

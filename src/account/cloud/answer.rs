@@ -15,7 +15,7 @@ impl<'a> Answer<'a> {
         Answer { value, path: String::new() }
     }
 
-    /// A member; one that is missing is null.
+    /// Returns a member; null where it is missing.
     pub fn get(&self, name: &str) -> Answer<'a> {
         const NULL: &Value = &Value::Null;
         let dot = if self.path.is_empty() { "" } else { "." };
@@ -26,7 +26,7 @@ impl<'a> Answer<'a> {
         self.value.is_null()
     }
 
-    /// Text; empty where there is none.
+    /// Returns the text; empty where the value is null or missing.
     pub fn text(&self) -> Result<&'a str, CloudError> {
         match self.value {
             Value::Null => Ok(""),
@@ -35,7 +35,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Text that has to be there.
+    /// Returns the text, and fails where it is missing or empty.
     pub fn required_text(&self) -> Result<&'a str, CloudError> {
         match self.text()? {
             "" => Err(self.error("is missing")),
@@ -43,12 +43,12 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// A number, which the cloud writes as one or as text; `None` where there is none.
+    /// Returns the number, which the cloud writes as a number or as text; `None` where it is neither.
     pub fn number(&self) -> Option<i64> {
         self.value.as_i64().or_else(|| self.value.as_str()?.parse().ok())
     }
 
-    /// The elements of a list that has to be there.
+    /// Returns the elements of the list, and fails where it is missing.
     pub fn list(&self) -> Result<Vec<Answer<'a>>, CloudError> {
         let values = match self.value {
             Value::Array(values) => values,
@@ -59,6 +59,7 @@ impl<'a> Answer<'a> {
         Ok(values.iter().enumerate().map(element).collect())
     }
 
+    /// Makes an error that names this field.
     pub fn error(&self, problem: &'static str) -> CloudError {
         let field = if self.path.is_empty() { "the answer".into() } else { self.path.clone() };
         CloudError::Schema { field, problem }

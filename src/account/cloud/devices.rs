@@ -6,18 +6,18 @@ use crate::account::{BaseStation, Camera, Origin, Secret};
 use serde_json::json;
 use std::net::Ipv4Addr;
 
-/// Product types of what has a picture.
+/// Product types of devices that have a picture.
 const CAMERAS: [&str; 2] = ["Camera", "Doorbell"];
 const BASE_STATION: &str = "BaseStation";
 
 impl Cloud {
-    /// The account's cameras, those that cannot be streamed from too, in the account's order.
+    /// Fetches the account's cameras, in the account's order. Those that cannot be streamed from are among them.
     pub fn cameras(&self, access_token: &Secret) -> Result<Vec<Camera>, CloudError> {
         let body =
             self.post_as_app("/v2/home_page/get_object_list", json!({ "access_token": access_token.expose() }))?;
         let answer = Answer::new(&body);
         let data = answer.get("data");
-        // Both shapes have been seen.
+        // Answers have been seen with `data` and without.
         let list = if data.is_null() { answer.get("device_list") } else { data.get("device_list") }.list()?;
         let mut cameras = Vec::new();
         for device in &list {
@@ -44,7 +44,7 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         enr: value(device, &parameters, "enr")?.into(),
         mac: mac.into(),
         firmware: device.get("firmware_ver").text()?.to_owned(),
-        // A camera behind a base station has an address of the network between the two.
+        // A camera behind a base station is in that station's own network: only the station can be reached.
         host: match base_station {
             Some(_) => own_host,
             None => address(value(device, &parameters, "ip")?),
@@ -60,7 +60,7 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
     Ok(camera)
 }
 
-/// A text that some answers have in the device and others in its parameters.
+/// Returns a text that some answers have in the device and others in its parameters.
 fn value<'a>(device: &Answer<'a>, parameters: &Answer<'a>, name: &str) -> Result<&'a str, CloudError> {
     match device.get(name).text()? {
         "" => parameters.get(name).text(),
@@ -68,7 +68,7 @@ fn value<'a>(device: &Answer<'a>, parameters: &Answer<'a>, name: &str) -> Result
     }
 }
 
-/// The keys of the base station that a camera is behind, if it is, and that one's address.
+/// Returns the keys of the base station that a camera connects through, if any, and the station's address.
 fn base_station(device: &Answer, all: &[Answer]) -> Result<(Option<BaseStation>, Option<String>), CloudError> {
     let mac = device.get("parent_device_mac").text()?;
     if mac.is_empty() {
@@ -86,12 +86,12 @@ fn base_station(device: &Answer, all: &[Answer]) -> Result<(Option<BaseStation>,
         };
         return Ok((Some(keys), address(value(station, &parameters, "ip")?)));
     }
-    // Of somebody else's account, as with a camera that is shared: its list has only these.
+    // A camera that somebody shares with this account: the list has no more of its base station than this.
     let enr = device.get("parent_device_enr").text()?;
     Ok((Some(BaseStation { enr: enr.into(), mac: mac.into(), ..BaseStation::default() }), None))
 }
 
-/// An IPv4 address that a camera can have.
+/// Returns a text that is an IPv4 address of a host.
 fn address(text: &str) -> Option<String> {
     text.parse::<Ipv4Addr>().ok().filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string())
 }

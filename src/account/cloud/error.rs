@@ -1,4 +1,4 @@
-//! What the cloud refuses, and what to do about it. No text has a secret in it.
+//! Why a request to the cloud failed, and what to do about it. No text has a secret in it.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,8 @@ pub enum CloudError {
     #[error("{host} cannot be reached ({reason}); check the internet connection and the name service")]
     Network { host: String, reason: String },
     #[error(
-        "{host} does not prove who it is ({reason}); check the clock, the package ca-certificates, and whether a proxy reads along"
+        "{host} does not prove who it is ({reason}); check the clock, the package ca-certificates, and whether a proxy \
+         reads along"
     )]
     Tls { host: String, reason: String },
     #[error("{host} did not answer in time; try again later")]
@@ -22,13 +23,14 @@ pub enum CloudError {
     )]
     Forbidden { host: String },
     #[error(
-        "{host} has had too many requests; wait {} before the next one (whatever asks the Wyze cloud from this network counts)",
+        "{host} has had too many requests; wait {} before the next one (whatever asks the Wyze cloud from this network \
+         counts)",
         Wait(*wait)
     )]
     RateLimited { host: String, wait: Duration },
     #[error(
-        "the Wyze cloud refused the login ({said}): check e-mail, password, key id and API key. A key lasts a year and may end \
-         early: make a new one at https://developer-api-console.wyze.com/#/apikey/view"
+        "the Wyze cloud refused the login ({said}): check e-mail, password, key id and API key. A key lasts a year \
+         and may end early: make a new one at https://developer-api-console.wyze.com/#/apikey/view"
     )]
     BadCredentials { said: String },
     #[error(
@@ -37,26 +39,32 @@ pub enum CloudError {
     )]
     KeyExpired { said: String },
     #[error(
-        "the account is locked after too many failed logins; wait {}, and check the password in the Wyze app before the next try",
+        "the account is locked after too many failed logins; wait {}, and check the password in the Wyze app before \
+         the next try",
         Wait(*wait)
     )]
     LockedOut { wait: Duration },
-    #[error("a login was tried a moment ago; to keep the account from being locked, the next one may be in {}", Wait(*wait))]
+    #[error(
+        "a login was tried a moment ago; to keep the account from being locked, the next one may be in {}",
+        Wait(*wait)
+    )]
     TooSoon { wait: Duration },
     #[error(
-        "the code is wrong or too old: take a fresh one; for an authenticator app, check this machine's clock and the TOTP secret"
+        "the code is wrong or too old: take a fresh one; for an authenticator app, check this machine's clock and the \
+         TOTP secret"
     )]
     WrongCode,
     #[error(
-        "the account asks for a second factor ({0}): run the login in a terminal, or set WYZE_TOTP_SECRET to the secret of the \
-         authenticator app"
+        "the account asks for a second factor ({0}): run the login in a terminal, or set WYZE_TOTP_SECRET to the \
+         secret of the authenticator app"
     )]
     CodeNeeded(&'static str),
     #[error(
-        "the account asks for a second factor that is not known here ({0}); switch on an authenticator app in the Wyze app"
+        "the account asks for a second factor that is not known here ({0}); switch on an authenticator app in the \
+         Wyze app"
     )]
     UnknownFactor(String),
-    #[error("the TOTP secret is not one: it has the letters A to Z and the digits 2 to 7")]
+    #[error("the TOTP secret is malformed: it has only the letters A to Z and the digits 2 to 7")]
     TotpSecret,
     #[error("the login has expired; log in again")]
     TokenExpired,
@@ -69,7 +77,7 @@ pub enum CloudError {
 }
 
 impl CloudError {
-    /// For how long no request of this kind may follow, where the cloud has set a time.
+    /// Returns how long the next request of this kind has to wait, where that is known.
     pub fn wait(&self) -> Option<Duration> {
         match self {
             CloudError::RateLimited { wait, .. } | CloudError::LockedOut { wait } | CloudError::TooSoon { wait } => {
@@ -80,7 +88,7 @@ impl CloudError {
     }
 }
 
-/// A time for a sentence, rounded up: nobody should be told a second too few.
+/// Prints a time for a sentence, rounded up, so that nobody comes a second too early.
 struct Wait(Duration);
 
 impl fmt::Display for Wait {

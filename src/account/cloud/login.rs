@@ -9,14 +9,14 @@ use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What the app of old showed itself by.
+/// Shows that a request comes from the app, which logged in this way before there were API keys.
 const APP_KEY: &str = "WMXHYf79Nr5gIlt3r0r7p9Tcw5bvs6BB4U8O8nGJ";
 const APP_USER_AGENT: &str = "wyze_ios_2.50.0";
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// Bad passwords, keys and codes, and too many of them: the text tells which.
+/// The code for bad passwords, keys and codes, and for too many of them. The text tells which it is.
 const ERROR_CREDENTIALS: i64 = 1000;
-/// How long an account that is locked stays so, by what users report.
+/// How long an account stays locked, as users report.
 const USUAL_LOCK: Duration = Duration::from_secs(15 * 60);
 const LONGEST_LOCK: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -27,15 +27,15 @@ pub struct ApiKey {
     pub key: Secret,
 }
 
-/// Who logs in.
+/// The account to log in to, and what proves whose it is.
 #[derive(Debug, Clone)]
 pub struct Login {
     pub email: Secret,
-    /// As typed, or its hash with `md5:` or `hashed:` before it.
+    /// The password as it is typed, or its hash with `md5:` or `hashed:` before it.
     pub password: Secret,
-    /// Without one, the login is the app's of old.
+    /// Without a key, the login is done in the app's old way.
     pub api_key: Option<ApiKey>,
-    /// Base32, as an authenticator app is given it. Preferred to all other second factors.
+    /// The secret of the authenticator app, in base32. Preferred to all other second factors.
     pub totp_secret: Option<Secret>,
 }
 
@@ -57,7 +57,7 @@ impl CodeSource {
     }
 }
 
-/// A second factor as the account has it.
+/// A second factor that an account may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Factor {
     Totp,
@@ -66,11 +66,11 @@ enum Factor {
 }
 
 impl Factor {
-    /// The best first, where the account names no primary one.
+    /// The order of preference where the account names no primary factor.
     const ORDER: [Factor; 4] =
         [Factor::Phone { is_backup: false }, Factor::Totp, Factor::Email, Factor::Phone { is_backup: true }];
 
-    /// `mfa_type` in requests, and the same word in answers.
+    /// Returns the factor's word in requests and answers.
     fn word(self) -> &'static str {
         match self {
             Factor::Totp => "TotpVerificationCode",
@@ -88,7 +88,7 @@ impl Factor {
         }
     }
 
-    /// The one to use of those that an answer offers.
+    /// Chooses one of the factors that an answer offers.
     fn choose(answer: &Answer, has_totp_secret: bool) -> Result<Factor, CloudError> {
         let options = answer.get("mfa_options").list()?;
         let words = options.iter().map(Answer::text).collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +105,8 @@ impl Factor {
 }
 
 impl Cloud {
-    /// Logs in once. `ask` is called where a code is needed that `login` has no secret for; `None` is that there is nobody to ask.
+    /// Logs in once. Calls `ask` for a code that cannot be made from `login`; it returns `None` where there is nobody
+    /// to ask.
     pub fn login(
         &self,
         login: &Login,
@@ -135,7 +136,7 @@ impl Cloud {
         granted(&Answer::new(&second))
     }
 
-    /// What a code will be of; has the cloud send one where it has to.
+    /// Returns the id that has to go with the code. Makes the cloud send the code, unless an app makes it.
     fn verification_id(&self, factor: Factor, answer: &Answer) -> Result<String, CloudError> {
         let user = || answer.get("user_id").required_text();
         let path = match factor {
@@ -198,7 +199,7 @@ fn granted(answer: &Answer) -> Result<Granted, CloudError> {
     })
 }
 
-/// MD5 three times over, each time of the last one's hexadecimal digits.
+/// Hashes a password: MD5 three times, each time of the last hash's hexadecimal digits. A hash is taken as it is.
 fn hash_password(password: &str) -> String {
     let password = password.trim();
     if let Some(hash) = password.strip_prefix("md5:").or_else(|| password.strip_prefix("hashed:")) {
@@ -207,11 +208,12 @@ fn hash_password(password: &str) -> String {
     (0..3).fold(password.to_owned(), |text, _| HEXLOWER.encode(&Md5::digest(text)))
 }
 
+/// Encodes a value of a URL's query.
 fn encode(value: &str) -> String {
     percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// An answer of the login host, or what it refuses.
+/// Returns the login host's answer, or its refusal as an error without any of the `secrets`.
 fn judge(reply: Reply, secrets: &[&str]) -> Result<Value, CloudError> {
     let answer = Answer::new(&reply.body);
     let code = answer.get("errorCode").number().or_else(|| answer.get("code").number()).unwrap_or_default();
@@ -237,7 +239,7 @@ fn judge(reply: Reply, secrets: &[&str]) -> Result<Value, CloudError> {
     })
 }
 
-/// The time in a sentence such as `try again in 15 minutes`.
+/// Finds the time in a sentence such as `try again in 15 minutes`.
 fn spoken_time(text: &str) -> Option<Duration> {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.windows(2).find_map(|pair| {
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_password_is_hashed_three_times_or_is_a_hash_already() {
-        // As md5sum makes it.
+        // Made with md5sum.
         assert_eq!(hash_password("password"), "5a22e6c339c96c9c0513a46e44c39683");
         assert_eq!(hash_password(" password\n"), hash_password("password"));
         assert_eq!(hash_password("md5:ABCDEF0123456789abcdef0123456789"), "abcdef0123456789abcdef0123456789");

@@ -1,29 +1,33 @@
-//! How soon the next login may be tried. Wyze locks accounts after a few failed ones.
+//! Decides how soon the next login may be tried. Wyze locks accounts after a few failed ones.
 
 use super::CloudError;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How long to wait after one failed login. Each further one doubles the time.
 const FIRST: Duration = Duration::from_secs(15);
+/// No doubling makes the time longer.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// No wait is longer, whoever asked for it.
+/// A longer wait comes from a clock that was wrong, and does not count.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Kept on disk, so that it holds for all processes: [`LoginWindow::open`] before a login, [`LoginWindow::succeeded`] or
-/// [`LoginWindow::failed`] after it. Times are seconds of Unix time.
+/// What is known of failed logins, kept on disk for all processes. [`LoginWindow::open`] is called before a login,
+/// [`LoginWindow::succeeded`] or [`LoginWindow::failed`] after it. Times are in seconds of Unix time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoginWindow {
+    /// Failed logins since the last one that succeeded.
     failures: u32,
+    /// When the next login may be tried.
     next: u64,
 }
 
 impl LoginWindow {
-    /// Begins a login, where one may be tried. It counts as failed until something else is said: a process may be killed.
+    /// Begins a login, or fails where it is too soon. The login counts as failed until one of the others is called, as
+    /// the process may be killed.
     pub fn open(&mut self, now: u64) -> Result<(), CloudError> {
         if now < self.next {
             let wait = Duration::from_secs(self.next - now);
-            // More is of a clock that was wrong.
             if wait <= BELIEVED {
                 return Err(CloudError::TooSoon { wait });
             }
@@ -34,15 +38,15 @@ impl LoginWindow {
         Ok(())
     }
 
-    /// The login that was begun was one.
+    /// Notes that the login succeeded.
     pub fn succeeded(&mut self) {
         *self = LoginWindow { failures: 0, next: self.next };
     }
 
-    /// The login that was begun failed; the cloud may have said for how long to wait.
+    /// Notes that the login failed. The error may say how long to wait.
     pub fn failed(&mut self, error: &CloudError, now: u64) {
         if matches!(error, CloudError::Host { .. } | CloudError::Network { .. } | CloudError::Tls { .. }) {
-            // The cloud never saw it.
+            // The cloud has not seen this login.
             *self = LoginWindow { failures: self.failures.saturating_sub(1), next: now };
         }
         if let Some(wait) = error.wait() {

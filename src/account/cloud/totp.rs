@@ -5,9 +5,10 @@ use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+/// How long a code is valid, in seconds.
 const STEP: u64 = 30;
 
-/// The code at a time. `secret` is base32 as apps show it: in either case, with or without spaces and padding.
+/// Returns the code at a time. `secret` is base32 as apps show it: in either case, with or without spaces and padding.
 pub fn code(secret: &str, unix_seconds: u64) -> Result<String, CloudError> {
     let letters: String = secret.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
     let key = BASE32_NOPAD.decode(letters.to_ascii_uppercase().as_bytes()).map_err(|_| CloudError::TotpSecret)?;
