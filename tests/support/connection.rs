@@ -1,10 +1,10 @@
-//! What the tests about lost connections share: `wyze-connection` messages, and the buffers after a return.
+//! Shared by the tests of lost connections: `wyze-connection` messages, and the buffers after a reconnection.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use crate::support::*;
 
-/// What a `wyze-connection` message says.
+/// The fields of a `wyze-connection` message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub state: String,
@@ -34,7 +34,7 @@ pub fn await_state(player: &Player, state: &str) -> Told {
     player.until(state, |seen| told_of(seen).filter(|told| told.state == state))
 }
 
-/// All that is seen up to as many pictures after the next one that is a discontinuity.
+/// Returns all buffers, with the names of their pads, up to `pictures` video buffers after the next discontinuity.
 pub fn until_again(player: &Player, pictures: usize) -> Vec<(String, gst::Buffer)> {
     let (mut all, mut left) = (Vec::new(), None);
     player.until("pictures again", |seen| {

@@ -1,5 +1,5 @@
-//! A camera for days of virtual time: a clock that is not to be trusted, a frame rate that changes, and a network with
-//! jitter, loss and stalls. Times are microseconds since the first frame unless named; clocks begin at a Unix time.
+//! A camera for days of virtual time: its clock drifts and jumps, its frame rate changes, and its network has jitter,
+//! loss and stalls. Times are microseconds since the first frame, except where a field says otherwise.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -12,33 +12,33 @@ pub const S: i64 = 1_000 * MS;
 pub const HOUR: i64 = 3_600 * S;
 pub const DAY: i64 = 24 * HOUR;
 
-/// From one key frame to the next.
+/// Time from one key frame to the next.
 const GROUP: i64 = 2 * S;
 const TRANSIT: i64 = 3 * MS;
 const JITTER: i64 = 12 * MS;
-/// A key frame keeps the network busy for so long.
+/// How much longer a key frame travels than another frame.
 const KEY_FRAME: i64 = 40 * MS;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Change {
-    /// So many millionths faster than true time from now on.
+    /// From now on the clock runs this many millionths faster than true time.
     Drift(i64),
-    /// On or back, as when a time server is heard.
+    /// The clock jumps by this much, forward or (negative) back, as when a time server sets it.
     Set(i64),
-    /// The clock stands still from now on, or goes on from where it stood.
+    /// The clock stands still from now on (true), or goes on from where it stood (false).
     Stands(bool),
-    /// Frames a second.
+    /// The frame rate changes to so many frames a second.
     Rate(i64),
-    /// For so long nothing comes through, and then all of it.
+    /// The network holds everything back for this long, then delivers all of it.
     Stall(i64),
 }
 
-/// What the camera's clock shows.
+/// The form of the camera's capture times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Seconds and microseconds.
+    /// Seconds count up, and microseconds are a fraction of the second.
     Whole,
-    /// Seconds that never change, and microseconds that wrap at a million.
+    /// Seconds never change, and microseconds wrap at a million.
     Marker,
 }
 
@@ -50,9 +50,9 @@ pub struct Arrival {
     pub captured: i64,
     pub is_video: bool,
     pub is_key: bool,
-    /// The one before it got lost.
+    /// The frame before it, of the same medium, got lost.
     pub after_gap: bool,
-    /// As the camera's clock has it.
+    /// Capture time by the camera's clock, in Unix time.
     pub seconds: u32,
     pub microseconds: u32,
 }
@@ -68,13 +68,13 @@ impl Arrival {
 pub struct Days {
     form: Form,
     base: i64,
-    /// What sound lasts that one frame holds; it is stamped with its beginning and sent after its end.
+    /// How long one audio frame plays. It is stamped with the time of its first sample and sent after its last.
     pub sound: i64,
-    /// Of a hundred frames, key frames aside, how many get lost.
+    /// Percentage of lost frames; key frames are never lost.
     pub loss: i64,
     changes: Vec<(i64, Change)>,
     length: i64,
-    /// True time of the clock's last step, and nanoseconds that it shows beyond `base`.
+    /// The true time up to which `clock` has been advanced, and the nanoseconds that the clock shows beyond `base`.
     now: i64,
     clock: i64,
     ppm: i64,
@@ -85,14 +85,14 @@ pub struct Days {
     next_key: i64,
     busy_until: i64,
     stalled_until: i64,
-    /// Of sound and of picture.
+    /// Whether the last frame was lost: of audio, of video.
     after_gap: [bool; 2],
     in_flight: BinaryHeap<Reverse<Arrival>>,
     random: u64,
 }
 
 impl Days {
-    /// `base` is what the clock shows first, in Unix seconds.
+    /// The camera's clock shows `base`, in Unix seconds, at the first frame; the camera sends for `length`.
     pub fn new(form: Form, base: u32, length: i64, mut changes: Vec<(i64, Change)>) -> Self {
         changes.sort_by_key(|(at, _)| Reverse(*at));
         Days {
@@ -118,7 +118,7 @@ impl Days {
         }
     }
 
-    /// Anything from 0 to below `below`.
+    /// Returns a number from 0 up to, but not including, `below`.
     fn random(&mut self, below: i64) -> i64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) as i64 % below
@@ -134,7 +134,7 @@ impl Days {
         }
     }
 
-    /// Lets the clock go on up to this true time, with all that happens before.
+    /// Advances the clock to the true time `to`, applying the changes that fall due before.
     fn advance(&mut self, to: i64) {
         while self.now < to {
             let next = self.changes.last().map_or(to, |(at, _)| *at).clamp(self.now, to);
@@ -163,12 +163,12 @@ impl Days {
         }
         let sent = captured + if is_video { 0 } else { self.sound };
         let way = TRANSIT + self.random(JITTER) + if is_key { KEY_FRAME } else { 0 };
-        // Nothing overtakes within a stream, and whatever follows a key frame waits behind it.
+        // Every frame waits behind the key frame or the stall before it.
         let arrival = (sent + way).max(self.busy_until + 200).max(self.stalled_until);
         if is_key || arrival == self.stalled_until {
             self.busy_until = arrival;
         }
-        // A key frame is sent again until it is there.
+        // Key frames are not lost: the camera sends them again until they arrive.
         if self.random(100) < self.loss && !is_key {
             self.after_gap[usize::from(is_video)] = true;
             return;
@@ -182,7 +182,7 @@ impl Days {
             is_video,
             is_key,
             after_gap,
-            // 32 bits are all there is.
+            // The field has 32 bits and wraps.
             seconds: seconds as u32,
             microseconds: shown.rem_euclid(1_000_000) as u32,
         }));

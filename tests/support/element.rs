@@ -1,5 +1,5 @@
-//! What the element tests share: a simulated camera that has to find nothing wrong, a `wyzesrc` in a pipeline, and all
-//! that comes of it in one channel.
+//! Shared by the element tests: a simulated camera that fails the test if it finds fault with the client, and a
+//! `wyzesrc` in a pipeline whose buffers, events and messages all come through one channel.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -17,7 +17,7 @@ use wyze_camera::{
     MediaFrame, MediaSource, SentFrame, ServerOptions, Synthetic, SyntheticConfig,
 };
 
-/// For what has to happen, on a machine that has much else to do.
+/// How long to wait for something that has to happen; generous, for machines with much else to do.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn init() {
@@ -28,18 +28,18 @@ pub fn init() {
     });
 }
 
-/// What may be in a camera's log at the end.
+/// Which deviations a camera's log may contain at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tolerance {
-    /// Clean links.
+    /// None: the links are clean.
     Nothing,
-    /// Links that lose, delay or repeat.
+    /// Deviations of order and timing: the links lose, delay or repeat datagrams.
     Behaviour,
-    /// Links that corrupt, or a client with wrong keys.
+    /// Any: the links corrupt datagrams, or the client has wrong keys.
     Anything,
 }
 
-/// A camera on 127.0.0.1; dropping it fails the test when the client strayed from the protocol.
+/// A camera, on 127.0.0.1 by default; dropping it fails the test if the client strayed from the protocol.
 pub struct TestCamera {
     server: CameraServer,
     tolerance: Tolerance,
@@ -63,7 +63,7 @@ impl TestCamera {
         Self::start_at(([127, 0, 0, 1], 0).into(), change, media, options, tolerance)
     }
 
-    /// On this address.
+    /// Starts a camera that listens for discovery at this address.
     pub fn start_at(
         listen: SocketAddr,
         change: impl FnOnce(&mut CameraConfig),
@@ -77,12 +77,12 @@ impl TestCamera {
         TestCamera { server: CameraServer::start_with(config, listen, media, options).unwrap(), tolerance }
     }
 
-    /// The sent frames of one medium.
+    /// Returns the frames of one medium that went out.
     pub fn sent(&self, video: bool) -> Vec<SentFrame> {
         self.sent_frames().into_iter().filter(|frame| (frame.kind != MediaChannel::Audio) == video).collect()
     }
 
-    /// Pushes what `config` makes up in `duration` from now on, at once or as it falls due.
+    /// Pushes the synthetic frames of the next `duration`: each at its time if `paced`, else all at once.
     pub fn feed(&self, config: SyntheticConfig, duration: Duration, paced: bool) -> Vec<MediaFrame> {
         let (start, begin) = (SystemTime::UNIX_EPOCH.elapsed().unwrap(), Instant::now());
         let mut media = Synthetic::new(SyntheticConfig { start, ..config });
@@ -99,7 +99,7 @@ impl TestCamera {
         frames
     }
 
-    /// Waits until the camera has told of an event that fits.
+    /// Waits for a camera event for which `fits` returns a value, and returns that value.
     pub fn await_event<T>(&self, mut fits: impl FnMut(&CameraEvent) -> Option<T>) -> T {
         let mut found = None;
         wait_until("the camera's event", || {
@@ -132,7 +132,7 @@ impl Drop for TestCamera {
     }
 }
 
-/// For what no event tells of.
+/// Polls until `condition` holds; for conditions that no event announces.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
@@ -141,7 +141,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Small frames: what is tested here is not throughput.
+/// Media with small frames, for tests that are not about throughput.
 pub fn small() -> SyntheticConfig {
     SyntheticConfig { key_frame_len: 6000, frame_len: 1500, gop: 20, ..SyntheticConfig::default() }
 }
@@ -150,7 +150,7 @@ pub fn synthetic() -> MediaSource {
     MediaSource::Synthetic(small())
 }
 
-/// A real picture and sound, small enough for slow machines.
+/// Really encoded video and audio, small enough for slow machines.
 pub fn live(video: LiveVideo, audio: LiveAudio) -> MediaSource {
     MediaSource::Live(LiveMediaConfig { video, audio, width: 320, height: 240, fps: 10, ..LiveMediaConfig::default() })
 }
@@ -163,7 +163,7 @@ pub enum Link {
     Neither,
 }
 
-/// What came of a pipeline. Buffers and events are seen on the pads of `wyzesrc`.
+/// Something that a pipeline did. Buffers and events are those on the pads of `wyzesrc`.
 #[derive(Debug)]
 pub enum Seen {
     PadAdded { pad: gst::Pad, sticky: Vec<gst::Event> },
@@ -174,7 +174,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// The buffer, if it is one of this pad's.
+    /// Returns the buffer if this is one on the named pad.
     pub fn buffer(&self, name: &str) -> Option<gst::Buffer> {
         match self {
             Seen::Buffer(pad, buffer) if pad == name => Some(buffer.clone()),
@@ -221,14 +221,14 @@ pub struct Player {
 }
 
 impl Player {
-    /// With all that `wyzesrc` needs to find this camera.
+    /// Builds a pipeline whose `wyzesrc` is aimed at this camera.
     pub fn new(camera: &CameraServer, link: Link) -> Self {
         let player = Self::bare(link);
         aim(&player.src, camera);
         player
     }
 
-    /// With nothing set.
+    /// Builds a pipeline whose `wyzesrc` has no property set.
     pub fn bare(link: Link) -> Self {
         init();
         let src = gst::ElementFactory::make("wyzesrc").build().unwrap();
@@ -249,7 +249,7 @@ impl Player {
         Player { pipeline, src, seen, sender }
     }
 
-    /// A launch line whose `wyzesrc` is called `camera`.
+    /// Builds the pipeline of a launch line, in which `wyzesrc` has to be named `camera`.
     pub fn launch(line: &str) -> Self {
         init();
         let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -268,16 +268,16 @@ impl Player {
         self.progress("Connected");
     }
 
-    /// What is seen next, `None` after `patience`.
+    /// Waits for whatever the pipeline does next; returns `None` after `patience`.
     pub fn next_within(&self, patience: Duration) -> Option<Seen> {
         match self.seen.recv_timeout(patience) {
             Ok(seen) => Some(seen),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => unreachable!("the pipeline holds senders"),
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the player itself holds a sender"),
         }
     }
 
-    /// What `pick` picks of what comes. An error that it leaves fails the test.
+    /// Waits until `pick` returns a value, and returns it. An error message that `pick` does not take fails the test.
     pub fn until<T>(&self, what: &str, mut pick: impl FnMut(&Seen) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -304,7 +304,7 @@ impl Player {
         self.until(text, |seen| seen.is_progress(text).then_some(()));
     }
 
-    /// Has something done on the session's own thread when it tells of this progress.
+    /// Calls `act` on the session's own thread when it posts this progress message.
     pub fn on_progress(&self, text: &'static str, act: impl Fn() + Send + Sync + 'static) {
         let bus = self.pipeline.bus().unwrap();
         let sender = self.sender.clone();
@@ -323,7 +323,7 @@ impl Player {
         self.until("an error", Seen::error)
     }
 
-    /// The next caps on this pad that are not the first ones.
+    /// Waits for the next change of this pad's caps and returns the new ones.
     pub fn new_caps(&self, name: &str) -> gst::Caps {
         self.until("new caps", |seen| match seen {
             Seen::Event(pad, event) if pad == name => match event.view() {
@@ -334,7 +334,7 @@ impl Player {
         })
     }
 
-    /// Ends the stream as `gst-launch-1.0 -e` does, and returns all that came up to the message.
+    /// Ends the stream as `gst-launch-1.0 -e` does, and returns all that came up to and including the EOS message.
     pub fn end(&self) -> Vec<Seen> {
         assert!(self.pipeline.send_event(gst::event::Eos::new()));
         let mut all = Vec::new();
@@ -348,7 +348,7 @@ impl Player {
         all
     }
 
-    /// What has come so far.
+    /// Returns all that has come and has not been read.
     pub fn drain(&self) -> Vec<Seen> {
         self.seen.try_iter().collect()
     }
@@ -357,7 +357,7 @@ impl Player {
         self.src.property::<gst::Structure>("stats").get(field).unwrap()
     }
 
-    /// Takes off what [`sink`] put there, from a pipeline that is stopped.
+    /// Removes the sinks that [`sink`] added; the pipeline has to be stopped.
     pub fn remove_sinks(&self) {
         for sink in self.pipeline.children().into_iter().filter(|child| *child != self.src) {
             self.pipeline.remove(&sink).unwrap();
@@ -372,7 +372,7 @@ impl Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // A pipeline that cannot stop shows in the test that is about it.
+        // A failure to stop is ignored: other tests check stopping.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
@@ -382,7 +382,7 @@ pub fn aim(src: &gst::Element, camera: &CameraServer) {
     aim_at(src, camera.addr());
 }
 
-/// The same for whatever is at this port of 127.0.0.1.
+/// Like [`aim`], for whatever listens at the port of `address` on 127.0.0.1.
 pub fn aim_at(src: &gst::Element, address: SocketAddr) {
     for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "127.0.0.1")] {
         src.set_property(name, value);
@@ -390,7 +390,7 @@ pub fn aim_at(src: &gst::Element, address: SocketAddr) {
     src.set_property("port", u32::from(address.port()));
 }
 
-/// The properties of [`aim`] for a launch line.
+/// Returns the properties that [`aim`] sets, written for a launch line.
 pub fn settings(camera: &CameraServer) -> String {
     format!("uid={DEMO_UID} enr={DEMO_ENR} mac={DEMO_MAC} host=127.0.0.1 port={}", camera.addr().port())
 }
@@ -399,7 +399,7 @@ pub fn uri(camera: &CameraServer) -> String {
     format!("wyze://127.0.0.1:{}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}", camera.addr().port())
 }
 
-/// `gst-launch-1.0` with this build's plugin and this line; ended with the test.
+/// A running `gst-launch-1.0` with this build's plugin; dropping it kills the process.
 pub struct Launch {
     pub child: Child,
 }
@@ -417,7 +417,7 @@ impl Launch {
         Launch { child }
     }
 
-    /// STOP or CONT.
+    /// Sends the process a signal such as STOP or CONT.
     pub fn signal(&self, name: &str) {
         let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(done.success(), "kill -{name}");
@@ -431,7 +431,7 @@ impl Drop for Launch {
     }
 }
 
-/// Puts a sink behind a pad of a running pipeline.
+/// Links a new `fakesink` to a pad of a running pipeline.
 pub fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build().unwrap();
     pipeline.add(&sink).unwrap();
@@ -442,7 +442,7 @@ pub fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad) {
 fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> (Sender<Seen>, Receiver<Seen>) {
     let (all, seen) = mpsc::channel();
     let sender = all.clone();
-    // A test that is over no longer listens.
+    // Sending fails after the test has ended, which does no harm.
     let send = |sender: &Sender<Seen>, seen| drop(sender.send(seen));
     let for_messages = sender.clone();
     pipeline.bus().unwrap().set_sync_handler(move |_, message| {
@@ -464,7 +464,7 @@ fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> (Sender<Seen>, Recei
         pad.add_probe(seen, move |_, info| {
             match &info.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => send(&sender, Seen::Buffer(name.clone(), buffer.clone())),
-                // The first ones were there before the pad was.
+                // The pad's first caps are sticky events from before it was added, and `PadAdded` has them already.
                 Some(gst::PadProbeData::Event(event)) if is_new(event, first_caps.as_ref()) => {
                     send(&sender, Seen::Event(name.clone(), event.clone()));
                 }
@@ -495,14 +495,14 @@ pub fn is_discont(buffer: &gst::Buffer) -> bool {
     buffer.flags().contains(gst::BufferFlags::DISCONT)
 }
 
-/// One buffer of an encoder.
+/// One buffer from an encoder.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     pub data: Vec<u8>,
     pub key: bool,
 }
 
-/// All that a launch line makes.
+/// Runs a launch line up to EOS and returns the buffers that it produced.
 pub fn encode(line: &str) -> Vec<Encoded> {
     init();
     let pipeline = gst::parse::launch(&format!("{line} ! fakesink name=out sync=false")).unwrap();

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-/// The whole file.
+/// Parses the whole file of vectors.
 pub fn vectors() -> Value {
     serde_json::from_str(include_str!("../vectors/vectors.json")).unwrap()
 }
 
-/// The bytes that a vector writes in hexadecimal.
+/// Returns the bytes that a vector gives as hexadecimal digits.
 pub fn bytes(hex: &Value) -> Vec<u8> {
     let digits: Vec<u8> = text(hex).chars().map(|c| c.to_digit(16).expect("a hexadecimal digit") as u8).collect();
     assert_eq!(digits.len() % 2, 0, "whole bytes");

@@ -1,4 +1,4 @@
-//! What is in an MP4 file, and what a decoder makes of it.
+//! Reads MP4 files: the time stamps in them, and those that come out of a decoder.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -7,7 +7,7 @@ use gst::prelude::*;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Times of the frames.
+/// The presentation times of one track's frames, in the file and after the decoder.
 #[derive(Debug, Default)]
 pub struct Track {
     pub stored: Vec<ClockTime>,
@@ -39,7 +39,7 @@ pub fn play(file: &Path) -> Film {
     run(file, "avdec_h264", "avdec_aac")
 }
 
-/// The same without decoding, for pictures and sound that are none.
+/// Like [`play`] without decoding: for synthetic pictures and sound, which no decoder takes.
 pub fn read(file: &Path) -> Film {
     run(file, "identity", "identity")
 }

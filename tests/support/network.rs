@@ -1,7 +1,7 @@
-//! Networks for tests: hosts in network namespaces of their own, and switches that join them.
+//! Networks for tests: each host is a network namespace of its own, and switches join them.
 //!
-//! A namespace has no name and nothing to clean up: it lives as long as its file is open and threads are in it, so it ends with
-//! the test's process, however that ends.
+//! Namespaces have no names and need no cleaning up: one lives as long as its file is open or a thread is in it, so it
+//! ends with the test's process, even if that is killed.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What only a thread of its own may do: it is in another namespace from then on.
+/// Runs `act` on a new thread, because changing the namespace changes it for the rest of the thread's life.
 fn aside<T: Send>(act: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(act).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -31,7 +31,7 @@ impl Namespace {
         })
     }
 
-    /// Runs on a thread in this namespace, which the sockets and threads that it starts stay in.
+    /// Runs `act` on a thread in this namespace; the sockets and threads that it creates stay there.
     fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         aside(|| {
             // SAFETY: the descriptor is open, and the thread is this call's own.
@@ -54,7 +54,7 @@ impl Namespace {
         self.command("ip", arguments)
     }
 
-    /// What other programs find it by.
+    /// Returns the path by which other programs can open the namespace.
     fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
@@ -67,7 +67,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// `None`, and why on stderr, where this system or user cannot make one.
+    /// Returns `None` if this system or user cannot create network namespaces, and prints the reason to stderr.
     pub fn new() -> Option<Self> {
         let make = || {
             let space = Namespace::new()?;
@@ -90,10 +90,10 @@ pub struct Host(Namespace);
 
 impl Host {
     pub fn new() -> Self {
-        Host(Namespace::new().expect("where there is a switch there are hosts"))
+        Host(Namespace::new().expect("if a switch could be made, so can a host"))
     }
 
-    /// Runs on a thread of this host; the sockets and threads that it starts stay there.
+    /// Runs `act` on a thread of this host; the sockets and threads that it creates stay there.
     pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         self.0.run(act)
     }
@@ -103,12 +103,12 @@ impl Host {
         self.0.ip(arguments).unwrap();
     }
 
-    /// The same of `tc`; false where the kernel does not know how.
+    /// Runs `tc` with these arguments; returns false if the kernel does not support them.
     pub fn tc(&self, arguments: &str) -> bool {
         self.0.command("tc", arguments).is_ok()
     }
 
-    /// A new interface with an address such as `10.77.0.1/24`, and a cable from it to the switch.
+    /// Adds an interface with an address such as `10.77.0.1/24`, and a cable from it to the switch.
     pub fn plug<'a>(&self, switch: &'a Switch, interface: &str, address: &str) -> Cable<'a> {
         let port = format!("port{}", switch.ports.fetch_add(1, Ordering::Relaxed));
         self.ip(&format!("link add {interface} type veth peer name {port} netns {}", switch.space.path()));
@@ -121,7 +121,7 @@ impl Host {
     }
 }
 
-/// Between a host and a switch; it stays when this is dropped.
+/// A cable between a host and a switch; dropping the value leaves the cable in place.
 pub struct Cable<'a> {
     switch: &'a Switch,
     port: String,
@@ -132,7 +132,7 @@ impl Cable<'_> {
         self.switch.space.ip(&format!("link set {} {change}", self.port)).unwrap();
     }
 
-    /// Out of the switch, or in again: the host sees its carrier go and come.
+    /// Plugs the cable into the switch or pulls it out; the host sees the carrier appear or vanish.
     pub fn set_plugged(&self, is_plugged: bool) {
         self.port_ip(if is_plugged { "up" } else { "down" });
     }

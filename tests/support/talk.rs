@@ -1,4 +1,4 @@
-//! What the talk tests share: a pipeline with a `wyzesink` named `talk`, and what came of it.
+//! Shared by the talk tests: a pipeline with a `wyzesink` named `talk`, its messages and its stats.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -9,12 +9,12 @@ use gstwyze::protocol::wire::codec::CodecId;
 use std::time::{Duration, Instant};
 use wyze_camera::{CameraServer, MediaSource, SyntheticConfig};
 
-/// A camera that speaks this.
+/// Synthetic media with audio in this codec and rate (Hz); the codec of the camera's audio is also that of talk.
 pub fn speaking(codec: CodecId, rate: u32) -> MediaSource {
     MediaSource::Synthetic(SyntheticConfig { audio: Some(codec), audio_rate: rate, ..small() })
 }
 
-/// One that is ready in no time.
+/// A µ-law camera that opens the back channel 5 ms after the request to talk.
 pub fn eager() -> TestCamera {
     TestCamera::with_config(|config| config.talk_delay = Duration::from_millis(5), speaking(CodecId::MULAW, 8000))
 }
@@ -27,7 +27,7 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// `line` goes before the sink.
+    /// Builds `line ! wyzesink`, aimed at this camera.
     pub fn new(camera: &CameraServer, line: &str) -> Self {
         Self::launch(&format!("{line} ! wyzesink name=talk {}", settings(camera)))
     }
@@ -47,7 +47,7 @@ impl Speaker {
         self.set(gst::State::Playing);
     }
 
-    /// Plays to the end.
+    /// Plays until EOS; an error fails the test.
     pub fn play_out(&self) {
         self.play();
         self.end();
@@ -58,7 +58,8 @@ impl Speaker {
         assert!(error.is_none(), "{error:?}");
     }
 
-    /// The error that ends the pipeline, and all messages up to it or to EOS. Errors of other elements follow from it.
+    /// Waits for EOS or the sink's error, and returns that error and all messages so far. Errors of other elements are
+    /// passed over: they follow from the sink's.
     pub fn outcome(&self) -> (Option<glib::Error>, Vec<gst::Message>) {
         let deadline = Instant::now() + PATIENCE;
         let mut messages = Vec::new();
@@ -121,14 +122,14 @@ impl Speaker {
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        // A pipeline that cannot stop shows in the test that is about it.
+        // A failure to stop is ignored: other tests check stopping.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
 
 pub const MULAW_IN: &str = "appsrc name=in format=time caps=audio/x-mulaw,rate=8000,channels=1";
 
-/// `seconds` of µ-law that is no silence and repeats nowhere.
+/// As many bytes of µ-law noise, the same ones every time, in which no stretch repeats.
 pub fn mulaw(bytes: usize) -> Vec<u8> {
     let mut state = 1u32;
     let next = |_| {
@@ -138,7 +139,7 @@ pub fn mulaw(bytes: usize) -> Vec<u8> {
     (0..bytes).map(next).collect()
 }
 
-/// The power of one frequency among all of the samples', from 0 to 1: Goertzel's algorithm.
+/// Returns the share of the samples' power that lies at `frequency` (Hz), from 0 to 1, by Goertzel's algorithm.
 pub fn share_of(frequency: f64, rate: u32, samples: &[i16]) -> f64 {
     let coefficient = 2.0 * (std::f64::consts::TAU * frequency / f64::from(rate)).cos();
     let (mut s1, mut s2, mut total) = (0.0, 0.0, 0.0);

@@ -1,4 +1,4 @@
-//! A client and a simulated camera in memory, in virtual time, over a seeded link.
+//! A client and a simulated camera in memory, joined by a link with seeded faults, in virtual time.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -21,7 +21,7 @@ use wyze_camera::{
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 pub const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
 pub const EPHEMERAL: ([u8; 4], u16) = ([10, 0, 0, 2], 51234);
-/// Reaches the camera's discovery port, and whoever else listens.
+/// A datagram to this address reaches the camera's discovery port, and any other listener.
 pub const BROADCAST: ([u8; 4], u16) = ([255, 255, 255, 255], 32761);
 
 /// A datagram on its way to the camera.
@@ -37,8 +37,8 @@ impl AsMut<[u8]> for Up {
     }
 }
 
-/// Somebody else in the network: sees what the client sends and to whom, and says what arrives at the client for it, from
-/// where, before the camera has its turn.
+/// Another sender in the network. It is called with each datagram of the client and its destination, and returns
+/// datagrams, each with its source address, that reach the client before the camera's answer does.
 pub type Stranger = Box<dyn FnMut(SocketAddr, &[u8]) -> Vec<(SocketAddr, Vec<u8>)>>;
 
 pub struct World {
@@ -47,11 +47,15 @@ pub struct World {
     pub camera: Camera,
     pub up: Link<Up>,
     pub down: Link<Vec<u8>>,
-    /// Odds of losing a datagram with media, on top of what the link does; drawn here to know whose it was.
+    /// Odds of losing a media datagram, on top of the link's own losses. Drawn here, not by the link, so that `hit`
+    /// tells
+    /// which frames lost one.
     pub media_loss: f64,
     pub rng: StdRng,
+    /// The media that the camera sends, and the time of the first frame.
     pub source: Option<(Instant, Synthetic)>,
     pub sent: Vec<MediaFrame>,
+    /// Indices in `sent` of the frames that lost a datagram to `media_loss`.
     pub hit: BTreeSet<usize>,
     pub received: Vec<Frame>,
     pub stages: Vec<Stage>,
@@ -61,9 +65,9 @@ pub struct World {
     pub unanswered: Vec<u16>,
     pub camera_events: Vec<CameraEvent>,
     pub stranger: Option<Stranger>,
-    /// Sent to neither the camera nor a broadcast address.
+    /// Datagrams that the client sent to other addresses than the camera's and the broadcast address.
     pub astray: Vec<(SocketAddr, Vec<u8>)>,
-    /// All that the camera said, where it is recorded.
+    /// The camera's datagrams that reached the client, if they are to be recorded.
     pub recording: Option<Vec<Vec<u8>>>,
 }
 
@@ -115,7 +119,7 @@ impl World {
         self.down.set_config(config);
     }
 
-    /// Moves everything that can move at this time.
+    /// Carries datagrams and events until nothing more happens at the present time.
     pub fn exchange(&mut self) {
         loop {
             let mut moved = false;
@@ -210,7 +214,7 @@ impl World {
         self.exchange();
     }
 
-    /// Lets virtual time go on until `done`, for `limit` at most.
+    /// Advances virtual time until `done` returns true or the client ends, by `limit` at most.
     pub fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
         let end = self.now + limit;
         self.exchange();
@@ -235,11 +239,12 @@ impl World {
         self.source = Some((self.now, Synthetic::new(config)));
         self.run_until(time, |_| false);
         self.source = None;
-        // What is on its way arrives, and what is waited for is given up.
+        // Datagrams in flight arrive, and the client gives up on lost ones.
         self.run_until(Duration::from_secs(1), |_| false);
     }
 
-    /// The frames of `medium` that came out are those sent, but for the numbers in `hit`, in order and byte for byte.
+    /// Asserts that the client delivered every sent frame except those with an index in `hit`, in order and byte for
+    /// byte.
     pub fn assert_received_all_but(&self, hit: &BTreeSet<usize>) {
         for medium in [Medium::Video, Medium::Audio] {
             let sent: Vec<_> = self
