@@ -1,4 +1,4 @@
-//! What the process holds when no element runs.
+//! Counts the memory, threads and descriptors that the process holds when no element runs.
 
 use std::fmt;
 use std::fs;
@@ -6,29 +6,29 @@ use std::io;
 use std::time::Instant;
 use wyze_bench::resident_memory;
 
-/// How much memory may grow from the first census to the last, by the line through all but the first quarter of them; KiB.
+/// KiB by which memory may grow, by a line fitted through all censuses but the first quarter of them.
 const RESIDENT_LIMIT: f64 = 16.0 * 1024.0;
 const HEAP_LIMIT: f64 = 2.0 * 1024.0;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Census {
     pub at: Instant,
-    /// KiB.
+    /// Resident memory in KiB.
     pub resident: u64,
-    /// KiB that are allocated and not freed.
+    /// Memory allocated and not freed, in KiB.
     pub heap: u64,
     pub threads: usize,
-    /// Threads of elements: sessions, resolvers and the tasks of pads.
+    /// Threads that belong to elements: sessions, resolvers and the tasks of pads.
     pub sessions: usize,
     pub descriptors: usize,
 }
 
 impl Census {
     pub fn take() -> io::Result<Self> {
-        // The pools' idle threads would stay for some seconds.
+        // Idle threads of GLib's pools would stay for some seconds.
         gst::glib::ThreadPool::stop_unused_threads();
         let names = thread_names()?;
-        // SAFETY: it only reads.
+        // SAFETY: mallinfo2 takes no argument and only reads the allocator's state.
         let heap = unsafe { libc::mallinfo2() };
         Ok(Census {
             at: Instant::now(),
@@ -40,7 +40,7 @@ impl Census {
         })
     }
 
-    /// True where nothing is left that another census at rest did not have.
+    /// Whether there are no more threads and descriptors than in `other`, and no threads of elements at all.
     pub fn is_within(&self, other: &Census) -> bool {
         self.threads <= other.threads && self.sessions == 0 && self.descriptors <= other.descriptors
     }
@@ -60,7 +60,7 @@ impl fmt::Display for Census {
     }
 }
 
-/// What grows from census to census, in words.
+/// Describes each sort of memory that grows from census to census by more than its limit.
 pub fn leaks(censuses: &[Census]) -> Vec<String> {
     let warm = &censuses[censuses.len() / 4..];
     let resident = growth(warm, |census| census.resident);
@@ -74,7 +74,7 @@ pub fn leaks(censuses: &[Census]) -> Vec<String> {
     leaks
 }
 
-/// By the line of least squares, from the first to the last.
+/// How much `value` grows from the first census to the last, by the least-squares line.
 fn growth(censuses: &[Census], value: impl Fn(&Census) -> u64) -> f64 {
     let [first, .., last] = censuses else { return 0.0 };
     let points: Vec<_> = censuses.iter().map(|c| ((c.at - first.at).as_secs_f64(), value(c) as f64)).collect();
@@ -86,13 +86,13 @@ fn growth(censuses: &[Census], value: impl Fn(&Census) -> u64) -> f64 {
     if variance > 0.0 { covariance / variance * span } else { 0.0 }
 }
 
-/// What the descriptors are of, for who has to find the one too many.
+/// Lists what each open descriptor refers to, to help find the one that leaked.
 pub fn descriptors() -> io::Result<Vec<String>> {
     let links = fs::read_dir("/proc/self/fd")?.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
     Ok(links.map(|link| link.display().to_string()).collect())
 }
 
-/// Of all threads but the main one, which has the program's name.
+/// Names of all threads except the main one, whose name is the program's.
 fn thread_names() -> io::Result<Vec<String>> {
     let main = std::process::id().to_string();
     let names = fs::read_dir("/proc/self/task")?.filter_map(|task| {

@@ -1,10 +1,10 @@
-//! What all viewers and cameras of a soak write down.
+//! The record that all viewers and cameras of a soak keep of events and failures.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Failures that are told in full.
+/// How many failures are printed with their text.
 const KEPT: usize = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Outage {
 pub struct Entries {
     pub video_frames: u64,
     pub audio_frames: u64,
-    /// Frames that lost a packet.
+    /// Frames dropped because they were not complete.
     pub incomplete: u64,
     pub packets_lost: u64,
     pub reconnects: u64,
@@ -32,9 +32,9 @@ pub struct Entries {
     pub pts_violations: u64,
     pub stalls: u64,
     pub errors: u64,
-    /// The longest that a frame was behind its time.
-    pub oldest: Duration,
-    /// From the camera's return to the first picture.
+    /// The longest time by which a frame's PTS was behind the running time.
+    pub most_late: Duration,
+    /// Times from the end of each outage to the first video frame.
     pub after_reboot: Vec<Duration>,
     pub after_silence: Vec<Duration>,
     failures: Vec<String>,
@@ -66,8 +66,8 @@ impl fmt::Display for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "cameras: {} reboots, {} silences, {} clock jumps; elements: {} restarts, {} reconnections, {} talks ({} given up in \
-             bad weather)",
+            "cameras: {} reboots, {} silences, {} clock jumps; elements: {} restarts, {} reconnections, {} talks ({} given up over \
+             a bad network)",
             self.reboots,
             self.silences,
             self.clock_jumps,
@@ -76,24 +76,24 @@ impl fmt::Display for Entries {
             self.talks,
             self.talks_given_up
         )?;
-        writeln!(f, "from a camera's reboot to the first picture: {}", spread(&self.after_reboot))?;
-        writeln!(f, "from a silence's end to the first picture: {}", spread(&self.after_silence))?;
+        writeln!(f, "from a camera's return after a reboot to the first video frame: {}", spread(&self.after_reboot))?;
+        writeln!(f, "from the end of a silence to the first video frame: {}", spread(&self.after_silence))?;
         writeln!(
             f,
-            "frames: {} pictures, {} sounds; lost in the network: {} packets, {} frames with them",
+            "frames received: {} video, {} audio; lost in the network: {} packets, and with them {} frames",
             self.video_frames, self.audio_frames, self.packets_lost, self.incomplete
         )?;
         writeln!(
             f,
-            "PTS violations {}, stalls {}, errors {}; the oldest frame was {:.2} s late",
+            "PTS violations {}, stalls {}, errors {}; the latest frame was {:.2} s late",
             self.pts_violations,
             self.stalls,
             self.errors,
-            self.oldest.as_secs_f64()
+            self.most_late.as_secs_f64()
         )?;
         self.failures.iter().try_for_each(|failure| writeln!(f, "FAILED: {failure}"))?;
         let left = self.failure_count - self.failures.len() as u64;
-        if left > 0 { writeln!(f, "FAILED: {left} times more") } else { Ok(()) }
+        if left > 0 { writeln!(f, "FAILED: {left} more failures") } else { Ok(()) }
     }
 }
 
@@ -102,7 +102,13 @@ fn spread(times: &[Duration]) -> String {
     times.sort();
     let [.., last] = times[..] else { return "none".into() };
     let part = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)].as_secs_f64();
-    format!("median {:.2} s, 99 % {:.2} s, most {:.2} s ({})", part(0.5), part(0.99), last.as_secs_f64(), times.len())
+    format!(
+        "median {:.2} s, 99 % {:.2} s, max {:.2} s ({} times)",
+        part(0.5),
+        part(0.99),
+        last.as_secs_f64(),
+        times.len()
+    )
 }
 
 /// Shared by the main loop and the streaming threads.

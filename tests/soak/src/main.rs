@@ -1,7 +1,7 @@
-//! Simulated cameras in changing weather, and elements that watch and talk to them for hours.
+//! Runs simulated cameras over links that get better and worse, and elements that watch and talk to them for hours.
 //!
-//! From time to time all elements and cameras are ended, and what the process holds then is counted: any thread, descriptor
-//! or session more than the first time, or memory that grows from time to time, is a leak.
+//! From time to time all elements and cameras are ended and what the process still holds is counted (a census). More
+//! threads, descriptors or sessions than the first time, or memory that grows from census to census, are a leak.
 
 mod census;
 mod ledger;
@@ -22,32 +22,33 @@ type Error = Box<dyn std::error::Error>;
 
 const TICK: Duration = Duration::from_millis(50);
 const STATUS: Duration = Duration::from_secs(60);
-/// In a run that is this long or longer, things take their full time.
+/// Seconds; in a shorter run, the times between events are shortened in proportion.
 const FULL: f64 = 600.0;
 /// How long the idle threads of pools take to end.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// Runs simulated cameras on this machine for hours, with bad networks, reboots and clocks that jump, and elements that are
-/// restarted at random. Fails on a leak (memory, threads, descriptors, sessions), a stall, an error, or a PTS that does not grow.
+/// Runs simulated cameras on this machine for hours, with bad networks, reboots and clocks that jump, and elements that
+/// are restarted at random. Fails on a leak (memory, threads, descriptors, sessions), a stall, an error, or a PTS that
+/// does not grow.
 #[derive(Parser)]
 #[command(name = "tests/soak.sh")]
 struct Arguments {
-    /// How many cameras
+    /// Number of cameras
     #[arg(short = 'n', long, default_value_t = 4, value_name = "CAMERAS")]
     cameras: usize,
-    /// How long, in hours; 0.01 is 36 s
+    /// Length of the run in hours; 0.01 is 36 s
     #[arg(short = 't', long, default_value_t = 1.0, value_name = "HOURS")]
     hours: f64,
-    /// Which course to take; the default is another one every time
+    /// Seed of all random choices; by default a new one for each run
     #[arg(long)]
     seed: Option<u64>,
-    /// A camera that is there must send pictures and sound again within as many seconds
+    /// Seconds within which video and audio of a camera that can be reached have to arrive
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     stall_limit: u64,
-    /// How many seconds elements that are ended may take to be gone
+    /// Seconds that ended elements may take to release all that they hold
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     rest: u64,
-    /// Do wrong on purpose, to see that it is found
+    /// Make this fault on purpose, to see that it is found
     #[arg(long, hide = true)]
     plant: Option<Fault>,
 }
@@ -64,7 +65,7 @@ enum Fault {
 struct Soak {
     cameras: Vec<SoakCamera>,
     count: usize,
-    /// Of the cameras' times, in a short run.
+    /// Factor on the cameras' times: 1 in a long run, less in a short one.
     scale: f64,
     ledger: Arc<Ledger>,
     rng: StdRng,
@@ -130,7 +131,8 @@ impl Soak {
         std::thread::sleep(TICK);
     }
 
-    /// Lets the cameras come back, ends all elements, counts what is left without cameras, and puts up new ones.
+    /// Waits for outages to end, ends all elements and cameras, counts what the process still holds, and starts new
+    /// cameras.
     fn take_census(&mut self) -> Result<(), Error> {
         self.do_wrong()?;
         let patience = Instant::now() + self.stall_limit + self.rest;
@@ -146,7 +148,7 @@ impl Soak {
         if left > 0 {
             self.ledger.open().fail(format!("left behind at rest: {left} clients of the cameras"));
         }
-        // Their books grow, which is no leak of the elements.
+        // The cameras' own logs grow, which is no leak of the elements.
         self.cameras.clear();
         let census = self.count_at_rest()?;
         println!("at rest after {:.1} min: {census}", self.started.elapsed().as_secs_f64() / 60.0);
@@ -158,7 +160,7 @@ impl Soak {
         self.cameras.iter().map(SoakCamera::clients).sum()
     }
 
-    /// As soon as there is no more than at first; what takes too long is a failure.
+    /// Counts as soon as no more is held than in the first census; a failure if that takes longer than `rest`.
     fn count_at_rest(&self) -> Result<Census, Error> {
         let (settled, until) = (Instant::now() + SETTLING, Instant::now() + self.rest);
         loop {
@@ -211,7 +213,11 @@ impl Soak {
     fn print_summary(&self) {
         let took = self.started.elapsed();
         let cpu = wyze_bench::cpu_time().as_secs_f64() / took.as_secs_f64();
-        println!("{} cameras for {:.2} h, {cpu:.2} of a processor", self.cameras.len(), took.as_secs_f64() / 3600.0);
+        println!(
+            "{} cameras for {:.2} h, CPU time of {cpu:.2} processors",
+            self.cameras.len(),
+            took.as_secs_f64() / 3600.0
+        );
         for (when, census) in [("at first", self.censuses.first()), ("at the end", self.censuses.last())] {
             println!("at rest {when}: {}", census.map(Census::to_string).unwrap_or_default());
         }

@@ -1,4 +1,4 @@
-//! One simulated camera, its weather, and the elements that use it.
+//! One simulated camera, the state of its network ("weather"), and the elements that use it.
 
 use crate::ledger::{Ledger, Outage};
 use crate::viewer::Viewer;
@@ -13,24 +13,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wyze_camera::{CameraConfig, CameraServer, Envelope, LinkConfig, MediaSource, ServerOptions, SyntheticConfig};
 
-// Seconds from one of these to the next, in a run of ten minutes or more.
+// Seconds from one such event to the next, in a run of ten minutes or more.
 const WEATHER: Range<f64> = 5.0..30.0;
 const OUTAGE: Range<f64> = 30.0..90.0;
 const RESTART: Range<f64> = 20.0..90.0;
 const TALK: Range<f64> = 40.0..120.0;
 const CLOCK_JUMP: Range<f64> = 60.0..180.0;
-// And how long they take.
+// Seconds that each of these takes.
 const DOWNTIME: Range<f64> = 6.0..25.0;
 const SILENCE: Range<f64> = 1.0..15.0;
 const TALKING: Range<f64> = 5.0..20.0;
 const WARM_UP: Duration = Duration::from_secs(3);
-/// A camera's clock jumps by up to as many seconds either way.
+/// Seconds by which a camera's clock jumps at most, forward or back.
 const LARGEST_JUMP: i32 = 3600;
 
 const AUDIO: [(CodecId, u32); 4] =
     [(CodecId::AAC_WYZE, 16_000), (CodecId::MULAW, 8000), (CodecId::OPUS, 16_000), (CodecId::PCM, 8000)];
 
-/// When the next of everything is due.
+/// When the next event of each sort is due.
 struct Plan {
     weather: Instant,
     outage: Instant,
@@ -42,7 +42,7 @@ struct Plan {
 struct Talk {
     pipeline: gst::Pipeline,
     until: Instant,
-    /// The network was bad meanwhile, which a talk may give up at.
+    /// Whether the network was bad while it ran; an error of the talk is then no failure.
     disturbed: bool,
 }
 
@@ -57,10 +57,11 @@ pub struct SoakCamera {
     server: CameraServer,
     settings: String,
     ledger: Arc<Ledger>,
-    /// Times are this much of what they are in a long run.
+    /// Factor on the times above: 1 in a long run, less in a short one.
     scale: f64,
     plan: Plan,
     link: LinkConfig,
+    /// The present outage and its end.
     outage: Option<(Instant, Outage)>,
     reachable_since: Instant,
     viewers: [Option<Viewer>; 2],
@@ -72,7 +73,7 @@ fn after(rng: &mut StdRng, seconds: Range<f64>, scale: f64) -> Duration {
 }
 
 impl SoakCamera {
-    /// Cameras of different numbers differ in envelope, codecs and suite.
+    /// Cameras with different numbers differ in envelope, codecs and DTLS suite.
     pub fn new(number: usize, scale: f64, ledger: &Arc<Ledger>, rng: &mut StdRng) -> Result<Self, Box<dyn Error>> {
         let (uid, enr, mac) = (format!("SOAK{number:016}"), format!("soak-enr-{number:016}"), format!("{number:012}"));
         let mut config = CameraConfig::new(Credentials::new(&uid, &enr, &mac)?);
@@ -117,13 +118,13 @@ impl SoakCamera {
         Ok(camera)
     }
 
-    /// Starts one of everything, so that libraries are loaded and caches filled before anything is counted.
+    /// Starts a viewer and a talk, so that libraries are loaded and caches filled before anything is counted.
     pub fn warm_up(&mut self, rng: &mut StdRng) {
         self.restart(Instant::now(), rng);
         self.start_talk(WARM_UP);
     }
 
-    /// Does what is due. Where it is to be `calm`, nothing begins.
+    /// Does what is due. If `calm`, only ends what is going on and begins nothing new.
     pub fn advance(&mut self, calm: bool, stall_limit: Duration, rng: &mut StdRng) {
         let now = Instant::now();
         self.end_outage(now);
@@ -136,17 +137,17 @@ impl SoakCamera {
         self.look_after_talk(now, calm, rng);
         let reachable_since = self.outage.is_none().then_some(self.reachable_since);
         for viewer in &mut self.viewers {
-            // A fresh one takes its place: one fault is told once.
+            // A faulty viewer is dropped and a new one takes its place, so that a fault is reported once.
             viewer.take_if(|viewer| !viewer.check(reachable_since, stall_limit));
         }
     }
 
-    /// True where the camera is there and everyone sees it.
+    /// Whether the camera is reachable, nobody talks to it and every viewer gets its media.
     pub fn is_settled(&self) -> bool {
         self.outage.is_none() && self.talk.is_none() && self.viewers.iter().flatten().all(Viewer::is_streaming)
     }
 
-    /// Ends all elements, over a good network.
+    /// Ends all elements, over a clean network.
     pub fn rest(&mut self) {
         self.server.set_links(LinkConfig::default(), LinkConfig::default());
         (self.viewers, self.talk) = ([None, None], None);
@@ -156,7 +157,7 @@ impl SoakCamera {
         self.server.stats().clients
     }
 
-    /// Cuts the network without a word in the books.
+    /// Cuts the network without recording an outage, so that the viewers' silence counts as a stall.
     pub fn plant_stall(&mut self) {
         let cut = LinkConfig { loss: 1.0, ..LinkConfig::default() };
         self.server.set_links(cut, cut);
@@ -177,7 +178,9 @@ impl SoakCamera {
         self.server.set_links(self.link, self.link);
     }
 
-    /// Only once everyone has had pictures since the last one: a first connection that fails is an error.
+    /// Begins an outage if it is due and all viewers have had media since the last one: an element whose first
+    /// connection
+    /// fails posts an error.
     fn begin_outage(&mut self, now: Instant, rng: &mut StdRng) {
         if now < self.plan.outage || !self.is_visible() {
             return;
@@ -224,7 +227,7 @@ impl SoakCamera {
         });
     }
 
-    /// Starts viewers that are due, for as long as a camera is there that they can connect to.
+    /// Starts or restarts the viewers that are due, unless the camera is away.
     fn restart(&mut self, now: Instant, rng: &mut StdRng) {
         for i in 0..self.viewers.len() {
             if now < self.plan.restarts[i] && (i == 1 || self.viewers[i].is_some()) {
@@ -242,7 +245,7 @@ impl SoakCamera {
                 continue;
             }
             self.viewers[i] = None;
-            // The second one comes and goes.
+            // The second viewer is there only half of the time.
             if i == 1 && rng.random_bool(0.5) {
                 continue;
             }
@@ -257,7 +260,7 @@ impl SoakCamera {
                     viewer.play();
                     self.viewers[i] = Some(viewer);
                 }
-                Err(error) => self.ledger.open().fail(format!("no viewer: {error}")),
+                Err(error) => self.ledger.open().fail(format!("a viewer cannot be built: {error}")),
             }
         }
     }
@@ -266,7 +269,7 @@ impl SoakCamera {
         let disturbed = self.outage.is_some() || self.link != LinkConfig::default();
         if let Some(talk) = &mut self.talk {
             talk.disturbed |= disturbed;
-            let bus = talk.pipeline.bus().expect("a pipeline has one");
+            let bus = talk.pipeline.bus().expect("a pipeline has a bus");
             let error = bus.pop_filtered(&[gst::MessageType::Error]);
             if let Some(gst::MessageView::Error(error)) = error.as_ref().map(|message| message.view()) {
                 let mut entries = self.ledger.open();
@@ -291,20 +294,22 @@ impl SoakCamera {
         let until = Instant::now() + length;
         match talk(&self.settings) {
             Ok(pipeline) => self.talk = Some(Talk { pipeline, until, disturbed: false }),
-            Err(error) => self.ledger.open().fail(format!("no talk: {error}")),
+            Err(error) => self.ledger.open().fail(format!("a talk cannot be built: {error}")),
         }
     }
 }
 
 fn talk(settings: &str) -> Result<gst::Pipeline, gst::glib::Error> {
     let line = format!("audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! wyzesink {settings}");
-    let pipeline = gst::parse::launch(&line)?.downcast::<gst::Pipeline>().expect("two elements are a pipeline");
-    // What fails says so on the bus.
+    let pipeline = gst::parse::launch(&line)?
+        .downcast::<gst::Pipeline>()
+        .expect("a launch line of several elements gives a pipeline");
+    // Failures are read from the bus.
     let _ = pipeline.set_state(gst::State::Playing);
     Ok(pipeline)
 }
 
-/// Fair four times of ten; else one trouble, or all of them a little.
+/// Picks the link's next state: clean four times in ten, else one fault, or a little of each.
 fn weather(rng: &mut StdRng) -> LinkConfig {
     let fair = LinkConfig::default();
     let some = |most: u64| Duration::from_millis(most);

@@ -1,14 +1,14 @@
-//! A `wyzesrc` in a pipeline, and whether what comes of it is in order.
+//! A `wyzesrc` in a pipeline, and checks of the time stamps, stalls and errors that come from it.
 
 use crate::ledger::{Ledger, Outage};
 use gst::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A frame may be so far from the running time at which it comes.
+/// How far a frame's PTS may be from the running time at which it arrives.
 const LATENESS: Duration = Duration::from_secs(10);
 
-/// At first, sound waits for the first picture.
+/// Running time before which lateness is not checked: audio waits for the first video frame.
 const START: gst::ClockTime = gst::ClockTime::from_seconds(4);
 
 /// One pad in one run of the element.
@@ -16,7 +16,7 @@ struct Watched {
     name: &'static str,
     last_pts: Option<gst::ClockTime>,
     last_at: Option<Instant>,
-    /// When the camera is back, and what it is back from.
+    /// When the camera returned from which outage, until a buffer has arrived since.
     returns: Option<(Instant, Outage)>,
     plant_pts: bool,
 }
@@ -27,7 +27,7 @@ fn lock(pads: &Pads) -> MutexGuard<'_, Vec<Watched>> {
     pads.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Dropping it stops the pipeline.
+/// A pipeline that watches one camera; dropping it stops the pipeline.
 pub struct Viewer {
     name: String,
     pipeline: gst::Pipeline,
@@ -35,12 +35,12 @@ pub struct Viewer {
     pads: Pads,
     started: Instant,
     ledger: Arc<Ledger>,
-    /// Of the session, as read last.
+    /// The element's counters `incomplete`, `lost` and `reconnects`, as read last.
     counted: [u64; 3],
 }
 
 impl Viewer {
-    /// `settings` is what names the camera; with `media` it takes only that.
+    /// `settings` are the properties that name the camera; `media` are the names of the pads to watch.
     pub fn new(
         name: String,
         settings: &str,
@@ -71,7 +71,7 @@ impl Viewer {
             (pad.last_pts, pad.last_at, pad.returns) = (None, None, None);
         }
         self.started = Instant::now();
-        // What fails says so on the bus.
+        // Failures are read from the bus.
         let _ = self.pipeline.set_state(gst::State::Playing);
     }
 
@@ -80,27 +80,27 @@ impl Viewer {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 
-    /// True once every pad has had a buffer since the start and since the camera's last return.
+    /// Whether every pad has had a buffer since the start and since the camera's last return.
     pub fn is_streaming(&self) -> bool {
         lock(&self.pads).iter().all(|pad| pad.last_at.is_some() && pad.returns.is_none())
     }
 
-    /// The camera is back at this time: how long pictures take is of interest.
+    /// Notes that the camera is back at this time, to measure how long the first video frame takes.
     pub fn expect_return(&self, at: Instant, outage: Outage) {
         for pad in lock(&self.pads).iter_mut().filter(|pad| pad.last_at.is_some()) {
             pad.returns = Some((at, outage));
         }
     }
 
-    /// The next frame says that it is older than the one before.
+    /// Makes each pad's next frame count as one with the PTS of the frame before.
     pub fn plant_pts(&self) {
         lock(&self.pads).iter_mut().for_each(|pad| pad.plant_pts = true);
     }
 
-    /// False where something is wrong, which is in the ledger then, and the viewer is to be started anew.
+    /// Returns false if something is wrong: it is then in the ledger, and the viewer has to be replaced.
     pub fn check(&mut self, reachable_since: Option<Instant>, stall_limit: Duration) -> bool {
         self.count();
-        let bus = self.pipeline.bus().expect("a pipeline has one");
+        let bus = self.pipeline.bus().expect("a pipeline has a bus");
         let wanted = [gst::MessageType::Error, gst::MessageType::Eos];
         if let Some(message) = bus.pop_filtered(&wanted) {
             let text = match message.view() {
@@ -129,7 +129,7 @@ impl Viewer {
         stalled.is_empty()
     }
 
-    /// Adds what the session has counted since the last look. It begins at zero when it is a new one.
+    /// Adds to the ledger what the session has counted since the last call. A new session counts from zero again.
     fn count(&mut self) {
         let Some(stats) = self.source.property::<Option<gst::Structure>>("stats") else { return };
         let now = ["incomplete", "lost", "reconnects"].map(|field| stats.get::<u64>(field).unwrap_or_default());
@@ -151,7 +151,7 @@ impl Drop for Viewer {
     }
 }
 
-/// Where the pad of an earlier run had one, the same.
+/// Links the pad to a `fakesink`: to the one from an earlier run, if there was one.
 fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     let name = format!("{}-sink", pad.name());
     let sink = pipeline.by_name(&name).unwrap_or_else(|| {
@@ -161,7 +161,7 @@ fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad) {
         sink
     });
     sink.sync_state_with_parent().expect("fakesink starts");
-    pad.link(&sink.static_pad("sink").expect("it has a pad")).expect("fakesink takes anything");
+    pad.link(&sink.static_pad("sink").expect("fakesink has a pad")).expect("fakesink takes anything");
 }
 
 fn watch(pad: &gst::Pad, pads: &Pads, ledger: &Arc<Ledger>) {
@@ -190,9 +190,9 @@ fn handle(watched: &mut Watched, pts: Option<gst::ClockTime>, running: Option<gs
     if let (Some(pts), Some(running)) = (pts, running)
         && running > START
     {
-        entries.oldest = entries.oldest.max(running.saturating_sub(pts).into());
+        entries.most_late = entries.most_late.max(running.saturating_sub(pts).into());
         if Duration::from(pts.absdiff(running)) > LATENESS {
-            entries.fail(format!("{} PTS {pts} comes at {running}", watched.name));
+            entries.fail(format!("{} PTS {pts} arrives at running time {running}", watched.name));
         }
     }
     if let Some((at, outage)) = watched.returns

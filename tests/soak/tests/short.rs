@@ -1,8 +1,8 @@
-//! A soak of some seconds, and that it finds what it is there to find.
+//! Runs the soak for some seconds, and checks that it finds faults made on purpose.
 
 use std::process::Command;
 
-/// Whether it passed, and all that it said.
+/// Runs the program; returns whether it passed, and all that it printed.
 fn soak(arguments: &str) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_wyze-soak")).args(arguments.split_whitespace()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -11,13 +11,13 @@ fn soak(arguments: &str) -> (bool, String) {
 }
 
 #[test]
-fn some_seconds_of_soak_pass() {
+fn a_short_soak_passes() {
     let (passed, said) = soak("-n 2 -t 0.005 --seed 4");
     assert!(passed && said.contains("PTS violations 0, stalls 0, errors 0"));
 }
 
 #[test]
-fn what_leaks_is_found() {
+fn a_leak_is_found() {
     for (fault, found) in
         [("memory", "resident memory grew"), ("thread", "left behind at rest"), ("descriptor", "left behind at rest")]
     {
@@ -27,7 +27,7 @@ fn what_leaks_is_found() {
 }
 
 #[test]
-fn a_stream_that_stalls_or_goes_back_is_found() {
+fn a_stall_or_a_pts_that_does_not_grow_is_found() {
     for (fault, found) in [("stall", "for 3s"), ("pts", "PTS")] {
         let (passed, said) = soak(&format!("-n 1 -t 0.002 --rest 1 --stall-limit 3 --plant {fault}"));
         assert!(!passed && said.contains("FAILED: ") && said.contains(found), "{fault}");
