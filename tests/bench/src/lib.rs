@@ -1,16 +1,16 @@
-//! What the running process costs, for programs that measure.
+//! Memory and CPU time of the running process, for programs that measure.
 
 use std::time::Duration;
 use std::{fs, io};
 
-/// Resident memory in KiB. The error is that of reading or understanding the system's word on it.
+/// Returns the resident memory in KiB; fails if `/proc/self/status` cannot be read or parsed.
 pub fn resident_memory() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)
 }
 
-/// User and system time of the process.
+/// Returns the user and system time that the process has used so far.
 pub fn cpu_time() -> Duration {
     // SAFETY: getrusage fills the structure, for which zeros are valid.
     let usage = unsafe {

@@ -1,7 +1,8 @@
-//! Measures what `wyzesrc` and `wyzesink` cost, against a simulated camera in a process of its own on this machine.
+//! Measures what `wyzesrc` and `wyzesink` cost, with simulated cameras on this machine.
 //!
-//! Prints the time from PLAYING to the first video buffer, the receiving process's CPU time a packet, its memory, and how long
-//! sound takes through the talk sink.
+//! Prints the time from PLAYING to the first video buffer, the receiving process's CPU time per packet, its memory, and
+//! how long talk takes from the sink's pad to the camera. The camera that is watched runs in a process of its own, so
+//! that its CPU time does not count.
 
 mod talk;
 
@@ -17,9 +18,9 @@ use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, SyntheticCo
 type Error = Box<dyn std::error::Error>;
 
 #[derive(Parser)]
-#[command(about = "Measures wyzesrc and wyzesink: CPU time a packet, memory, time to the first picture, delay of talk")]
+#[command(about = "Measures wyzesrc and wyzesink: CPU time per packet, memory, time to connect, delay of talk")]
 struct Arguments {
-    /// How long to measure CPU time for, in seconds
+    /// Seconds during which CPU time is measured
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Video bit rate in kbit/s
@@ -28,10 +29,10 @@ struct Arguments {
     /// The camera's envelope: transcode or cc51
     #[arg(long, default_value = "transcode")]
     envelope: String,
-    /// How often to connect
+    /// Number of connections whose time is measured
     #[arg(long, default_value_t = 10)]
     connects: usize,
-    /// Be the camera (the program starts itself so)
+    /// Be the camera: the program starts itself a second time with this
     #[arg(long, hide = true)]
     camera: bool,
 }
@@ -58,25 +59,25 @@ fn main() -> Result<(), Error> {
     std::thread::sleep(Duration::from_secs(arguments.seconds));
     let (packets, cpu) = (viewer.packets() - packets, cpu_time() - cpu);
     let per_packet = cpu / u32::try_from(packets.max(1))?;
-    println!("{packets} packets in {} s, CPU time {cpu:?}: {per_packet:?} a packet", arguments.seconds);
+    println!("{packets} packets in {} s, CPU time {cpu:?}: {per_packet:?} per packet", arguments.seconds);
     println!("resident memory: {} KiB", resident_memory()?);
     println!("{}", viewer.source.property::<gst::Structure>("stats"));
-    // One session for a camera and process: the talks have cameras of their own.
+    // Elements of one process share a camera's session, so the talks have cameras of their own.
     drop(viewer);
     talk::measure()
 }
 
-/// A camera whose frames have the wanted bit rate, one key frame in two seconds.
+/// Runs a camera whose video has the wanted bit rate and a key frame every two seconds, and prints its port.
 fn be_the_camera(arguments: &Arguments) -> Result<(), Error> {
     let mut config = CameraConfig::demo()?;
     config.envelope = if arguments.envelope == "cc51" { Envelope::Cc51 } else { Envelope::Transcode };
-    // A key frame weighs as much as six others.
+    // In two seconds come 39 frames and a key frame as large as six of them: 45 frame lengths.
     let frame_len = arguments.bitrate as usize * 1000 / 8 * 2 / 45;
     let media = SyntheticConfig { key_frame_len: frame_len * 6, frame_len, ..SyntheticConfig::default() };
     let server = CameraServer::start(config, "127.0.0.1:0".parse()?, MediaSource::Synthetic(media))?;
     println!("{}", server.addr().port());
     std::io::stdout().flush()?;
-    // Lives until its standard input ends, with the process that started it.
+    // Standard input ends when the process that started this one ends or closes it.
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
@@ -115,7 +116,7 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// Returns when the first video buffer has arrived.
+    /// Starts a pipeline and waits for its first video buffer.
     fn start(uri: &str) -> Result<Self, Error> {
         let description = "wyzesrc name=source source.video ! fakesink name=video sync=false \
                            source.audio ! fakesink sync=false";
@@ -125,7 +126,7 @@ impl Viewer {
         let pad = pipeline.by_name("video").and_then(|sink| sink.static_pad("sink")).ok_or("no sink pad")?;
         let (sender, receiver) = mpsc::channel();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            // Fails only where the buffer came too late for anyone to wait.
+            // Sending fails only if the buffer came too late and nobody waits for it any more.
             let _ = sender.send(Instant::now());
             gst::PadProbeReturn::Remove
         });

@@ -1,4 +1,4 @@
-//! Mouth to speaker: from a buffer at the sink's pad to its frame at the camera.
+//! Measures how long talk takes from a buffer at the sink's pad to its frame at the camera.
 
 use super::Error;
 use gst::prelude::*;
@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource, SyntheticConfig};
 
 const FRAMES: usize = 250;
-/// Samples of a buffer, and of a frame.
+/// Samples in each buffer and in each frame.
 const SAMPLES: usize = 160;
 
-/// Prints it for sound that goes through as it is, and for sound that goes through the encoder's chain.
+/// Prints the delay of audio that is passed on unchanged (µ-law) and of audio that goes through the sink's encoder
+/// (S16LE).
 pub fn measure() -> Result<(), Error> {
     let mulaw = "audio/x-mulaw,rate=8000,channels=1";
     let pcm = "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved";
@@ -31,7 +32,8 @@ pub fn measure() -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends numbered buffers in real time, as a microphone makes them, and looks for the numbers at the camera.
+/// Sends numbered buffers in real time, as a microphone makes them, looks for the numbers in what the camera heard, and
+/// returns the delay of each.
 fn delays(codec: CodecId, rate: u32, caps: &str, frame_len: usize, frame: Duration) -> Result<Vec<Duration>, Error> {
     let media = SyntheticConfig { audio: Some(codec), audio_rate: rate, ..SyntheticConfig::default() };
     let camera = CameraServer::start(CameraConfig::demo()?, "127.0.0.1:0".parse()?, MediaSource::Synthetic(media))?;

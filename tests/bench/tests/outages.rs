@@ -1,4 +1,4 @@
-//! The long measurement in small: what it checks holds, and it says so when it does not.
+//! Runs `wyze-outages` for a few short outages: once where its checks hold, and once where a return is too slow.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ fn a_camera_that_was_away_streams_again_and_leaves_nothing_behind() {
 
 #[test]
 fn a_return_that_takes_too_long_is_a_failure() {
-    // The loss is noticed after 5 s only, so much later than such a short outage.
+    // The client notices only after 5 s that the camera is gone, so the return takes longer than the limit.
     let (success, said) = outages(&["--count", "2", "--seconds", "0.1", "--limit", "1"]);
     assert!(!success && said.contains("a return took longer than 1 s"), "{said}");
 }

@@ -1,7 +1,9 @@
-//! Measures how soon `wyzesrc` streams again after its camera was away, many times in a row, and that this leaves nothing behind.
+//! Measures how soon `wyzesrc` streams again after its camera was away, many times in a row, and whether anything
+//! leaks.
 //!
-//! The simulated camera reboots, and is back with another port and no session. Ends with 1 where a return took too long, or threads,
-//! descriptors or memory have grown.
+//! The simulated camera reboots, and comes back on another port without its sessions. The program exits with status 1
+//! if
+//! a return took too long or if threads, descriptors or memory have grown.
 
 use clap::Parser;
 use gst::prelude::*;
@@ -13,33 +15,33 @@ use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Medi
 
 type Error = Box<dyn std::error::Error>;
 
-/// How long after its return a camera may be waited for, before that counts as for ever.
+/// How long to wait for video after the camera's return before giving up.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Outages after which nothing may grow any more.
+/// Number of outages after which nothing may grow any more.
 const WARM_UP: usize = 3;
-/// What the allocator may keep back, in KiB.
+/// KiB by which memory may grow: the allocator does not return all that is freed.
 const MEMORY_SLACK: u64 = 8192;
 
 #[derive(Parser)]
 #[command(about = "Measures how soon wyzesrc streams again after its camera was away, many times in a row")]
 struct Arguments {
-    /// How often the camera goes away
+    /// Number of outages
     #[arg(long, default_value_t = 100)]
     count: usize,
-    /// For how long, in seconds
+    /// Length of each outage in seconds
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// How long a return may take until the first picture, in seconds
+    /// Seconds from the camera's return to the first picture at most
     #[arg(long, default_value_t = 3.0)]
     limit: f64,
 }
 
-/// What a process has of the system.
+/// The resources that the process holds.
 #[derive(Debug, Clone, Copy)]
 struct Footprint {
     threads: usize,
     files: usize,
-    /// KiB.
+    /// Resident memory in KiB.
     resident: u64,
 }
 
@@ -53,7 +55,7 @@ impl Footprint {
     }
 
     fn has_outgrown(self, before: Footprint) -> bool {
-        // A pool's idle thread comes and goes.
+        // One thread more is allowed: idle threads of GLib's pools come and go.
         self.threads > before.threads + 1 || self.files > before.files || self.resident > before.resident + MEMORY_SLACK
     }
 }
@@ -74,7 +76,7 @@ fn main() -> Result<ExitCode, Error> {
         camera.reboot(downtime);
         let at = resyncs.recv_timeout(downtime + PATIENCE)?;
         returns.push(at.saturating_duration_since(back));
-        // It streams for a while before the next outage.
+        // Let it stream for a while before the next outage.
         std::thread::sleep(Duration::from_secs(1));
         let footprint = Footprint::now()?;
         println!("{number}: streaming again after {:.3} s, {footprint:?}", returns[number - 1].as_secs_f64());
@@ -98,7 +100,7 @@ fn main() -> Result<ExitCode, Error> {
     Ok(if is_late || has_grown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A running pipeline, and the times at which a new stretch of video began.
+/// Starts a pipeline; returns it, and a channel with the times of the first video buffers after each (re)connection.
 fn play(port: u16) -> Result<(gst::Pipeline, mpsc::Receiver<Instant>), Error> {
     let pipeline = gst::Pipeline::new();
     let source = gst::ElementFactory::make("wyzesrc")
@@ -116,13 +118,13 @@ fn play(port: u16) -> Result<(gst::Pipeline, mpsc::Receiver<Instant>), Error> {
         let sink = gst::ElementFactory::make("fakesink").property("sync", false).build().expect("fakesink is there");
         pipeline.add(&sink).expect("a new element");
         sink.sync_state_with_parent().expect("a sink starts");
-        pad.link(&sink.static_pad("sink").expect("a sink has one")).expect("a sink takes anything");
+        pad.link(&sink.static_pad("sink").expect("a sink has a pad")).expect("a sink takes anything");
         if pad.name() != "video" {
             return;
         }
         let sender = sender.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            // Nothing is lost here, so that only the first picture of a connection is flagged.
+            // Nothing is lost on this link, so only the first picture of each connection has the flag.
             if info.buffer().is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT)) {
                 let _ = sender.send(Instant::now());
             }
