@@ -1,6 +1,6 @@
-//! The fuzz targets of `tests/fuzz`, as ordinary tests: on their seeds and on mutations of them, always the same ones.
+//! Runs the fuzz targets of `tests/fuzz` as ordinary tests, on their seeds and on the same mutations every time.
 //!
-//! With `WYZE_FUZZ_CORPUS` set to a folder, the seeds are written there too, for fuzzers to begin with.
+//! If `WYZE_FUZZ_CORPUS` names a folder, the seeds are also written there, for fuzzers to begin with.
 
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
 
-/// Runs the target on its seeds, and on so many mutations.
+/// Runs the target on its seeds, on an empty input and on `mutations` random changes of them.
 fn run(name: &str, mutations: usize) {
     let (_, body) = TARGETS.into_iter().find(|(target, _)| *target == name).unwrap();
     let mut inputs = seeds(name);
@@ -70,7 +70,7 @@ macro_rules! run {
         })*
 
         #[test]
-        fn every_target_has_its_shim_and_its_test() {
+        fn every_target_has_a_fuzz_program_and_a_test() {
             let names = TARGETS.map(|(name, _)| name);
             assert_eq!(names, [$(stringify!($name)),*]);
             let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");

@@ -1,4 +1,4 @@
-//! What caps are made of any frames.
+//! Target `caps`: the caps that are made from any frames.
 
 use super::input::Input;
 use super::memory::peak_of;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 const CODECS: [u16; 17] =
     [0x4E, 0x50, 0x4F, 0x4C, 0x4D, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C, 0x8D, 0x8E, 0x8F, 0x90, 0x92];
-/// A picture's caps and the tables of a parameter set; a frame of a few KiB has no right to more.
+/// Room for the caps of a frame and the tables of its parameter sets; a frame of a few KiB must not take more.
 const MEMORY: usize = 1 << 20;
 
 static TEMPLATES: LazyLock<(gst::Caps, gst::Caps)> = LazyLock::new(|| {
@@ -17,7 +17,7 @@ static TEMPLATES: LazyLock<(gst::Caps, gst::Caps)> = LazyLock::new(|| {
     (video_template(), audio_template())
 });
 
-/// Frames of one camera, one after the other.
+/// Inspects a series of frames as from one camera.
 pub fn caps(bytes: &[u8]) {
     let (video_template, audio_template) = &*TEMPLATES;
     let mut input = Input::new(bytes);
@@ -34,7 +34,7 @@ pub fn caps(bytes: &[u8]) {
             check(&video.inspect(&info, data), video_template);
             let mut sound = data.to_vec();
             check(&audio.inspect(&info, &mut sound), audio_template);
-            assert!(sound.len() <= data.len() + 16, "no more than a header is added");
+            assert!(sound.len() <= data.len() + 16, "{} bytes became {}", data.len(), sound.len());
             if info.flags == 0xFF {
                 video.wait_for_key_frame();
             }

@@ -1,8 +1,8 @@
-//! A client against a camera that says anything, on its way to streaming and beyond.
+//! Targets `client` and `auth_result`: a client and a hostile camera, at every stage up to streaming.
 //!
-//! The simulated camera brings the client as far as the input asks for; from there on the input decides what arrives: bytes of
-//! any kind, packets that are signed or scrambled as they should be, AV packets in DTLS records that authenticate, and what the
-//! camera itself says, lost, late, twice or damaged. Time is virtual.
+//! The simulated camera brings the client to the stage that the input asks for. From then on the input decides what
+//! arrives: bytes of any kind, packets that are correctly signed or scrambled, AV packets in genuine DTLS records, and
+//! the camera's own datagrams, some of them lost, late, twice or damaged. Time is virtual.
 
 use super::input::Input;
 use super::memory::peak_of;
@@ -28,7 +28,7 @@ const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
 const EPHEMERAL: ([u8; 4], u16) = ([10, 0, 0, 2], 51234);
 const STRANGER: ([u8; 4], u16) = ([10, 0, 0, 66], 51234);
-/// What reassembly and the two sides may hold; more is a leak.
+/// Bytes that reassembly, the client and the camera may hold; more is a leak.
 const MEMORY: usize = 48 << 20;
 const STAGES: [Stage; 7] =
     [Stage::Streaming, Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
@@ -46,7 +46,7 @@ const COMMANDS: [u16; 10] = [
 ];
 static ZEROS: [u8; 1 << 14] = [0; 1 << 14];
 
-/// One input of the target: see the module.
+/// Target `client`: see the module's documentation.
 pub fn client(bytes: &[u8]) {
     let peak = peak_of(|| {
         let mut input = Input::new(bytes);
@@ -59,14 +59,14 @@ pub fn client(bytes: &[u8]) {
             world.step(&mut input);
             world.check();
         }
-        // Longer than any silence that is put up with, where nothing is said any more.
+        // Longer than any silence that the client tolerates.
         world.advance(Duration::from_secs(11));
         world.check();
     });
     assert!(peak < MEMORY + 64 * bytes.len(), "{peak} bytes for {}", bytes.len());
 }
 
-/// The camera's last word in authentication is these bytes.
+/// Target `auth_result`: the camera ends authentication with these bytes as its result.
 pub fn auth_result(bytes: &[u8]) {
     let mut world = World::new(&mut Input::new(&[]));
     world.connect(Stage::Auth);
@@ -74,29 +74,32 @@ pub fn auth_result(bytes: &[u8]) {
     let challenge = hl::Challenge { status: 3, challenge: [7; 16] }.emit();
     world.push_command(&challenge);
     world.push_command(&Message { command: hl::AUTH_RESULT, payload: &bytes[..bytes.len().min(8000)] }.emit());
-    assert!(world.ended || world.client.stage() == Stage::Streaming, "a client that still waits");
+    assert!(world.ended || world.client.stage() == Stage::Streaming, "the client still waits for a result");
     world.check();
 }
 
-/// Client and camera, and what is on its way between them.
+/// Client and camera, and the datagrams in flight between them.
 struct World {
     now: Instant,
     client: Client,
     camera: Camera,
     from_camera: VecDeque<Vec<u8>>,
-    /// What the client goes by, as its packets tell.
+    /// The client's session id and ticket, learnt from its packets.
     session_id: SessionId,
     ticket: u16,
     envelope: Envelope,
     ended: bool,
-    /// Handed to the client: datagrams, their bytes, timeouts and calls.
+    /// Datagrams handed to the client.
     datagrams: usize,
+    /// Bytes of those datagrams.
     bytes: usize,
     timeouts: usize,
+    /// Calls as the application makes them.
     calls: usize,
     virtual_time: Duration,
-    /// Come from the client.
+    /// Events that the client reported.
     events: usize,
+    /// Datagrams that the client sent.
     transmits: usize,
     frames: usize,
     frame_bytes: usize,
@@ -141,7 +144,7 @@ impl World {
         }
     }
 
-    /// Lets both talk until the client is at `stage`.
+    /// Carries datagrams between client and camera until the client is at `stage`.
     fn connect(&mut self, stage: Stage) {
         self.drain();
         for _ in 0..400 {
@@ -186,7 +189,7 @@ impl World {
         }
     }
 
-    /// Packets of envelope A, scrambled.
+    /// Delivers a packet of the Transcode envelope, correctly scrambled.
     fn iotc(&mut self, input: &mut Input<'_>) {
         let from = input.pick(&[EPHEMERAL, DISCOVERY, STRANGER]);
         let session_id = if input.flag() { SessionId(input.array()) } else { self.session_id };
@@ -205,7 +208,7 @@ impl World {
         self.receive(from, packet);
     }
 
-    /// Packets of envelope B, signed.
+    /// Delivers a packet of the CC51 envelope, correctly signed.
     fn cc51(&mut self, input: &mut Input<'_>) {
         let (from, signer) = (input.pick(&[EPHEMERAL, DISCOVERY, STRANGER]), signer());
         let session_id = if input.flag() { SessionId(input.array()) } else { self.session_id };
@@ -219,7 +222,7 @@ impl World {
         self.receive(from, packet);
     }
 
-    /// A media packet with fields that fit together more often than not.
+    /// Delivers a media packet whose fields are consistent more often than not.
     fn media(&mut self, input: &mut Input<'_>) {
         let frame_number = if input.flag() { input.u32() } else { u32::from(input.byte()) };
         let total = input.pick(&[1, 2, 3, 4, 1000, u16::MAX]);
@@ -262,7 +265,7 @@ impl World {
         self.drain();
     }
 
-    /// Something that the application may ask for.
+    /// Makes one of the calls that an application may make.
     fn call(&mut self, input: &mut Input<'_>) {
         self.calls += 1;
         match input.below(7) {
@@ -288,7 +291,7 @@ impl World {
         self.drain();
     }
 
-    /// What the camera has sent arrives.
+    /// Delivers some of the camera's datagrams in flight.
     fn deliver(&mut self, input: &mut Input<'_>) {
         for _ in 0..=input.below(64) {
             let Some(datagram) = self.from_camera.pop_front() else { return };
@@ -296,7 +299,7 @@ impl World {
         }
     }
 
-    /// What the camera has sent is lost, overtaken, repeated or damaged.
+    /// Loses, reorders, repeats or damages a camera's datagram in flight.
     fn disturb(&mut self, input: &mut Input<'_>) {
         if self.from_camera.is_empty() {
             return;
@@ -322,7 +325,7 @@ impl World {
         }
     }
 
-    /// An AV packet in a record that authenticates.
+    /// Has the camera send an AV packet in a genuine DTLS record.
     fn push(&mut self, channel: Channel, packet: &[u8]) {
         if packet.is_empty() || packet.len() > ZEROS.len() {
             return;
@@ -346,7 +349,7 @@ impl World {
         self.drain();
     }
 
-    /// Lets time go on, with all that is due in it.
+    /// Advances virtual time by `time`, running the timeouts that fall due.
     fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         self.virtual_time += time;
@@ -357,7 +360,7 @@ impl World {
             self.client_timeouts();
             self.camera.handle_timeout(self.now);
             self.drain();
-            assert!(self.camera.poll_timeout().is_none_or(|at| at > self.now), "the camera's timers go on");
+            assert!(self.camera.poll_timeout().is_none_or(|at| at > self.now), "the camera's timer is still due");
         }
         self.now = end;
         self.client_timeouts();
@@ -373,7 +376,11 @@ impl World {
             self.drain();
         }
         let at = self.client.poll_timeout();
-        assert!(at.is_none_or(|at| at > self.now), "time stands still at {:?}", self.client.stage());
+        assert!(
+            at.is_none_or(|at| at > self.now),
+            "the client's timer is still due at stage {:?}",
+            self.client.stage()
+        );
     }
 
     fn drain(&mut self) {
@@ -410,7 +417,7 @@ impl World {
         }
     }
 
-    /// Reads the session's id and ticket, which a camera knows.
+    /// Reads the session's id and ticket from a client's packet; forged packets need them.
     fn learn(&mut self, data: &[u8]) {
         if self.envelope == Envelope::Cc51 {
             if let Ok(cc51::Packet::Discovery(discovery)) = cc51::Packet::parse(data, &signer()) {
@@ -426,10 +433,10 @@ impl World {
         }
     }
 
-    /// Nothing grows but by what came in.
+    /// Asserts that the client's output is bounded by its input.
     fn check(&self) {
         let came = self.datagrams + self.timeouts + self.calls;
-        assert!(self.frames <= self.datagrams && self.frame_bytes <= self.bytes, "frames from nowhere");
+        assert!(self.frames <= self.datagrams && self.frame_bytes <= self.bytes, "more media came out than went in");
         assert!(self.events <= 16 + 4 * came, "{} events for {came}", self.events);
         assert!(self.transmits <= 16 + 8 * came, "{} datagrams for {came}", self.transmits);
         let expected = 100 + 4 * (self.datagrams + self.calls) + self.virtual_time.as_millis() as usize / 4;
@@ -440,7 +447,7 @@ impl World {
     }
 }
 
-/// Inputs that bring each packet to a client at the stage where it belongs.
+/// Returns inputs that deliver each packet to a client at the stage where it belongs.
 pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let step = |step: u8, data: &[u8]| [&[step][..], &(data.len() as u16).to_le_bytes(), data].concat();
     let whole = |flags: u8, stage: u8, steps: &[Vec<u8>]| [&[flags, stage][..], &steps.concat()].concat();
@@ -448,7 +455,7 @@ pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for flags in [0, 1, 2, 4, 32] {
         for stage in 0..STAGES.len() as u8 {
-            // Loss and overtaking on the way, frames, then talk.
+            // A lost and a reordered datagram, then frames, then talk.
             let mut steps = vec![deliver.clone(), wait.clone(), vec![12, 3, 0], vec![13, 1, 1], deliver.clone()];
             steps.extend([vec![17, 1, 0, 20], deliver.clone(), vec![16, 2]]);
             for _ in 0..4 {
@@ -468,7 +475,7 @@ pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
             &[packet.clone(), deliver.clone(), packet, deliver.clone(), wait.clone()],
         ));
     }
-    // A frame is complete behind one that grows no more and behind a record that is still awaited.
+    // A complete frame waits behind one that lacks a packet and behind a record that is still awaited.
     let (growing, complete) = (vec![5, 0, 1, 1, 0, 0, 10, 1, 4, 0], vec![5, 0, 2, 0, 0, 0, 10, 2, 1, 0]);
     let (pause, lost) = (vec![14, 60], [step(3, b"?"), vec![12, 0, 0]].concat());
     let steps = [&deliver, &pause, &deliver, &growing, &deliver, &pause, &lost, &complete, &deliver, &wait, &wait];
@@ -476,7 +483,7 @@ pub fn seeds(media: &[Vec<u8>], control: &[Vec<u8>]) -> Vec<Vec<u8>> {
     for (status, result) in [(3u8, &b"{\"connectionRes\":\"1\"}"[..]), (6, b"{}"), (5, b"")] {
         let challenge = [&[7u8, 0][..], &step(0, &[&[status][..], &[9; 16]].concat())[1..]].concat();
         let result = [&[7u8, 1][..], &step(0, result)[1..]].concat();
-        // The camera's own answer would come first.
+        // Clear the camera's own answer, which would come first.
         seeds.push(whole(0, 5, &[vec![12, 0, 4], challenge, result, wait.clone()]));
     }
     seeds

@@ -1,11 +1,11 @@
-//! DTLS endpoints, shaking hands and with a session, between a peer and a forger.
+//! Target `dtls`: two DTLS endpoints, during and after their handshake, and a forger who sends to both.
 
 use super::credentials;
 use super::input::Input;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};
 use std::collections::VecDeque;
 
-/// Datagrams that an endpoint may have sent of its own accord.
+/// How many datagrams the two endpoints may send in all, so that they do not send for ever.
 const MOST_SENT: usize = 4000;
 
 struct Pair {
@@ -16,7 +16,7 @@ struct Pair {
     sent: usize,
 }
 
-/// The forger speaks while hands are shaken, and after.
+/// Lets the input decide whether the forger comes before or after the handshake, and what it sends.
 pub fn dtls(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut pair = Pair::new(&mut input);
@@ -30,7 +30,11 @@ pub fn dtls(bytes: &[u8]) {
             0 if established => {
                 let from = if to_client { &mut pair.server } else { &mut pair.client };
                 let data = input.text();
-                assert!(data.is_empty() || data.len() > 16_384 || from.send(data), "the session stands");
+                assert!(
+                    data.is_empty() || data.len() > 16_384 || from.send(data),
+                    "an established session refuses {} bytes",
+                    data.len()
+                );
                 pair.collect();
             }
             1 => pair.pass_on(to_client),
@@ -57,7 +61,7 @@ pub fn dtls(bytes: &[u8]) {
     }
 }
 
-/// A record with a header as it should be, or nearly.
+/// Makes a record whose header is right or nearly right.
 fn record(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, epoch, sequence) = (input.pick(&[20, 21, 22, 23, 22, 24]), input.pick(&[1, 0, 1, 0, 2]), input.byte());
     let off_by = input.pick(&[0, 0, 0, 0, 0, 0, 1, u16::MAX]);
@@ -106,7 +110,7 @@ impl Pair {
         self.collect();
     }
 
-    /// A genuine datagram with some bytes changed, or cut.
+    /// Delivers a copy of a genuine datagram with some bytes changed, and perhaps cut short.
     fn damage(&mut self, to_client: bool, input: &mut Input<'_>) {
         let (_, queue) = self.side(to_client);
         let Some(mut datagram) = queue.front().cloned() else { return };
@@ -117,7 +121,7 @@ impl Pair {
         if input.flag() {
             datagram.truncate(usize::from(input.u16()) % datagram.len());
         }
-        // It is not checked what came of it: where the changes undid each other, it is genuine.
+        // The result is not checked: the changes may have cancelled out, and the datagram is genuine then.
         let (endpoint, _) = self.side(to_client);
         endpoint.handle_datagram(&datagram, |_| {});
     }

@@ -1,4 +1,4 @@
-//! Reads a fuzzer's bytes as numbers, choices and texts; past the end everything is zero.
+//! Reads a fuzzer's bytes as numbers, choices and byte strings; past the end everything is zero.
 
 pub struct Input<'a>(&'a [u8]);
 
@@ -48,7 +48,7 @@ impl<'a> Input<'a> {
         of[usize::from(self.byte()) % of.len()]
     }
 
-    /// Bytes with their length before them.
+    /// A byte string, with its length in the two bytes before it.
     pub fn text(&mut self) -> &'a [u8] {
         let length = self.u16();
         self.take(usize::from(length))

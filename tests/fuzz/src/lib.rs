@@ -1,7 +1,7 @@
-//! What fuzzers run: one function a target, which takes any bytes and panics where a promise does not hold.
+//! The fuzz targets: one function each, which takes any bytes and panics if the library breaks a promise.
 //!
-//! `targets/` has a shim of a line for each; `tests/fuzz_bodies.rs` runs the same functions as ordinary tests, on [`seeds`] and
-//! on mutations of them. `run.sh` runs the fuzzers.
+//! `targets/` has a program of one line for each; `tests/fuzz_bodies.rs` runs the same functions as ordinary tests, on
+//! [`seeds`] and on mutations of them. `run.sh` runs the fuzzers.
 
 mod caps;
 mod client;

@@ -1,20 +1,20 @@
-//! How much memory a piece of work holds at its fullest.
+//! Measures the most memory that a piece of work holds at any time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// Bytes that this thread holds now, and the most that it ever held.
+    /// Bytes that this thread holds now, and the most that it has held at once.
     static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Counts what each thread holds.
+/// The system's allocator, with a count of what each thread holds.
 struct Counting;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: all is left to the system's allocator; counting does not allocate.
+// SAFETY: the system's allocator does all the work; counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = HELD.try_with(|held| {
@@ -36,7 +36,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most bytes held at once while `work` ran, beyond those before.
+/// Runs `work`; returns the most bytes that it held at once, beyond those held before.
 pub fn peak_of(work: impl FnOnce()) -> usize {
     let (before, _) = HELD.get();
     HELD.set((before, before));

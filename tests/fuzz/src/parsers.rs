@@ -1,4 +1,5 @@
-//! The parsers of each family of packets: any bytes are an error or a value, and what a value is emitted as parses to it again.
+//! Targets for the parsers of each packet family: any bytes give an error or a value, and emitting a value gives bytes
+//! that parse to the same value.
 
 use super::input::Input;
 use super::{credentials, signer};
@@ -11,7 +12,7 @@ use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
 
-/// Envelope A, scrambled and plain.
+/// Target `iotc`: packets of the Transcode envelope, with the input taken as scrambled and as plain bytes.
 pub fn iotc(bytes: &[u8]) {
     let mut packet = bytes.to_vec();
     if transcode::decode(&mut packet).is_ok() {
@@ -42,7 +43,8 @@ fn parse_iotc(bytes: &[u8]) {
     assert_eq!(iotc::Packet::parse(&emitted), Ok(packet));
 }
 
-/// Envelope B: as the bytes are, and with what they say signed.
+/// Target `cc51`: packets of the CC51 envelope, from the bytes as they are, and signed ones with fields that the input
+/// chooses.
 pub fn cc51(bytes: &[u8]) {
     let signer = signer();
     if let Ok(packet) = cc51::Packet::parse(bytes, &signer) {
@@ -116,7 +118,7 @@ fn message(bytes: &[u8]) {
     }
 }
 
-/// Media packets with what stands at a frame's end, and the DTLS records that they come in.
+/// Target `media`: media packets, the FRAMEINFO at a frame's end, and the DTLS records that carry them.
 pub fn media(bytes: &[u8]) {
     assert!(records(bytes).map(|record| record.bytes.len()).sum::<usize>() <= bytes.len());
     if let Ok(info) = FrameInfo::parse(bytes) {
@@ -127,7 +129,7 @@ pub fn media(bytes: &[u8]) {
     assert!(packet.index < packet.total && packet.payload.len() <= bytes.len());
     if packet.has_frame_info() {
         assert!(FrameInfo::parse(packet.payload).is_ok());
-        // It is written as "the last one".
+        // In a packet that ends a frame a constant takes the index's place, so the index is read back as the last one.
         packet = MediaPacket { index: packet.total - 1, ..packet };
     }
     for emitted in [packet.emit(), packet.emit_wrapped()] {
@@ -135,7 +137,7 @@ pub fn media(bytes: &[u8]) {
     }
 }
 
-/// Frames to the camera's speaker.
+/// Target `talk`: frames to the camera's speaker.
 pub fn talk(bytes: &[u8]) {
     if let Ok(frame) = TalkFrame::parse(bytes) {
         assert_eq!(TalkFrame::parse(&frame.emit()), Ok(frame));

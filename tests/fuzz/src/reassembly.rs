@@ -1,4 +1,4 @@
-//! Reassembly of what honest cameras send over bad links, and of what no camera sends.
+//! Target `reassembly`: media packets as a camera sends them over bad links, and media packets that no camera sends.
 
 use super::input::Input;
 use super::memory::peak_of;
@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(50);
 const CHANNELS: [MediaChannel; 3] = [MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
 const TYPES: [u8; 7] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D];
-/// Reassembly's own limit, thrice, as vectors grow by doubling and move, and once more for what is being handed out.
+/// Reassembly's own limit is 8 MiB: three times that, because a vector that grows is copied to twice its size, and once
+/// more for the frame that is handed out.
 const MEMORY: usize = 4 * (8 << 20);
-/// The most that a packet's length field can say, nearly.
+/// Nearly as many bytes as a packet's length field can express.
 static PAYLOAD: [u8; 65_000] = [0; 65_000];
 
 pub fn reassembly(bytes: &[u8]) {
@@ -54,7 +55,7 @@ impl Receiver {
         self.records.expire(self.now);
         self.poll();
         let next = self.reassembler.next_expiry(WAIT).filter(|_| self.records.oldest_missing().is_none());
-        assert!(next.is_none_or(|at| at > self.now), "an expiry does something");
+        assert!(next.is_none_or(|at| at > self.now), "time has passed an expiry that is still waited for");
     }
 
     fn poll(&mut self) {
@@ -62,7 +63,7 @@ impl Receiver {
         while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
             let number = frame.info.frame_number;
             assert_eq!(frame.data.len(), frame.info.payload_size as usize);
-            assert!(frame.data.len() <= self.taken, "no more bytes than came");
+            assert!(frame.data.len() <= self.taken, "more bytes came out than went in");
             self.taken -= frame.data.len();
             let last = self.last[usize::from(frame.medium == Medium::Audio)].replace(number);
             let goes_on = last.is_none_or(|last| number.wrapping_sub(last) as i32 > 0);
@@ -72,7 +73,7 @@ impl Receiver {
     }
 }
 
-/// Any packets in any records.
+/// Inserts packets with any fields, in records with any numbers.
 fn hostile(input: &mut Input<'_>) {
     let mut receiver = Receiver::new();
     let (mut number, mut sequence) = (input.u32(), 1);
@@ -123,7 +124,7 @@ struct Flight {
     index: u16,
 }
 
-/// A frame as it was sent. Its bytes follow from its number.
+/// A frame that was sent. Its bytes are computed from its number.
 struct Sent {
     channel: MediaChannel,
     total: u16,
@@ -136,7 +137,7 @@ impl Sent {
     }
 }
 
-/// What a camera sends, lost, delayed and repeated.
+/// Inserts the packets of genuine frames, some of them lost or out of order.
 fn honest(input: &mut Input<'_>) {
     let mut receiver = Receiver::new();
     let first = input.pick(&[1, 0, 500, u32::MAX - 5]);
@@ -161,7 +162,7 @@ fn honest(input: &mut Input<'_>) {
             choice if !flights.is_empty() => {
                 let near = if choice == 4 { usize::from(input.byte()) % flights.len() } else { 0 };
                 let flight = flights.remove(near);
-                // The client holds such a record back, and OpenSSL refuses one that is too old.
+                // Such a record does not reach reassembly: the client holds it back, or OpenSSL refuses it as too old.
                 if receiver.records.must_hold(flight.sequence) || flight.sequence + 64 <= newest {
                     continue;
                 }

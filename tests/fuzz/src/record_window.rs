@@ -1,4 +1,4 @@
-//! The record window over a model of OpenSSL's replay protection.
+//! Target `record_window`: the record window, with a model of OpenSSL's replay protection behind it.
 
 use super::input::Input;
 use gstwyze::protocol::record_window::RecordWindow;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(50);
 
-/// Replay protection as RFC 6347 has it.
+/// Replay protection as RFC 6347, section 4.1.2.6, describes it.
 #[derive(Default)]
 struct OpenSsl {
     newest: u64,
@@ -25,12 +25,12 @@ impl OpenSsl {
 struct Receiver {
     window: RecordWindow,
     openssl: OpenSsl,
-    /// Genuine records that the window was given to hold, by their number.
+    /// How many records the window holds of each sequence number.
     held: BTreeMap<u64, usize>,
     now: Instant,
 }
 
-/// Records with any numbers, some of them forged, at any times.
+/// Delivers records with any sequence numbers, some of them forged, at any times.
 pub fn record_window(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut receiver = Receiver {
@@ -53,11 +53,11 @@ pub fn record_window(bytes: &[u8]) {
     let mut steps = 0;
     while let Some(at) = receiver.window.next_expiry() {
         steps += 1;
-        assert!(steps < 100_000 && at <= receiver.now + WAIT, "an end of waiting");
+        assert!(steps < 100_000 && at <= receiver.now + WAIT, "the window never stops waiting");
         receiver.pass(at.saturating_duration_since(receiver.now));
     }
-    assert!(receiver.held.is_empty(), "what is held goes when nothing is awaited");
-    // All up to the newest either came or is lost.
+    assert!(receiver.held.is_empty(), "records are held though nothing is awaited");
+    // Every record up to the newest either arrived or counts as lost.
     let seen = receiver.openssl.seen.len() as u64;
     assert_eq!(receiver.window.lost, receiver.openssl.newest + 1 - seen);
 }
@@ -97,7 +97,7 @@ impl Receiver {
             }
             self.window.expire(self.now);
         }
-        // Those past its limit are forgotten.
+        // The window forgets records past its limit.
         if self.held.values().sum::<usize>() >= 512 {
             self.held.retain(|sequence, _| self.window.is_known(*sequence));
         }
@@ -106,7 +106,10 @@ impl Receiver {
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.window.expire(self.now);
-        assert!(self.window.next_expiry().is_none_or(|at| at > self.now), "an expiry does something");
+        assert!(
+            self.window.next_expiry().is_none_or(|at| at > self.now),
+            "time has passed an expiry that is still waited for"
+        );
         self.release();
     }
 }

@@ -1,4 +1,4 @@
-//! The inputs that fuzzing begins with, from the golden packets of `tests/vectors/vectors.json`.
+//! The inputs that fuzzing begins with, most of them from the golden packets of `tests/vectors/vectors.json`.
 
 use serde_json::Value;
 
@@ -16,7 +16,9 @@ const URIS: [&str; 6] = [
     "cam/path?mac=AA:BB:CC:DD:EE:FF&enr=a+b/c=dddddddddddd",
     "rtsp://cam?model=%FF",
 ];
-/// Frames with the headers that encoders write: H.264 and H.265 key frames, H.264 that is broken, JPEG, ADTS, MP3.
+/// Frames that begin as encoders' frames do, each with an index into the codecs of target `caps` and its flags: H.264
+/// and
+/// H.265 key frames, a broken H.264 one, JPEG, ADTS, MP3.
 const FRAMES: [(u8, u8, &str); 7] = [
     (0, 1, "000000010910000000016742c016da0280bfe5c05a830303528000000300800000144"),
     (0, 1, "000000016742c028da01e0089f97016a0202028000000300800000144"),
@@ -31,7 +33,7 @@ const FRAMES: [(u8, u8, &str); 7] = [
     (13, 14, "fff398c40024988e"),
 ];
 
-/// Inputs for the target of this name; all are short of 4 KiB.
+/// Returns inputs of less than 4 KiB for the target of this name.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let vectors: Value = serde_json::from_str(include_str!("../../vectors/vectors.json")).unwrap();
     let section = |name: &str| -> Vec<Vec<u8>> {
@@ -66,13 +68,13 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "client" => {
             super::client::seeds(&media(&vectors), &[section("hl"), client("ioctrl"), client("login")].concat())
         }
-        // What their bytes mean is nothing that the vectors have.
+        // The vectors have no packets for the remaining targets.
         "reassembly" => [noise(), vec![fat_frames()]].concat(),
         _ => noise(),
     }
 }
 
-/// One packet of each channel and type.
+/// Picks one media packet of each channel and type from each stream of the vectors.
 fn media(vectors: &Value) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     for stream in vectors["media"].as_array().unwrap() {
@@ -85,7 +87,7 @@ fn media(vectors: &Value) -> Vec<Vec<u8>> {
     packets
 }
 
-/// Bytes without a pattern, always the same ones.
+/// Pseudo-random bytes in several lengths, the same ones every time.
 fn noise() -> Vec<Vec<u8>> {
     let mut state = 1u32;
     let mut byte = || {
@@ -95,7 +97,7 @@ fn noise() -> Vec<Vec<u8>> {
     (1..40).map(|i| (0..50 * i).map(|_| byte()).collect()).collect()
 }
 
-/// As many bytes of unfinished frames as an input can ask for, for the target `reassembly`.
+/// Starts as many large frames without finishing them as one input can, for the target `reassembly`.
 fn fat_frames() -> Vec<u8> {
     let packet = |i: u8| [3, if i == 0 { 16 } else { 0 }, 2, 0, 5, i, 6, 1, 1];
     [&[0; 5][..], &(0..450u16).flat_map(|i| packet(i as u8)).collect::<Vec<_>>()].concat()
@@ -105,13 +107,13 @@ fn text(data: &[u8]) -> Vec<u8> {
     [&(data.len() as u16).to_le_bytes()[..], data].concat()
 }
 
-/// The same frame twice, for the target `caps`.
+/// An input for the target `caps`: the same frame twice.
 fn frames(codec: u8, flags: u8, data: &[u8]) -> Vec<u8> {
     let frame = |choice: &[u8]| [choice, &[flags, 0, 0], &text(data)].concat();
     [frame(&[1, codec]), frame(&[0])].concat()
 }
 
-/// Data that the peer sends, and a forged record, for the target `dtls`.
+/// An input for the target `dtls`: data from the peer, and a forged record.
 fn sent(established: u8, data: &[u8]) -> Vec<u8> {
     let (genuine, on) = ([&[1, 0], &text(data)[..]].concat(), [1, 1]);
     let forged = [&[1, 4, 3, 0, 9, 0], &text(data)[..]].concat();

@@ -1,4 +1,4 @@
-//! Time stamps made of any capture times.
+//! Target `timeline`: the time stamps that are made from any capture times.
 
 use super::input::Input;
 use gstwyze::protocol::medium::Medium;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const NOON: u32 = 1_700_000_000;
 
-/// Frames with clocks that run, jump, stand still and lie.
+/// Stamps frames of cameras whose clocks run, jump, stand still or show nonsense.
 pub fn timeline(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut timeline = Timeline::new();

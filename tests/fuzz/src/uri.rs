@@ -1,16 +1,16 @@
-//! What both elements make of any URI.
+//! Target `uri`: how both elements take any URI.
 
 use gst::prelude::*;
 use std::sync::Once;
 
-/// As it is, and with the scheme before it.
+/// Tries the input as it is, and with the scheme `wyze://` before it.
 pub fn uri(bytes: &[u8]) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         gst::init().unwrap();
         gstwyze::plugin_register_static().unwrap();
     });
-    // GLib's texts end at a zero.
+    // GLib's strings end at a zero byte.
     let text = String::from_utf8_lossy(bytes).replace('\0', "");
     for factory in ["wyzesrc", "wyzesink"] {
         check(factory, &text);
@@ -28,7 +28,7 @@ fn check(factory: &str, text: &str) {
             again.set_uri(&written).unwrap_or_else(|e| panic!("{written:?}: {e}"));
             assert_eq!(again.uri(), Some(written));
         }
-        // Without a scheme it does not come to the element, and the words are GStreamer's.
+        // Without the scheme the URI does not reach the element, and the error's text is GStreamer's.
         Err(error) if text.starts_with("wyze://") => {
             let enr = text.split_once("enr=").map(|(_, rest)| rest.split(['&', '#']).next().unwrap_or_default());
             if let Some(enr) = enr.filter(|enr| enr.len() >= 16 && enr.chars().all(|c| c.is_ascii_alphanumeric())) {
