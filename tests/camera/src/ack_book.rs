@@ -1,20 +1,20 @@
-//! What the counters of a client's ACKs and control frames say, and what they ought to.
+//! Checks the counters of a client's ACKs and control frames.
 
 use crate::deviation_log::DeviationLog;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// ACKs come every 100 ms; past this, one was forgotten.
+/// The longest time between two ACKs. They are due every 100 ms; the rest allows for one that is late.
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
-/// A control frame is ACKed at once.
+/// How long the ACK of a control frame may take; it is due at once.
 const MAX_CONTROL_ACK: Duration = Duration::from_secs(1);
 const NONE_YET: u16 = 0xFFFF;
 
-/// Bookkeeping of one AV session.
+/// The expected counters of one AV session.
 #[derive(Debug)]
 pub struct AckBook {
-    /// Shared by ACKs and control frames.
+    /// Send counter of the next ACK or control frame; both share it.
     next_send_counter: u32,
     next_ack_counter: u16,
     highest: u16,
@@ -22,7 +22,7 @@ pub struct AckBook {
     last_command: Vec<u8>,
     last_ack: Option<Instant>,
     next_sequence: u16,
-    /// Control frames sent and not ACKed, with the time by which they have to be.
+    /// Sequences of control frames that were sent and not ACKed, with the time by which they have to be.
     unacked: VecDeque<(u16, Instant)>,
 }
 
@@ -42,7 +42,7 @@ impl Default for AckBook {
 }
 
 impl AckBook {
-    /// The sequence of a control frame that the camera sends now.
+    /// Returns the sequence for a control frame that the camera sends now, and expects its ACK.
     pub fn number_control_frame(&mut self, now: Instant) -> u16 {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.wrapping_add(1);
@@ -50,7 +50,7 @@ impl AckBook {
         sequence
     }
 
-    /// `streaming` says that the camera has media to send, so that the interval counts.
+    /// Checks an ACK. While `streaming`, the time since the last ACK is checked too.
     pub fn handle_ack(&mut self, now: Instant, ack: &Ack, streaming: bool, log: &mut DeviationLog) {
         self.count_sent("ACK", now, ack.send_counter, log);
         if ack.counter != self.next_ack_counter {
@@ -83,7 +83,9 @@ impl AckBook {
         self.last_ack = Some(now);
     }
 
-    /// `bytes` is the frame as received: a command sent again may be the same frame or a new one.
+    /// Checks a control frame. `bytes` is the whole frame, to recognise a resend, which may be the same frame or a new
+    /// one
+    /// with the same command.
     pub fn handle_control(&mut self, now: Instant, frame: &ControlFrame<'_>, bytes: &[u8], log: &mut DeviationLog) {
         if self.last_command == bytes {
             return;

@@ -1,4 +1,4 @@
-//! What happens inside DTLS on the main channel: login, ACKs, commands and media of one client.
+//! The AV protocol inside the main channel's DTLS: login, ACKs, commands and media of one client.
 
 use crate::ack_book::AckBook;
 use crate::camera::{CameraEvent, ClientId, Shared};
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 const K10050: u16 = 10050;
 
-/// The AV layer of one client, from its login on.
+/// The AV layer's state for one client, from its login on.
 #[derive(Debug)]
 pub struct AvSession {
     client: ClientId,
@@ -27,7 +27,7 @@ pub struct AvSession {
     acks: AckBook,
     command_counter: u16,
     packetiser: Packetiser,
-    /// K10010 for talk has come: on or off.
+    /// Set when K10010 for talk has come: on (true) or off.
     pub talk_switch: Option<bool>,
     /// Records to be encrypted and sent.
     pub to_send: Vec<Vec<u8>>,
@@ -59,7 +59,7 @@ impl AvSession {
         self.authenticated && if frame.is_audio() { self.audio } else { self.video }
     }
 
-    /// Hands out the packets of a frame that this client takes.
+    /// Calls `emit` with each packet of a frame that this client takes.
     pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared, emit: impl FnMut(&[u8])) {
         let bitrate = self.parameters.map_or(0, |parameters| parameters.bitrate);
         self.packetiser.packets(frame, bitrate, viewers, &shared.config, &mut shared.rng, emit);
@@ -88,7 +88,7 @@ impl AvSession {
         self.acks.poll_timeout()
     }
 
-    /// Answers the second request; the first is only looked at.
+    /// Answers the second request; the first is only checked.
     fn handle_login(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
         packet_checks::login(now, record, &mut shared.log);
         let Ok(request) = login::Request::parse(record) else { return };
@@ -147,7 +147,7 @@ impl AvSession {
         if !payload.is_empty() && serde_json::from_slice::<serde_json::Value>(payload).is_err() {
             shared.log.byte(now, "K10000: the payload is neither empty nor JSON");
         }
-        // The same challenge again, as a request sent again may cross the first challenge.
+        // A client that sends its request again gets the same challenge, because the first may still arrive.
         let challenge = *self.challenge.get_or_insert_with(|| shared.rng.random());
         let hl = Challenge { status: shared.config.challenge, challenge }.emit();
         self.send_control(now, &hl);
@@ -186,7 +186,9 @@ impl AvSession {
 
     fn switch_media(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
         let &[kind @ 1..=4, switch @ 1..=2] = message.payload else {
-            shared.log.byte(now, format!("K10010: payload {:02x?}", message.payload));
+            shared
+                .log
+                .byte(now, format!("K10010: payload {:02x?} does not name a medium and a switch", message.payload));
             return;
         };
         let on = switch == 1;
@@ -220,15 +222,15 @@ impl AvSession {
         }
         let Some(parameters) = VideoParameters::parse(message) else { return };
         if parameters.frame_size > 5 || parameters.bitrate == 0 {
-            shared.log.byte(now, format!("K{}: {parameters:?} is no picture", message.command));
+            shared.log.byte(now, format!("K{}: {parameters:?} are not possible", message.command));
         }
-        // Cameras say yes to sizes that they do not have as well.
+        // Cameras accept sizes that they do not have, too.
         self.reply(now, message.command, &[1]);
         self.parameters = Some(parameters);
         shared.events.push_back(CameraEvent::VideoParameters { client: self.client, parameters });
     }
 
-    /// K10051's payload: bitrate, frame size + 1, fps, no flips.
+    /// K10051's payload: bit rate, frame size + 1, fps, and twice 1 for a picture that is not flipped.
     fn video_parameters(&self) -> [u8; 6] {
         let p = self.parameters.unwrap_or(VideoParameters { frame_size: 0, bitrate: 120, fps: 20 });
         let [low, high] = p.bitrate.to_le_bytes();
@@ -247,7 +249,7 @@ impl AvSession {
     }
 }
 
-/// The answer is the challenge decrypted, so encrypting it gives the challenge back.
+/// Checks the answer by encrypting it: it is the challenge, decrypted.
 fn is_right(answer: &[u8; 16], challenge: [u8; 16], config: &CameraConfig) -> bool {
     config
         .credentials
@@ -268,7 +270,7 @@ fn result_json(answer: &Answer, config: &CameraConfig) -> String {
                 "type": "camera",
                 "wifidb": "-40",
             },
-            // So misspelt by cameras.
+            // Cameras misspell it like this.
             "channelResquestResult": { "audio": switch(answer.audio), "video": switch(answer.video) },
             "recordType": 1,
         },

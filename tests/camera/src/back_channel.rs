@@ -1,8 +1,10 @@
-//! The camera's end of DTLS on the back channel, where it is the client: the handshake in the caller's time.
+//! The camera's end of DTLS on the back channel, where the camera is the DTLS client, by the caller's clock.
 //!
-//! A flight that gets no answer goes out again when the caller's clock says so, in one of two forms. OpenSSL makes a
-//! fresh one where its own clock, which is real, has run out as well: that one also moves a server to repeat
-//! a lost last flight. Where the caller's clock runs faster than real time the flight is sent as it was, which serves all but that case.
+//! A flight that gets no answer is sent again by the caller's clock, in one of two forms. If OpenSSL's own timer, which
+//! runs in real time, has expired too, OpenSSL makes a fresh flight, which also makes a server repeat its lost last
+//! flight. If the caller's clock runs faster than real time, the old flight is sent again byte for byte, which serves
+//! in
+//! all other cases.
 
 use crate::camera_config::CameraConfig;
 use crate::main_channel::Change;
@@ -10,7 +12,8 @@ use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Of OpenSSL's clock; shorter than the caller's intervals, so that OpenSSL's has always run out when they have.
+/// OpenSSL's own interval. It is shorter than those below, so that in real time OpenSSL's timer has always expired when
+/// they have.
 const OPENSSL_RESEND: Duration = Duration::from_millis(50);
 const FIRST_RESEND: Duration = Duration::from_millis(300);
 const MAX_RESEND: Duration = Duration::from_secs(1);
@@ -23,7 +26,7 @@ pub struct BackChannel {
 }
 
 impl BackChannel {
-    /// Has its ClientHello ready; `None` where OpenSSL refuses the suites.
+    /// Begins the handshake; returns `None` if OpenSSL refuses the suites.
     pub fn new(now: Instant, config: &CameraConfig) -> Option<Self> {
         let settings = Settings {
             suites: config.talk_suites.clone(),
@@ -40,7 +43,7 @@ impl BackChannel {
         *self.endpoint.state() == State::Established
     }
 
-    /// Takes a datagram and hands out what it decrypts to.
+    /// Takes a datagram and calls `received` with each record that it decrypts to.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8], received: impl FnMut(&[u8])) -> Change {
         let before = self.endpoint.state().clone();
         self.endpoint.handle_datagram(datagram, received);
@@ -61,13 +64,13 @@ impl BackChannel {
         }
     }
 
-    /// Encrypts one record; nothing before the handshake or after the end.
+    /// Encrypts and sends one record, if the session is established.
     pub fn send(&mut self, record: &[u8]) {
         self.endpoint.send(record);
         self.flush();
     }
 
-    /// Says goodbye.
+    /// Closes the session with an alert.
     pub fn close(&mut self) {
         self.endpoint.close();
         self.resend = None;
@@ -94,7 +97,7 @@ impl BackChannel {
         self.to_send.pop_front()
     }
 
-    /// Sends the handshake's next flight, where there is one, and has it repeated.
+    /// Sends the handshake's next flight, if there is one, and schedules its resend.
     fn send_flight(&mut self, now: Instant) {
         let flight: Vec<_> = std::iter::from_fn(|| self.endpoint.poll_transmit()).collect();
         if !flight.is_empty() {

@@ -1,10 +1,11 @@
 //! A Wyze camera without sockets, threads or a clock.
 //!
-//! Datagrams and times go in; datagrams, events and the next time to call come out. After each call drain
-//! [`Camera::poll_transmit`] and [`Camera::poll_event`], then wait for a datagram or [`Camera::poll_timeout`].
+//! The caller hands in datagrams and the time. After each call it drains [`Camera::poll_transmit`] and
+//! [`Camera::poll_event`], then waits for a datagram or until [`Camera::poll_timeout`].
 //!
-//! A camera has two ports: discovery packets come to one, and everything that it says goes out of the other, which is
-//! where a client has to go on.
+//! A camera has two ports. Discovery packets come to one; all of the camera's datagrams leave from the other, and
+//! clients
+//! have to continue there.
 
 use crate::camera_config::{CameraConfig, Envelope};
 use crate::client_session::ClientSession;
@@ -25,10 +26,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Sessions that have not gone past discovery and are kept; beyond, the oldest makes room.
+/// How many sessions are kept; beyond, the oldest that has not gone past discovery is dropped.
 const MAX_SESSIONS: usize = 64;
 
-/// Numbers the sessions of a camera, from 1.
+/// The number of a camera's session, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u32);
 
@@ -37,7 +38,9 @@ pub struct ClientId(pub u32);
 pub struct Transmit {
     pub to: SocketAddr,
     pub data: Vec<u8>,
-    /// False so far for all that a camera sends: it answers from its ephemeral port.
+    /// Whether it leaves from the discovery port. False for all that a camera sends so far: it answers from its
+    /// ephemeral
+    /// port.
     pub from_discovery_port: bool,
 }
 
@@ -47,14 +50,14 @@ impl AsMut<[u8]> for Transmit {
     }
 }
 
-/// Why a session is over.
+/// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GoneReason {
     /// The client closed DTLS.
     Goodbye,
-    /// Nothing was heard for the idle time.
+    /// Nothing came from the client for the idle time.
     Idle,
-    /// The same address began another session.
+    /// The client began another session from the same address.
     Replaced,
     Rebooted,
     Closed,
@@ -68,28 +71,28 @@ pub enum CameraEvent {
         address: SocketAddr,
         suite: Option<Suite>,
     },
-    /// The client passed the challenge, or switched media: what it gets from now on.
+    /// The client passed the challenge or switched media; `video` and `audio` are what it gets from now on.
     Streaming {
         client: ClientId,
         video: bool,
         audio: bool,
     },
-    /// A client asks for another picture.
+    /// A client asks for another resolution, bit rate or frame rate.
     VideoParameters {
         client: ClientId,
         parameters: VideoParameters,
     },
-    /// A client wants to talk, or has finished.
+    /// A client switched talk on or off.
     Talk {
         client: ClientId,
         on: bool,
     },
-    /// The back channel stands: the camera listens.
+    /// The back channel is open and logged in: the camera listens.
     TalkOpened {
         client: ClientId,
         suite: Option<Suite>,
     },
-    /// The back channel is closed, or was given up.
+    /// The back channel was closed or given up.
     TalkEnded {
         client: ClientId,
         end: TalkEnd,
@@ -100,7 +103,7 @@ pub enum CameraEvent {
     },
 }
 
-/// What all sessions of a camera use.
+/// The state that all sessions of a camera share.
 pub(crate) struct Shared {
     pub config: CameraConfig,
     pub rng: StdRng,
@@ -117,7 +120,7 @@ impl Shared {
         self.transmits.push_back(Transmit { to, data, from_discovery_port: false });
     }
 
-    /// Tells of the end of a session that was open: who only looked for cameras has never been a client.
+    /// Reports the end of a session, if it was open: one that did not go past discovery was never reported as a client.
     fn client_gone(&mut self, session: &mut ClientSession, reason: GoneReason) {
         if session.envelope.is_open() {
             session.end_talk(self);
@@ -132,12 +135,12 @@ pub struct Camera {
     signer: Signer,
     sessions: Vec<ClientSession>,
     next_id: u32,
-    /// Deaf and dumb until then.
+    /// End of a reboot, until which the camera neither hears nor sends anything.
     booting_until: Option<Instant>,
 }
 
 impl Camera {
-    /// `seed` decides on challenges, tickets and session ids.
+    /// `seed` determines challenges, tickets and session ids.
     pub fn new(config: CameraConfig, seed: u64) -> Self {
         let auth_key = config.credentials.auth_key();
         Camera {
@@ -162,42 +165,43 @@ impl Camera {
         &self.shared.config
     }
 
-    /// For what comes from now on; sessions keep the identity and suites that they began with.
+    /// The settings, to change for what comes from now on. Open sessions keep the identity and suites that they began
+    /// with.
     pub fn config_mut(&mut self) -> &mut CameraConfig {
         &mut self.shared.config
     }
 
-    /// Where clients strayed from the protocol.
+    /// What clients did against the protocol.
     pub fn log(&self) -> &DeviationLog {
         &self.shared.log
     }
 
-    /// Clients whose session stands.
+    /// The number of clients with an open session.
     pub fn clients(&self) -> usize {
         self.sessions.iter().filter(|session| session.envelope.is_open()).count()
     }
 
-    /// Clients that get media.
+    /// The number of clients that get media.
     pub fn streaming_clients(&self) -> usize {
         self.sessions.iter().filter(|session| session.is_streaming()).count()
     }
 
-    /// What the clients have said to the camera, talk by talk, oldest first.
+    /// What clients have said through the camera's speaker, talk by talk, oldest first.
     pub fn talks(&self) -> impl Iterator<Item = &Talk> {
         self.shared.talks.talks()
     }
 
-    /// The audio of all talks, end to end, up to 16 MiB.
+    /// The audio of all talks, concatenated, up to 16 MiB.
     pub fn talk_audio(&self) -> Vec<u8> {
         self.shared.talks.audio()
     }
 
-    /// The same, and makes room for more; counts stay.
+    /// Like [`Camera::talk_audio`], and forgets the audio to make room for more. The talks' counts stay.
     pub fn take_talk_audio(&mut self) -> Vec<u8> {
         self.shared.talks.take_audio()
     }
 
-    /// Takes one datagram, scrambled as it came; `data` is used as working space.
+    /// Takes one datagram as received, that is scrambled; `data` is overwritten.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to_discovery_port: bool, data: &mut [u8]) {
         if self.is_booting(now) {
             return;
@@ -235,7 +239,7 @@ impl Camera {
         self.shared.events.pop_front()
     }
 
-    /// Sends a frame to each client that takes its medium. The format of audio is also what talk has to have.
+    /// Sends a frame to each client that takes its medium. Talk has to have the format of the last audio frame.
     pub fn push_frame(&mut self, now: Instant, frame: &MediaFrame) {
         if frame.is_audio() {
             self.shared.spoken = Some((frame.codec, AudioFlags(frame.flags)));
@@ -249,22 +253,23 @@ impl Camera {
         }
     }
 
-    /// Sends an AV packet of any bytes to each client that has shaken hands, as a camera with broken or hostile firmware may.
+    /// Sends an AV packet of any bytes to each client with a DTLS session, as a camera with broken or hostile firmware
+    /// may.
     pub fn push_packet(&mut self, channel: Channel, packet: &[u8]) {
         for session in &mut self.sessions {
             session.push_packet(channel, packet, &mut self.shared);
         }
     }
 
-    /// Forgets all clients without a word and hears nothing for `downtime`. A real camera comes back on another
-    /// ephemeral port: whoever owns the sockets sees to that.
+    /// Forgets all clients without telling them, and hears nothing for `downtime`. A real camera comes back on another
+    /// ephemeral port; the owner of the sockets has to change it.
     pub fn reboot(&mut self, now: Instant, downtime: Duration) {
         self.shared.transmits.clear();
         self.end_sessions(GoneReason::Rebooted);
         self.booting_until = Some(now + downtime);
     }
 
-    /// Says goodbye to all clients.
+    /// Closes all sessions, with a DTLS alert to each client.
     pub fn close(&mut self) {
         for session in &mut self.sessions {
             session.close(&mut self.shared);
@@ -292,7 +297,7 @@ impl Camera {
             }
         };
         if self.shared.config.envelope != Envelope::Transcode {
-            // The other envelope is probed for beside this one.
+            // Clients that look for both envelopes send this one too.
             return;
         }
         packet_checks::iotc(now, plain, &mut self.shared.log);
@@ -321,14 +326,14 @@ impl Camera {
                     session.envelope.check_echo(now, payload, &mut self.shared.log);
                 }
             }
-            // Noted by the packet checks.
+            // The packet checks have logged it.
             _ => {}
         }
     }
 
     fn discover(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
         if discovery.uid != self.shared.config.credentials.uid {
-            // Broadcasts for other cameras come by.
+            // A broadcast that looks for another camera.
             return;
         }
         if discovery.auth_key != Some(self.auth_key) {
@@ -346,7 +351,7 @@ impl Camera {
 
     fn choose(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
         if discovery.stage != 2 {
-            self.shared.log.byte(now, format!("discovery: stage {}", discovery.stage));
+            self.shared.log.byte(now, format!("discovery: stage {} is neither 1 nor 2", discovery.stage));
         }
         if discovery.auth_key.is_some() {
             self.shared.log.byte(now, "discovery: stage 2 carries the AuthKey");
@@ -458,7 +463,7 @@ impl Camera {
         }
     }
 
-    /// Answers step 0: the same offer again where one is out already.
+    /// Answers step 0: with a new ticket, or with the one that this client was offered already.
     fn offer_ticket(&mut self, now: Instant, from: SocketAddr) {
         let offered = self.sessions.iter().find_map(|session| match &session.envelope {
             EnvelopeState::Cc51 { ticket, open: false, .. } if session.address == from => {
@@ -484,7 +489,7 @@ impl Camera {
         let session = &mut self.sessions[at];
         session.heard(now, from);
         if !session.envelope.is_open() {
-            self.shared.log.behaviour(now, "DTLS before the session stands");
+            self.shared.log.behaviour(now, "DTLS before the session is open");
         }
         if channel == Channel::Back {
             session.handle_back_channel(now, datagram, &mut self.shared);
@@ -494,7 +499,9 @@ impl Camera {
         }
     }
 
-    /// True where others than who asks take all the room there is. Discovery is answered all the same, sessions are not opened.
+    /// Whether clients at other addresses than `from` have all the sessions there are. Discovery is answered all the
+    /// same,
+    /// but no session is opened.
     fn is_full(&self, from: SocketAddr) -> bool {
         let others = self.sessions.iter().filter(|s| s.envelope.is_open() && s.address != from).count();
         others >= self.shared.config.max_clients
@@ -511,7 +518,7 @@ impl Camera {
         self.sessions.push(ClientSession::new(now, client, from, id, envelope, &self.shared));
     }
 
-    /// A client that begins again from the same port has given up what it had.
+    /// Ends the other sessions of a client that began a new one from the same address.
     fn drop_others_at(&mut self, address: SocketAddr, keep: SessionId) {
         let shared = &mut self.shared;
         self.sessions.retain_mut(|session| {

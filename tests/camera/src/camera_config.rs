@@ -1,4 +1,4 @@
-//! What kind of camera to be.
+//! The settings of a simulated camera.
 
 use gstwyze::protocol::credentials::{CredentialError, Credentials};
 use gstwyze::protocol::dtls::Suite;
@@ -9,7 +9,7 @@ pub const DEMO_UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const DEMO_ENR: &str = "roTRg3tiuL3TjXhm";
 pub const DEMO_MAC: &str = "AABBCCDDEEFF";
 
-/// The models that take K10052 instead of K10056.
+/// The models that take resolution command K10052 instead of K10056.
 const DOORBELL_MODELS: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
 
 /// The outer packet format, which a camera's firmware fixes.
@@ -19,12 +19,12 @@ pub enum Envelope {
     Cc51,
 }
 
-/// Identity, dialect and temper of a simulated camera.
+/// Identity, protocol variant and behaviour of a simulated camera.
 #[derive(Debug, Clone)]
 pub struct CameraConfig {
     pub credentials: Credentials,
     pub envelope: Envelope,
-    /// Product model, as `WYZE_CAKP2JFUS`; it decides which resolution command is the right one.
+    /// Product model, such as `WYZE_CAKP2JFUS`; it decides which resolution command is the right one.
     pub model: String,
     pub firmware: String,
     /// Ask each DTLS client for a cookie first.
@@ -35,44 +35,44 @@ pub struct CameraConfig {
     pub suites: Vec<Suite>,
     /// K10001's status: 1, 3 and 6 ask for an answer; 2 (updating), 4 (checking ENR) and 5 (off) turn the client away.
     pub challenge: u8,
-    /// Refuse the login whatever the password.
+    /// Refuse the login, whatever the password is.
     pub refuse_login: bool,
     /// Answer K10002 with connectionRes "2" even when it is right.
     pub refuse_answer: bool,
-    /// What the login answer says of talk-back. Where false, the back channel is never opened either.
+    /// Whether the login answer claims two-way audio. If false, the camera also never opens the back channel.
     pub two_way_audio: bool,
     /// Do not answer K10010 for talk, neither on nor off.
     pub refuse_talk: bool,
     /// Answer K10010 for talk, but never open the back channel.
     pub stall_talk: bool,
-    /// From talk switched on to the back channel's first packet.
+    /// Time from switching talk on to the back channel's first packet.
     pub talk_delay: Duration,
-    /// What the camera, as the back channel's DTLS client, offers.
+    /// The suites that the camera, as the DTLS client of the back channel, offers.
     pub talk_suites: Vec<Suite>,
     /// Log in once more 200 ms after the first login, though it was answered.
     pub talk_login_twice: bool,
-    /// Hang up so long after the login was answered.
+    /// Hang up this long after the login was answered; `None` for never.
     pub close_talk_after: Option<Duration>,
-    /// Do not answer discovery with a wrong AuthKey. It is logged in any case.
+    /// Do not answer discovery with a wrong AuthKey. A wrong AuthKey is logged in any case.
     pub strict_auth_key: bool,
     /// Vary the frame types of media packets at random, among those that mean the same.
     pub every_frame_type: bool,
     /// Send media in the wrapped format.
     pub wrapped: bool,
-    /// This many video frames of each session say `stale_frame_size` whatever they have.
+    /// The first so many video frames of each session report `stale_frame_size` instead of their own size.
     pub stale_frames: u32,
     pub stale_frame_size: u8,
-    /// Frame bytes in one media packet, up to 1200.
+    /// Bytes of a frame in one media packet, up to 1200.
     pub packet_payload: usize,
     pub keepalive_interval: Duration,
     /// A client that is silent for this long is given up.
     pub idle_timeout: Duration,
-    /// Further clients are found, and get no session.
+    /// How many clients may have a session; further ones get an answer to discovery, but no session.
     pub max_clients: usize,
 }
 
 impl CameraConfig {
-    /// A Cam v3 with these credentials.
+    /// A Cam v3 with these credentials and the defaults of all other fields.
     pub fn new(credentials: Credentials) -> Self {
         CameraConfig {
             credentials,
@@ -109,7 +109,7 @@ impl CameraConfig {
         Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).map(Self::new)
     }
 
-    /// True where this model takes K10052.
+    /// Whether this model takes K10052.
     pub fn takes_doorbell_resolution(&self) -> bool {
         DOORBELL_MODELS.contains(&self.model.as_str())
     }

@@ -1,4 +1,4 @@
-//! One client of the camera, from the first discovery packet on.
+//! The camera's state for one client, from the first discovery packet on.
 
 use crate::av_session::AvSession;
 use crate::camera::{CameraEvent, ClientId, GoneReason, Shared};
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 pub struct ClientSession {
     pub id: ClientId,
-    /// Where the client was last heard from; answers go there.
+    /// The source of the client's last datagram; answers go there.
     pub address: SocketAddr,
     pub session_id: SessionId,
     pub envelope: EnvelopeState,
@@ -58,12 +58,12 @@ impl ClientSession {
         self.address = from;
     }
 
-    /// The envelope's session stands: keepalives begin.
+    /// Starts the keepalives, once the envelope's session is established.
     pub fn open(&mut self, now: Instant, shared: &Shared) {
         self.next_keepalive.get_or_insert(now + shared.config.keepalive_interval);
     }
 
-    /// Takes a DTLS datagram; a reason where the session ends by it.
+    /// Takes a DTLS datagram of the main channel; returns the reason if it ends the session.
     pub fn handle_dtls(&mut self, now: Instant, datagram: &[u8], shared: &mut Shared) -> Option<GoneReason> {
         let mut records = Vec::new();
         let change = self.channel.handle_datagram(now, datagram, |record| records.push(record.to_vec()));
@@ -113,7 +113,7 @@ impl ClientSession {
         self.flush(shared);
     }
 
-    /// A reason where the client has been silent for too long.
+    /// Does what is due; returns the reason if the client has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) -> Option<GoneReason> {
         if self.idle_at(shared) <= now {
             return Some(GoneReason::Idle);
@@ -140,14 +140,14 @@ impl ClientSession {
         due.into_iter().flatten().chain([self.idle_at(shared)]).min()
     }
 
-    /// Says goodbye in DTLS, on the back channel too.
+    /// Closes DTLS with an alert, on the back channel too.
     pub fn close(&mut self, shared: &mut Shared) {
         self.end_talk(shared);
         self.channel.close();
         self.flush(shared);
     }
 
-    /// Ends talk because the session is over; what it says to the client goes out with the next flush, if there is one.
+    /// Ends talk because the session is over. Its goodbye goes out with the next flush, if there is one.
     pub fn end_talk(&mut self, shared: &mut Shared) {
         self.talk.hang_up(TalkEnd::SessionOver, shared);
     }
@@ -169,7 +169,7 @@ impl ClientSession {
     }
 
     fn flush(&mut self, shared: &mut Shared) {
-        // The main channel first: its answer to K10010 comes before what the back channel has to say of it.
+        // The main channel first, so that its answer to K10010 comes before the back channel's first packet.
         let main = std::iter::from_fn(|| Some((Channel::Main, self.channel.poll_transmit()?)));
         let back = std::iter::from_fn(|| Some((Channel::Back, self.talk.poll_transmit()?)));
         for (channel, datagram) in main.chain(back) {

@@ -1,23 +1,23 @@
-//! Where a client strays from the protocol, in words. Credentials never get in.
+//! The log of what clients do against the protocol, as text. It never contains credentials.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Entries kept; further ones are only counted.
+/// How many entries are kept; further ones are only counted.
 const KEPT: usize = 1000;
 
-/// Whether a bad link can be the cause.
+/// Whether a bad link can be the cause of a deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviationKind {
-    /// A packet wrong by itself, whatever became of those before it. (Corruption on the link shows as this too.)
+    /// The packet is wrong by itself, whatever happened to others. (A link that corrupts packets causes this too.)
     Byte,
-    /// Order, counters or timing: loss, reordering and delay on the link look the same.
+    /// Order, counters or timing are wrong, which loss, reordering and delay on the link can cause too.
     Behaviour,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// Since the log's first use.
+    /// Time since the first deviation.
     pub at: Duration,
     pub kind: DeviationKind,
     pub text: String,
@@ -51,7 +51,7 @@ impl DeviationLog {
         self.entries.is_empty()
     }
 
-    /// Entries in all, those past the first 1000 included.
+    /// The number of all deviations, including those past the first 1000, which have no entry.
     pub fn count(&self) -> u64 {
         self.entries.len() as u64 + self.beyond
     }

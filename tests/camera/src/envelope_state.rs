@@ -1,4 +1,4 @@
-//! The outer packets of one session: what carries DTLS, and the keepalives.
+//! The outer packets of one session: the data packets that carry DTLS, and the keepalives.
 
 use crate::deviation_log::DeviationLog;
 use gstwyze::protocol::wire::cc51::{self, Signer};
@@ -6,24 +6,24 @@ use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A client answers at once; this allows for lost packets both ways.
+/// How long a keepalive may go unanswered. A client answers at once; the rest allows for lost packets both ways.
 const MAX_KEEPALIVE_ANSWER: Duration = Duration::from_secs(3);
 
-/// How far an envelope's session has come, and its counters.
+/// The progress of an envelope's session, and its counters.
 pub enum EnvelopeState {
     Transcode {
-        /// Stage 2 has come.
+        /// Whether discovery stage 2 has come.
         chosen: bool,
-        /// The session request has come.
+        /// Whether the session request has come.
         open: bool,
         next_sent: u16,
         next_received: Option<u16>,
-        /// Keepalive payloads that wait for their echo.
+        /// Payloads of keepalives whose echo is still to come, and the time by which it has to.
         pings: VecDeque<([u8; 8], Instant)>,
     },
     Cc51 {
         ticket: u16,
-        /// Step 2 has come.
+        /// Whether discovery step 2 has come.
         open: bool,
         signer: Signer,
         pings_sent: u32,
@@ -54,7 +54,7 @@ impl EnvelopeState {
         }
     }
 
-    /// One DTLS datagram as it goes to the client.
+    /// Wraps a DTLS datagram for the client.
     pub fn wrap(&mut self, session_id: SessionId, channel: Channel, payload: &[u8]) -> Vec<u8> {
         match self {
             EnvelopeState::Transcode { next_sent, .. } => {
@@ -68,7 +68,7 @@ impl EnvelopeState {
         }
     }
 
-    /// A keepalive; `payload` is random.
+    /// Makes a keepalive; `payload` is random.
     pub fn keepalive(&mut self, now: Instant, session_id: SessionId, payload: [u8; 8]) -> Vec<u8> {
         match self {
             EnvelopeState::Transcode { pings, .. } => {
@@ -83,7 +83,7 @@ impl EnvelopeState {
         }
     }
 
-    /// The sequence of a data packet received; CC51 has none.
+    /// Checks the sequence number of a data packet from the client; CC51 has none.
     pub fn check_sequence(&mut self, now: Instant, sequence: u16, log: &mut DeviationLog) {
         let EnvelopeState::Transcode { next_received, .. } = self else { return };
         if let Some(expected) = *next_received
@@ -94,16 +94,16 @@ impl EnvelopeState {
         *next_received = Some(sequence.wrapping_add(1));
     }
 
-    /// The payload of an IOTC keepalive answer.
+    /// Checks the payload of an IOTC keepalive answer.
     pub fn check_echo(&mut self, now: Instant, payload: [u8; 8], log: &mut DeviationLog) {
         let EnvelopeState::Transcode { pings, .. } = self else { return };
         match pings.iter().position(|(sent, _)| *sent == payload) {
             Some(at) => drop(pings.remove(at)),
-            None => log.behaviour(now, "keepalive answer: the payload is none that waits for its echo"),
+            None => log.behaviour(now, "keepalive answer: the payload is that of no unanswered keepalive"),
         }
     }
 
-    /// The counter of a CC51 keepalive answer.
+    /// Checks the counter of a CC51 keepalive answer.
     pub fn check_counter(&mut self, now: Instant, counter: u32, log: &mut DeviationLog) {
         let EnvelopeState::Cc51 { next_answer, overdue, .. } = self else { return };
         if counter != *next_answer {
@@ -113,7 +113,7 @@ impl EnvelopeState {
         *overdue = None;
     }
 
-    /// Notes keepalives that nobody answered.
+    /// Logs keepalives whose answer is overdue.
     pub fn check_overdue(&mut self, now: Instant, log: &mut DeviationLog) {
         let is_overdue = match self {
             EnvelopeState::Transcode { pings, .. } => {
@@ -131,7 +131,7 @@ impl EnvelopeState {
 
 /// Puts a plain IOTC packet through TransCode.
 pub fn scramble(mut datagram: Vec<u8>) -> Vec<u8> {
-    // It refuses only what has no whole header, and every emitted packet has one.
+    // It refuses only packets without a whole header, and every emitted packet has one.
     let _ = transcode::encode(&mut datagram);
     datagram
 }

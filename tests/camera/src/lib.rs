@@ -1,9 +1,10 @@
-//! A simulated Wyze camera: what gst-plugin-wyze is tested against, and a camera to try it with.
+//! A simulated Wyze camera, to test gst-plugin-wyze against and to try it with.
 //!
-//! [`Camera`] has no sockets and no clock: tests run it in memory, in virtual time, over a [`Link`] as bad as they like.
-//! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or
-//! by hand. What clients say to the camera is in its [`Talk`]s. Whatever a client does against
-//! the protocol is in the [`DeviationLog`].
+//! [`Camera`] has no sockets and no clock: tests run it in memory, in virtual time, over a [`Link`] with any faults.
+//! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or from the caller. A
+//! [`Talk`] holds what a client said through the camera's speaker, and the [`DeviationLog`] all that clients did
+//! against
+//! the protocol.
 
 mod ack_book;
 mod av_session;

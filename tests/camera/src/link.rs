@@ -1,22 +1,22 @@
-//! A bad network path in memory: seeded, without sockets or a clock.
+//! A bad network path in memory, without sockets or a clock; its faults follow from a seed.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a duplicate travels after its original, at most.
+/// How much later than its original a duplicate arrives, at most.
 const DUPLICATE_LAG: Duration = Duration::from_millis(5);
 
-/// Odds from 0 to 1, and times. The default is a perfect link.
+/// How often a link's faults happen (odds from 0 to 1), and its delays. The default is a perfect link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkConfig {
     pub loss: f64,
-    /// How many datagrams wait for up to `reorder_delay`, so that later ones overtake them.
+    /// Share of datagrams that wait for up to `reorder_delay`, so that later ones overtake them.
     pub reorder: f64,
     pub reorder_delay: Duration,
     pub duplicate: f64,
-    /// How many datagrams have one bit flipped.
+    /// Share of datagrams that have one bit flipped.
     pub corrupt: f64,
     pub latency: Duration,
 }
@@ -34,7 +34,7 @@ impl Default for LinkConfig {
     }
 }
 
-/// What became of the datagrams.
+/// Counters of a link's datagrams and faults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkStats {
     pub sent: u64,
@@ -44,12 +44,12 @@ pub struct LinkStats {
     pub corrupted: u64,
 }
 
-/// One direction. `D` is a datagram: bytes, or bytes with an address.
+/// One direction of a path. `D` is a datagram: bytes, or bytes with an address.
 #[derive(Debug)]
 pub struct Link<D> {
     config: LinkConfig,
     rng: StdRng,
-    /// By arrival, then by order of sending.
+    /// Sorted by arrival, then by order of sending.
     in_flight: BTreeMap<(Instant, u64), D>,
     stats: LinkStats,
     sent: u64,
@@ -66,7 +66,7 @@ impl<D: AsMut<[u8]> + Clone> Link<D> {
         }
     }
 
-    /// For datagrams sent from now on; a loss of 1 is a cut cable.
+    /// Changes the link for datagrams sent from now on; a loss of 1 cuts it.
     pub fn set_config(&mut self, config: LinkConfig) {
         self.config = config;
     }
@@ -100,7 +100,7 @@ impl<D: AsMut<[u8]> + Clone> Link<D> {
         self.queue(arrival, datagram);
     }
 
-    /// The next datagram that has arrived.
+    /// Returns the next datagram that has arrived.
     pub fn poll(&mut self, now: Instant) -> Option<D> {
         let first = self.in_flight.first_entry()?;
         if first.key().0 <= now { Some(first.remove()) } else { None }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_and_another_differs() {
+    fn the_seed_determines_the_faults() {
         let bad = LinkConfig { loss: 0.1, reorder: 0.1, duplicate: 0.1, corrupt: 0.1, ..LinkConfig::default() };
         assert_eq!(run(bad, 7), run(bad, 7));
         assert_ne!(run(bad, 7).0, run(bad, 8).0);

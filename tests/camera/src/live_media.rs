@@ -1,4 +1,4 @@
-//! Picture and sound as a camera has them, by GStreamer: encoded live, or an H.264 or H.265 file in a loop.
+//! Video and audio as a camera's, from GStreamer: encoded live, or video from an H.264 or H.265 file in a loop.
 
 use crate::camera::CameraEvent;
 use crate::media_frame::MediaFrame;
@@ -12,18 +12,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-/// Which picture.
+/// The video of a live camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveVideo {
     None,
     H264,
     H265,
     Mjpeg,
-    /// Annex B; H.265 where the name ends in `.h265`, `.265` or `.hevc`.
+    /// An Annex B file: H.265 if its name ends in `.h265`, `.265` or `.hevc`, else H.264.
     File(PathBuf),
 }
 
-/// Which sound.
+/// The audio of a live camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveAudio {
     None,
@@ -35,7 +35,7 @@ pub enum LiveAudio {
 }
 
 impl LiveAudio {
-    /// `None` for no sound.
+    /// Returns the codec that cameras use for this; `None` without audio.
     pub fn codec(self) -> Option<CodecId> {
         match self {
             LiveAudio::None => None,
@@ -47,26 +47,26 @@ impl LiveAudio {
         }
     }
 
-    /// Hz, as cameras have it with this codec.
+    /// The rate in Hz that cameras have with this codec.
     pub fn usual_rate(self) -> u32 {
         if self == LiveAudio::Mulaw { 8000 } else { 16000 }
     }
 }
 
-/// What a live camera shows and plays.
+/// The video and audio of a live camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveMediaConfig {
     pub video: LiveVideo,
-    /// The best picture; clients that ask for 360p get 640x360.
+    /// The largest resolution; clients that ask for 360p get 640x360.
     pub width: u32,
     pub height: u32,
     pub fps: u8,
-    /// kbit/s; `None` follows the client.
+    /// kbit/s; `None` takes what the client asks for.
     pub bitrate: Option<u32>,
     pub audio: LiveAudio,
-    /// Hz; `None` takes what cameras have with that codec.
+    /// Hz; `None` takes what cameras have with the codec.
     pub audio_rate: Option<u32>,
-    /// Written into the picture.
+    /// Text that is written into the picture.
     pub name: String,
 }
 
@@ -85,7 +85,7 @@ impl Default for LiveMediaConfig {
     }
 }
 
-/// Why there is no picture or sound; the text says what to do.
+/// Why the media cannot start; the text says what to do.
 #[derive(Debug)]
 pub enum LiveMediaError {
     MissingElement { element: &'static str, package: &'static str },
@@ -105,7 +105,7 @@ impl fmt::Display for LiveMediaError {
 
 impl std::error::Error for LiveMediaError {}
 
-/// Debian's package of each element that a pipeline here can have.
+/// Elements that the pipelines here use, each with the Debian package that has it.
 const PACKAGES: [(&str, &str); 15] = [
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("x265enc", "gstreamer1.0-plugins-bad"),
@@ -195,20 +195,20 @@ impl LiveMedia {
     fn play(&mut self, pipeline: gst::Pipeline) -> Result<(), LiveMediaError> {
         let started = pipeline.set_state(gst::State::Playing);
         self.pipelines.push(pipeline);
-        started.map(|_| ()).map_err(|error| LiveMediaError::GStreamer(format!("the encoder does not start: {error}")))
+        started.map(|_| ()).map_err(|error| LiveMediaError::GStreamer(format!("the pipeline does not start: {error}")))
     }
 }
 
 impl Drop for LiveMedia {
     fn drop(&mut self) {
         for pipeline in &self.pipelines {
-            // A pipeline that cannot stop has nothing left to run.
+            // A failure to stop is ignored: nothing else depends on the pipeline.
             let _ = pipeline.set_state(gst::State::Null);
         }
     }
 }
 
-/// FRAMEINFO's value for a picture of this height.
+/// Returns FRAMEINFO's code for a picture of this height.
 pub fn frame_size(height: u32) -> u8 {
     match height {
         ..=480 => 1,
@@ -218,7 +218,9 @@ pub fn frame_size(height: u32) -> u8 {
     }
 }
 
-/// Builds a pipeline whose appsink is called `sink`; errors of it go to stderr.
+/// Builds a pipeline and returns it with its appsink, which has to be named `sink`. The pipeline's errors are printed
+/// to
+/// stderr.
 pub fn build(description: &str) -> Result<(gst::Pipeline, AppSink), LiveMediaError> {
     for (element, package) in PACKAGES {
         if description.contains(element) && gst::ElementFactory::find(element).is_none() {
@@ -244,7 +246,7 @@ pub fn build(description: &str) -> Result<(gst::Pipeline, AppSink), LiveMediaErr
     Ok((pipeline, sink))
 }
 
-/// Calls `handle` for each buffer; a buffer for which it gives `None` is skipped.
+/// Calls `handle` for each buffer. Its `Option` only lets it use `?`: `None` skips the buffer.
 fn on_buffer(
     sink: &AppSink,
     mut handle: impl FnMut(&AppSink, &gst::Sample, &gst::BufferRef) -> Option<()> + Send + 'static,
@@ -261,7 +263,7 @@ fn on_buffer(
 
 fn video_pipeline(codec: CodecId, config: &LiveMediaConfig) -> String {
     let gop = 2 * u32::from(config.fps);
-    // Quotes would end the text in the description.
+    // Quotes would end the text in the launch line.
     let name = config.name.replace(['"', '\\'], " ");
     let encoder = match codec {
         CodecId::MJPEG => "jpegenc name=encoder quality=70".to_owned(),
@@ -292,7 +294,7 @@ fn audio_pipeline(audio: LiveAudio, rate: u32) -> String {
         }
         LiveAudio::Opus => "opusenc frame-size=20 bitrate=24000",
     };
-    // 40 ms; AAC and Opus regroup the samples themselves.
+    // Buffers of 40 ms; the AAC and Opus encoders regroup the samples.
     let samples = rate / 25;
     format!(
         "audiotestsrc is-live=true wave=sine freq=440 volume=0.3 samplesperbuffer={samples} ! \
@@ -300,10 +302,10 @@ fn audio_pipeline(audio: LiveAudio, rate: u32) -> String {
     )
 }
 
-/// Turns running time into Unix time, without the jitter of arrival.
+/// Turns running times into Unix times, so that capture times have no jitter of arrival.
 struct WallClock {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
-    /// Unix time of running time zero, once known.
+    /// The Unix time at running time zero, once known.
     base: std::cell::OnceCell<Duration>,
 }
 
@@ -312,7 +314,9 @@ impl WallClock {
         WallClock { pipeline: pipeline.downgrade(), base: std::cell::OnceCell::new() }
     }
 
-    /// An audio frame with the buffer's bytes and time; `None` where the buffer has none.
+    /// Makes an audio frame with the buffer's bytes and time; `None` if the buffer has no time. For video the caller
+    /// replaces
+    /// the other fields.
     fn frame(&self, sample: &gst::Sample, buffer: &gst::BufferRef) -> Option<MediaFrame> {
         let running_time =
             sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)?.nseconds();
@@ -338,7 +342,7 @@ impl WallClock {
     }
 }
 
-/// Follows what clients ask of the picture.
+/// Sets the encoder to what clients ask for.
 struct VideoEncoder {
     size: Option<gst::Element>,
     encoder: Option<gst::Element>,
@@ -349,7 +353,7 @@ struct VideoEncoder {
     fps: u8,
     default_fps: u8,
     frame_size: u8,
-    /// kbit/s.
+    /// Bit rate in kbit/s.
     bitrate: u32,
 }
 
@@ -402,7 +406,7 @@ impl VideoEncoder {
     }
 }
 
-/// So that a new client has a picture at once.
+/// Asks the encoder for a key frame, so that a new client has a picture at once.
 fn force_key_frame(sink: &AppSink) {
     let request = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build();
     sink.send_event(gst::event::CustomUpstream::new(request));

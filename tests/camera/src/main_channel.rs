@@ -1,14 +1,15 @@
-//! The camera's end of DTLS on the main channel, in the caller's time.
+//! The camera's end of DTLS on the main channel, by the caller's clock.
 //!
-//! OpenSSL's own handshake timer reads the real clock, so it is put out of reach here; a flight that gets no answer is
-//! sent again as it was. A peer drops the records of it that it has already.
+//! OpenSSL's own handshake timer reads the real clock, so it is set to never expire, and this module resends a flight
+//! that
+//! gets no answer, byte for byte. The peer drops those of its records that it already has.
 
 use crate::camera_config::CameraConfig;
 use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Longer than any session takes to shake hands, and within OpenSSL's 32 bits of microseconds.
+/// Longer than any handshake takes, and within OpenSSL's 32 bits of microseconds.
 const NEVER: Duration = Duration::from_secs(4000);
 const FIRST_RESEND: Duration = Duration::from_millis(300);
 const MAX_RESEND: Duration = Duration::from_secs(2);
@@ -16,17 +17,17 @@ const RECORD_HEADER: usize = 13;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// A fatal alert in the clear; its sequence is past those of the handshake.
+/// An unencrypted fatal alert, with a sequence number past those of the handshake.
 const BAD_RECORD_MAC: [u8; 15] = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 2, 20];
 
-/// What a datagram did to the channel.
+/// What a datagram changed in the channel's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     None,
-    /// A new handshake has begun: what was agreed before is void.
+    /// A new handshake has begun, which ends the session before.
     Restarted,
     Established(Option<Suite>),
-    /// The client said goodbye.
+    /// The client closed the session.
     Closed,
     Failed(Failure),
 }
@@ -65,7 +66,7 @@ impl MainChannel {
         self.endpoint.as_ref().is_some_and(|endpoint| *endpoint.state() == State::Established)
     }
 
-    /// Takes a datagram and hands out what it decrypts to.
+    /// Takes a datagram and calls `received` with each record that it decrypts to.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8], received: impl FnMut(&[u8])) -> Change {
         let restarted = self.begin_on_new_hello(datagram);
         let Some(endpoint) = &mut self.endpoint else { return Change::None };
@@ -79,7 +80,7 @@ impl MainChannel {
             self.last_flight = flight;
             self.resend = (after == State::Handshaking).then(|| (now + FIRST_RESEND, FIRST_RESEND));
         } else if flight.is_empty() && before == State::Established && is_handshake(datagram) {
-            // The client has not got our Finished.
+            // The client repeats its last flight because our Finished did not arrive.
             self.to_send.extend(self.last_flight.iter().cloned());
         } else {
             self.to_send.extend(flight);
@@ -99,7 +100,7 @@ impl MainChannel {
         }
     }
 
-    /// Encrypts one record; nothing where there is no session.
+    /// Encrypts and sends one record, if there is a session.
     pub fn send(&mut self, record: &[u8]) {
         if let Some(endpoint) = &mut self.endpoint {
             endpoint.send(record);
@@ -107,7 +108,7 @@ impl MainChannel {
         }
     }
 
-    /// Says goodbye.
+    /// Closes the session with an alert.
     pub fn close(&mut self) {
         if let Some(endpoint) = &mut self.endpoint {
             endpoint.close();
@@ -134,8 +135,9 @@ impl MainChannel {
         self.to_send.pop_front()
     }
 
-    /// An endpoint serves one handshake, so a ClientHello that is not the present one's gets a new endpoint.
-    /// True where it took the place of another.
+    /// Makes a new endpoint if the datagram is the ClientHello of another handshake: an endpoint serves only one.
+    /// Returns
+    /// whether the new endpoint replaced another.
     fn begin_on_new_hello(&mut self, datagram: &[u8]) -> bool {
         let Some(random) = client_hello_random(datagram) else { return false };
         let ended = self.endpoint.as_ref().is_none_or(|e| matches!(e.state(), State::Closed | State::Failed(_)));
@@ -143,7 +145,7 @@ impl MainChannel {
             return false;
         }
         let replaced = self.endpoint.is_some();
-        // Settings that OpenSSL refuses leave the camera silent, as one with a broken configuration is.
+        // If OpenSSL refuses the settings, the camera stays silent, as one with a broken configuration does.
         self.endpoint = Endpoint::new(&self.settings).ok();
         self.client_random = random;
         self.last_flight.clear();
@@ -156,7 +158,7 @@ fn is_handshake(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(&(HANDSHAKE | CHANGE_CIPHER_SPEC)))
 }
 
-/// The random of an unencrypted ClientHello's first fragment.
+/// Returns the random of an unencrypted ClientHello, from its first fragment.
 fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
     let is_epoch_0 = datagram.get(3..5)? == [0, 0];
     let message = datagram.get(RECORD_HEADER..)?;
@@ -167,7 +169,7 @@ fn client_hello_random(datagram: &[u8]) -> Option<[u8; 32]> {
     message.get(14..46)?.try_into().ok()
 }
 
-/// True where a record of the datagram is of epoch 1.
+/// Whether any record of the datagram is of epoch 1.
 fn has_encrypted_record(mut datagram: &[u8]) -> bool {
     while let Some(header) = datagram.first_chunk::<RECORD_HEADER>() {
         if header[3..5] == [0, 1] {
@@ -190,7 +192,7 @@ mod tests {
         (MainChannel::new(config), client)
     }
 
-    /// Carries datagrams until both are silent, but for those that `lost` picks of the camera's by their number.
+    /// Carries datagrams until both sides are silent; `lost` is asked whether to lose each of the camera's.
     fn carry(now: Instant, camera: &mut MainChannel, client: &mut Endpoint, mut lost: impl FnMut() -> bool) {
         loop {
             let sent: Vec<_> = std::iter::from_fn(|| client.poll_transmit()).collect();
@@ -228,7 +230,7 @@ mod tests {
     fn a_lost_finished_is_sent_again_when_the_client_asks() {
         let (mut camera, mut client) = pair(&CameraConfig::demo().expect("the identity"), crate::DEMO_ENR);
         let (now, mut number) = (Instant::now(), 0);
-        // The first datagram is the ServerHello's flight.
+        // The camera's first datagram is the ServerHello's flight, the second its last flight.
         let mut last_flight_lost = || {
             number += 1;
             number > 1
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_gets_an_alert_where_wanted() {
+    fn a_wrong_key_gets_an_alert_if_configured() {
         for (alert_wrong_key, expected) in [(true, Some(Failure::WrongKey)), (false, None)] {
             let config = CameraConfig { alert_wrong_key, ..CameraConfig::demo().expect("the identity") };
             let (mut camera, mut client) = pair(&config, "another_key_of16");

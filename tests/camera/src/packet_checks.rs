@@ -1,12 +1,12 @@
-//! Holds what clients send against the protocol's tables, field by field.
+//! Compares what clients send with the protocol's tables, field by field.
 //!
-//! On purpose without the library's parsers: a mistake that parse and emit share shows here.
+//! It does not use the library's parsers, so that it finds mistakes that parsing and emitting share.
 
 use crate::deviation_log::DeviationLog;
 use std::ops::Range;
 use std::time::Instant;
 
-/// What a packet has to look like.
+/// The length, fixed fields and zero bytes that a packet has to have.
 struct Layout<'a> {
     what: &'static str,
     len: usize,
@@ -39,7 +39,7 @@ fn le16(value: usize) -> [u8; 2] {
     [value as u8, (value >> 8) as u8]
 }
 
-/// A plain IOTC datagram that the camera parsed.
+/// Checks a descrambled IOTC datagram that the camera could parse.
 pub fn iotc(now: Instant, b: &[u8], log: &mut DeviationLog) {
     let body = le16(b.len().saturating_sub(16));
     let (marker, flags) = ("marker and mode", "flags");
@@ -90,7 +90,7 @@ pub fn iotc(now: Instant, b: &[u8], log: &mut DeviationLog) {
     }
 }
 
-/// A CC51 datagram whose HMAC verified.
+/// Checks a CC51 datagram whose HMAC is right.
 pub fn cc51(now: Instant, b: &[u8], log: &mut DeviationLog) {
     let length = le16(b.len().saturating_sub(12));
     match b.get(4..6) {
@@ -116,7 +116,7 @@ pub fn cc51(now: Instant, b: &[u8], log: &mut DeviationLog) {
     }
 }
 
-/// A login request; its password and echo are the session's to check.
+/// Checks a login request, all but its password and random bytes, which the session checks.
 pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
     let second = b.get(1) == Some(&0x20);
     let len = if second { 572 } else { 570 };
@@ -130,7 +130,7 @@ pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
             (24, b"admin\0", "user"),
             (552, &[0xFB, 0x07, 0x1F, 0], "capabilities"),
         ],
-        // 536 and 538: no resends asked for.
+        // Offsets 536 and 538 would ask for resends.
         zeros: &[4..16, 30..280, 536..540, 544..552],
     }
     .check(now, b, log);
@@ -150,7 +150,7 @@ pub fn ack(now: Instant, b: &[u8], log: &mut DeviationLog) {
     .check(now, b, log);
 }
 
-/// A control frame with a whole HL header in it.
+/// Checks a control frame and the HL header in it.
 pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
     if b.len() < 56 {
         log.byte(now, format!("control frame: {} bytes, at least 56 needed", b.len()));
@@ -174,7 +174,7 @@ pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
     .check(now, b, log);
 }
 
-/// A login answer on the back channel; its echo is the session's to check.
+/// Checks a login answer on the back channel, all but its echo, which the session checks.
 pub fn talk_login_answer(now: Instant, b: &[u8], log: &mut DeviationLog) {
     Layout {
         what: "talk login answer",
@@ -195,8 +195,8 @@ pub fn talk_login_answer(now: Instant, b: &[u8], log: &mut DeviationLog) {
     .check(now, b, log);
 }
 
-/// A frame of talk, 52 bytes and the audio; how it follows the one before is for [`crate::talk_checks`].
-/// False where it is too short to be one.
+/// Checks a frame of talk: 52 bytes and the audio. Returns false if it is too short to be one. [`crate::talk_checks`]
+/// checks how it follows the frame before.
 pub fn talk_frame(now: Instant, b: &[u8], log: &mut DeviationLog) -> bool {
     if b.len() <= 52 {
         log.byte(now, format!("talk frame: {} bytes, more than 52 needed", b.len()));

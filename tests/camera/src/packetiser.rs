@@ -1,4 +1,4 @@
-//! Cuts frames into media packets, as the main channel of one session carries them.
+//! Cuts frames into media packets for the main channel of one session.
 
 use crate::camera_config::CameraConfig;
 use crate::media_frame::MediaFrame;
@@ -7,7 +7,7 @@ use gstwyze::protocol::wire::media::{FrameType, MediaPacket};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// One session's counters.
+/// The counters of one session's media packets.
 #[derive(Debug, Default)]
 pub struct Packetiser {
     sequence: u16,
@@ -16,7 +16,9 @@ pub struct Packetiser {
 }
 
 impl Packetiser {
-    /// The packets of `frame`, each to be one DTLS record. `bitrate` is what the client asked for, in KB/s.
+    /// Calls `emit` with each packet of `frame`; each is to be one DTLS record. `bitrate` is what the client asked for,
+    /// in
+    /// KB/s.
     pub fn packets(
         &mut self,
         frame: &MediaFrame,
@@ -58,7 +60,7 @@ impl Packetiser {
     fn frame_info(&mut self, frame: &MediaFrame, bitrate: u16, viewers: u8, config: &CameraConfig) -> FrameInfo {
         let mut frame_size = frame.frame_size;
         if !frame.is_audio() {
-            // The resolution of the session before, until the camera has caught up with its settings.
+            // At first a camera reports the resolution of the session before.
             if self.video_frames < config.stale_frames {
                 frame_size = config.stale_frame_size;
             }
@@ -84,7 +86,7 @@ impl Packetiser {
     }
 }
 
-/// `alternative` picks the rarer of the types that mean the same.
+/// Returns the type of a packet; `alternative` picks the rarer of the types that mean the same.
 fn frame_type(index: usize, total: usize, alternative: bool) -> FrameType {
     match (index, alternative) {
         (0, false) if total == 1 => FrameType::SINGLE,

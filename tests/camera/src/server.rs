@@ -1,4 +1,4 @@
-//! A camera on real sockets, with a thread of its own.
+//! A camera on real sockets and a thread of its own.
 
 use crate::camera::{Camera, CameraEvent};
 use crate::camera_config::CameraConfig;
@@ -19,35 +19,35 @@ use std::time::{Duration, Instant, SystemTime};
 
 const DISCOVERY: usize = 0;
 const EPHEMERAL: usize = 1;
-/// What is asked of the system for either direction; it may give less.
+/// Bytes of socket buffer to ask the system for, in each direction; it may give less.
 const SOCKET_BUFFER: usize = 1 << 20;
 const MAX_DATAGRAM: usize = 2048;
 
-/// Where a server's frames come from.
+/// The source of a server's frames.
 #[derive(Debug, Clone)]
 pub enum MediaSource {
-    /// Only from [`CameraServer::push_frame`].
+    /// No frames but those from [`CameraServer::push_frame`].
     None,
-    /// Made up, in real time; its `start` becomes the present.
+    /// Synthetic frames, in real time; the present replaces the `start` of their times.
     Synthetic(SyntheticConfig),
-    /// Encoded by GStreamer, or from a file.
+    /// Frames that GStreamer encodes, or that come from a file.
     Live(LiveMediaConfig),
 }
 
-/// Beyond what the camera itself is.
+/// Settings of a server beside those of the camera.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerOptions {
-    /// Of the camera's choices and of both links.
+    /// Seed of the camera's random choices and of both links' faults.
     pub seed: u64,
-    /// Camera to client.
+    /// The link from the camera to the clients.
     pub outgoing: LinkConfig,
-    /// Client to camera.
+    /// The link from the clients to the camera.
     pub incoming: LinkConfig,
-    /// Keep length and SHA-256 of each frame sent, for [`CameraServer::sent_frames`].
+    /// Whether to keep length and SHA-256 of each frame sent, for [`CameraServer::sent_frames`].
     pub record_frames: bool,
 }
 
-/// A running camera; dropping it says goodbye to the clients and ends it.
+/// A running camera; dropping it closes the clients' sessions and ends it.
 pub struct CameraServer {
     station: Arc<Mutex<Station>>,
     poller: Arc<Poller>,
@@ -69,15 +69,16 @@ impl FrameSender {
         wake(&self.poller);
     }
 
-    /// Events since the last call; one reader at a time.
+    /// Takes the events since the last call, for whoever encodes live media; only one thread may do so.
     pub fn take_media_events(&self) -> Vec<CameraEvent> {
         std::mem::take(&mut lock(&self.station).media_events)
     }
 }
 
 impl CameraServer {
-    /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is a
-    /// socket's, or says what the live media lack.
+    /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is that of a socket, or says why
+    /// the
+    /// live media cannot start.
     pub fn start(config: CameraConfig, listen: SocketAddr, media: MediaSource) -> io::Result<Self> {
         Self::start_with(config, listen, media, ServerOptions::default())
     }
@@ -111,12 +112,12 @@ impl CameraServer {
         Ok(server)
     }
 
-    /// Where discovery is heard.
+    /// The address of the discovery port.
     pub fn addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// A copy of what clients did wrong so far.
+    /// A copy of the log of what clients did against the protocol so far.
     pub fn log(&self) -> DeviationLog {
         self.station().camera.log().clone()
     }
@@ -125,45 +126,46 @@ impl CameraServer {
         self.station().stats()
     }
 
-    /// The frames that went out, with [`ServerOptions::record_frames`].
+    /// The frames that went out, if [`ServerOptions::record_frames`] is set.
     pub fn sent_frames(&self) -> Vec<SentFrame> {
         self.station().sent_frames.clone()
     }
 
-    /// Events since the last call.
+    /// Takes the events since the last call, up to the newest 1000.
     pub fn take_events(&self) -> Vec<CameraEvent> {
         self.station().events.drain(..).collect()
     }
 
-    /// A copy of what clients have said to the camera, talk by talk, oldest first.
+    /// A copy of what clients have said through the camera's speaker, talk by talk, oldest first.
     pub fn talks(&self) -> Vec<Talk> {
         self.station().camera.talks().cloned().collect()
     }
 
-    /// A copy of the audio of all talks, end to end, up to 16 MiB.
+    /// A copy of the audio of all talks, concatenated, up to 16 MiB.
     pub fn talk_audio(&self) -> Vec<u8> {
         self.station().camera.talk_audio()
     }
 
-    /// The same, and makes room for more; counts stay.
+    /// Like [`CameraServer::talk_audio`], and forgets the audio to make room for more. The talks' counts stay.
     pub fn take_talk_audio(&self) -> Vec<u8> {
         self.station().camera.take_talk_audio()
     }
 
-    /// Changes the camera; see [`Camera::config_mut`] for what sessions notice of it.
+    /// Changes the camera's settings; [`Camera::config_mut`] says what this changes for open sessions.
     pub fn configure(&self, change: impl FnOnce(&mut CameraConfig)) {
         change(self.station().camera.config_mut());
     }
 
-    /// Changes what is made up, for frames from now on: a `start` that is moved is a clock that jumps. Nothing where the media
-    /// are not synthetic.
+    /// Changes synthetic media for frames from now on; moving their `start` makes the camera's clock jump. Does nothing
+    /// if
+    /// the media are not synthetic.
     pub fn change_synthetic(&self, change: impl FnOnce(&mut SyntheticConfig)) {
         if let Some((_, media)) = &mut self.station().synthetic {
             change(media.config_mut());
         }
     }
 
-    /// Both links, for datagrams from now on; a loss of 1 cuts them.
+    /// Sets both links for datagrams from now on; a loss of 1 cuts them.
     pub fn set_links(&self, outgoing: LinkConfig, incoming: LinkConfig) {
         let mut station = self.station();
         station.outgoing.set_config(outgoing);
@@ -178,13 +180,14 @@ impl CameraServer {
         FrameSender { station: self.station.clone(), poller: self.poller.clone() }
     }
 
-    /// Forgets all clients without a word, hears nothing for `downtime`, and comes back on another ephemeral port.
+    /// Forgets all clients without telling them, hears nothing for `downtime`, and comes back on another ephemeral
+    /// port.
     pub fn reboot(&self, downtime: Duration) {
         self.station().reboot(Instant::now(), downtime);
         wake(&self.poller);
     }
 
-    /// Says goodbye to the clients, ends, and hands out the log.
+    /// Closes the clients' sessions, ends the camera, and returns the log.
     pub fn stop(mut self) -> DeviationLog {
         self.end();
         self.log()
@@ -195,7 +198,7 @@ impl CameraServer {
         self.station().stopping = true;
         wake(&self.poller);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed; the log of it is what is left.
+            // If the thread panicked, its message has been printed, and the log is still there to read.
             let _ = thread.join();
         }
     }
@@ -211,7 +214,7 @@ impl Drop for CameraServer {
     }
 }
 
-/// The thread's own.
+/// What the camera's thread works with.
 struct Worker {
     station: Arc<Mutex<Station>>,
     poller: Arc<Poller>,
@@ -230,12 +233,13 @@ impl Worker {
                 break;
             }
         }
-        // Polling asks for this before its sources close.
+        // Sockets have to be removed from the poller before they close.
         let _ = self.poller.delete(&self.discovery);
         let _ = self.poller.delete(&self.ephemeral);
     }
 
-    /// Receives, does what is due, sends; how long to wait then, or `None` at the end.
+    /// Receives, does what is due, and sends. Returns how long to wait then (`Some(None)` for ever), or `None` at the
+    /// end.
     fn serve(&mut self) -> Option<Option<Duration>> {
         let station = self.station.clone();
         let mut station = lock(&station);
@@ -256,13 +260,13 @@ impl Worker {
         }
         for transmit in station.poll_burst(now) {
             let socket = if transmit.from_discovery_port { &self.discovery } else { &self.ephemeral };
-            // What the system will not take is lost, as on any network.
+            // A datagram that the system does not take is lost, as on any network.
             let _ = socket.send_to(&transmit.data, transmit.to);
         }
         Some(station.poll_timeout().map(|due| due.saturating_duration_since(Instant::now())))
     }
 
-    /// Where no other port is to be had, the old one stays.
+    /// Changes the ephemeral port, or keeps the old one if no other can be had.
     fn move_to_new_port(&mut self) {
         let Ok(socket) = self.ephemeral.local_addr().and_then(|old| bind(SocketAddr::new(old.ip(), 0))) else { return };
         if watch(&self.poller, &socket, EPHEMERAL).is_ok() {
@@ -290,7 +294,7 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     let options = SockRef::from(&socket);
-    // A wish; small buffers only lose more.
+    // The system may refuse; smaller buffers only lose more datagrams.
     let _ = options.set_recv_buffer_size(SOCKET_BUFFER);
     let _ = options.set_send_buffer_size(SOCKET_BUFFER);
     Ok(socket)
@@ -301,12 +305,12 @@ fn watch(poller: &Poller, socket: &UdpSocket, key: usize) -> io::Result<()> {
     unsafe { poller.add_with_mode(socket, Event::readable(key), PollMode::Level) }
 }
 
-/// A thread that panicked left a log worth reading.
+/// Ignores poisoning: after a panic of another thread the log is still worth reading.
 fn lock(station: &Mutex<Station>) -> MutexGuard<'_, Station> {
     station.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wake(poller: &Poller) {
-    // It fails only where the system is out of resources; the thread then wakes with its next timeout.
+    // This fails only if the system is out of resources; the thread then wakes at its next timeout.
     let _ = poller.notify();
 }

@@ -1,4 +1,4 @@
-//! A camera with its media and the links to its clients: all of a server but sockets and thread.
+//! A camera with its media and the links to its clients: the parts of a server that need neither sockets nor a thread.
 
 use crate::camera::{Camera, CameraEvent, Transmit};
 use crate::link::{Link, LinkStats};
@@ -11,36 +11,40 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Datagrams that leave in one go, so that a key frame does not overrun the receiver's socket buffer. Wi-Fi spreads them too.
+/// Datagrams that leave at once, so that a key frame does not overrun the receiver's socket buffer. On Wi-Fi they are
+/// spread out in the same way.
 const BURST: usize = 24;
 const BURST_INTERVAL: Duration = Duration::from_millis(1);
-/// Events that nobody fetched; beyond, the oldest go.
+/// How many events are kept if nobody fetches them.
 const KEPT_EVENTS: usize = 1000;
 
-/// What went through a server.
+/// Counters of a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerStats {
-    /// Clients whose session stands, and those of them that get media.
+    /// Clients with an open session.
     pub clients: usize,
+    /// Clients that get media.
     pub streaming: usize,
-    /// Frames that went to one client or more.
+    /// Video frames that came while at least one client streamed.
     pub video_frames: u64,
+    /// Audio frames that came while at least one client streamed.
     pub audio_frames: u64,
     pub datagrams_sent: u64,
     pub bytes_sent: u64,
     pub datagrams_received: u64,
-    /// The link to the clients and the one from them.
+    /// The link to the clients.
     pub outgoing: LinkStats,
+    /// The link from the clients.
     pub incoming: LinkStats,
 }
 
-/// A frame that went out, to compare with what arrived.
+/// A summary of a frame that went out, to compare with what arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFrame {
     pub kind: MediaChannel,
     pub len: usize,
     pub sha256: [u8; 32],
-    /// Datagrams of it that the link to the clients lost.
+    /// How many of its datagrams the link to the clients lost.
     pub lost: u64,
 }
 
@@ -62,15 +66,15 @@ pub(crate) struct Station {
     pub camera: Camera,
     pub outgoing: Link<Transmit>,
     pub incoming: Link<Arrival>,
-    /// With the time of its first frame.
+    /// Synthetic media, and the time of their first frame.
     pub synthetic: Option<(Instant, Synthetic)>,
     pub events: VecDeque<CameraEvent>,
-    /// Events for whoever encodes live.
+    /// Events that live media have not fetched yet.
     pub media_events: Vec<CameraEvent>,
     pub sent_frames: Vec<SentFrame>,
     pub stats: ServerStats,
     pub stopping: bool,
-    /// The camera rebooted: it comes back on another port.
+    /// Set by a reboot: the camera comes back on another port.
     pub new_port_wanted: bool,
     options: ServerOptions,
     next_burst: Option<Instant>,
@@ -147,7 +151,7 @@ impl Station {
         self.send_on(now);
     }
 
-    /// The next datagram to send, in bursts.
+    /// Returns the datagrams that may leave now, at most one burst.
     pub fn poll_burst(&mut self, now: Instant) -> Burst<'_> {
         let left = if self.next_burst.is_some_and(|at| at > now) { 0 } else { BURST };
         Burst { station: self, now, left }
@@ -188,7 +192,7 @@ impl Station {
     }
 }
 
-/// FRAMEINFO's value for a size that was asked for: only the floodlight's own differs.
+/// Returns FRAMEINFO's code for a frame size that was asked for; only that of the floodlight differs.
 pub fn received_frame_size(asked: u8) -> u8 {
     if asked == 4 { 5 } else { asked }
 }

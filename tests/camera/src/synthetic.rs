@@ -1,6 +1,6 @@
-//! Frames without an encoder: real parameter sets or headers in front of seeded bytes, at exact times.
+//! Frames made without an encoder: real parameter sets or headers followed by seeded random bytes, at exact times.
 //!
-//! Parsers take them; a decoder finds no picture in them.
+//! Parsers accept them; decoders do not.
 
 use crate::media_frame::MediaFrame;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::Duration;
 
-// Made by x264 and x265: baseline 64x64 and 128x96, main 64x64 and 128x96, all 20 frames/s.
+// From x264 (Baseline) and x265 (Main): 64x64 for the small ones, 128x96 for the others, all 20 frames/s.
 const H264_SPS_SMALL: &[u8] =
     b"\x67\x42\xc0\x15\xda\x10\x9b\x01\x6a\x0c\x0c\x0d\x4a\x00\x00\x03\x00\x02\x00\x00\x03\x00\x51\x1e\x2c\x5d\x40";
 const H264_SPS: &[u8] =
@@ -24,7 +24,7 @@ const H265_PPS: &[u8] = b"\x44\x01\xc0\x71\x83\x12";
 const START_CODE: &[u8] = &[0, 0, 0, 1];
 const AAC_SAMPLES: u32 = 1024;
 
-/// What to make up.
+/// The settings of synthetic media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntheticConfig {
     /// H.264, H.265 or MJPEG; `None` for no video.
@@ -32,15 +32,16 @@ pub struct SyntheticConfig {
     pub fps: u8,
     /// Frames from one key frame to the next.
     pub gop: u32,
-    /// Bytes of a key frame and of any other.
+    /// Bytes of a key frame.
     pub key_frame_len: usize,
+    /// Bytes of any other video frame.
     pub frame_len: usize,
-    /// As cameras report it. 1 (360p) has the smaller picture of the two, 64x64; any other 128x96.
+    /// FRAMEINFO's code for the resolution. With 1 (360p) the parameter sets say 64x64, with any other 128x96.
     pub frame_size: u8,
-    /// µ-law, A-law, PCM, AAC (0x87 and 0x90, as ADTS) or Opus; `None` for no audio.
+    /// µ-law, A-law, PCM, AAC (0x87 and 0x90, with ADTS headers) or Opus; `None` for no audio.
     pub audio: Option<CodecId>,
     pub audio_rate: u32,
-    /// Unix time of the first frame, which is a multiple of frames later for each further one.
+    /// Unix time of the first frame; those of later frames follow from the frame rate or the number of samples.
     pub start: Duration,
     pub seed: u64,
 }
@@ -79,7 +80,7 @@ impl Synthetic {
         Synthetic { config, rng, video_frames: 0, audio_frames: 0, key_frame_wanted: false }
     }
 
-    /// For the frames from now on.
+    /// The settings, to change for the frames from now on.
     pub fn config_mut(&mut self) -> &mut SyntheticConfig {
         &mut self.config
     }
@@ -89,12 +90,12 @@ impl Synthetic {
         self.key_frame_wanted = true;
     }
 
-    /// When the next frame is due, from the first one on; `None` without media.
+    /// When the next frame is due, counted from the first one; `None` without media.
     pub fn next_due(&self) -> Option<Duration> {
         [self.video_due(), self.audio_due()].into_iter().flatten().min()
     }
 
-    /// The next frame, and when it is due.
+    /// Makes the next frame; returns it and when it is due, counted from the first one.
     pub fn next_frame(&mut self) -> Option<(Duration, MediaFrame)> {
         let due = self.next_due()?;
         let frame = if self.video_due() == Some(due) { self.video_frame(due) } else { self.audio_frame(due) };
@@ -157,7 +158,7 @@ impl Synthetic {
         let head = data.len();
         data.resize(len.saturating_sub(tail.len()).max(head), 0);
         self.rng.fill(&mut data[head..]);
-        // So that no start code and no JPEG marker but ours comes about.
+        // So that the random bytes contain no start code and no JPEG marker.
         data[head..].iter_mut().for_each(|byte| *byte = (*byte).clamp(1, 0xFE));
         data.extend(tail);
         MediaFrame {
@@ -196,7 +197,7 @@ fn samples_per_frame(codec: CodecId, rate: u32) -> u32 {
     }
 }
 
-/// AAC-LC, mono, no CRC; `len` with the header.
+/// Makes an ADTS header for AAC-LC, mono, without CRC; `len` is the frame's length including the header.
 fn adts_header(rate: u32, len: usize) -> Vec<u8> {
     const RATES: [u32; 12] = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000];
     let index = RATES.iter().position(|&r| r == rate).unwrap_or(8) as u8;

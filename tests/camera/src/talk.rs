@@ -1,16 +1,16 @@
-//! What a camera has heard from its clients, talk by talk.
+//! What clients have said through the camera's speaker, talk by talk.
 
 use crate::camera::ClientId;
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use std::collections::VecDeque;
 
-/// Bytes of audio kept over all talks; further ones are only counted.
+/// How many bytes of audio are kept over all talks; further ones are only counted.
 const KEPT_AUDIO: usize = 16 << 20;
-/// Talks kept; beyond, the oldest go.
+/// How many talks are kept; each further one replaces the oldest.
 const KEPT_TALKS: usize = 1000;
 
-/// How a talk came to its end.
+/// Why a talk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TalkEnd {
     /// The client switched it off.
@@ -19,28 +19,29 @@ pub enum TalkEnd {
     ClientClosed,
     /// The camera hung up.
     HungUp,
-    /// The back channel's handshake or login came to nothing.
+    /// The back channel's handshake or login failed.
     Failed,
-    /// The client's whole session is over or has begun anew.
+    /// The client's whole session ended or began anew.
     SessionOver,
 }
 
-/// From talk switched on to switched off.
+/// One talk, from switching on to switching off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Talk {
     pub client: ClientId,
-    /// The back channel's; known once its handshake is done.
+    /// The back channel's suite, once its handshake is done.
     pub suite: Option<Suite>,
-    /// Of the newest frame.
+    /// Codec of the newest frame.
     pub codec: Option<CodecId>,
+    /// Flags of the newest frame.
     pub flags: Option<AudioFlags>,
     pub login_answers: u32,
     pub frames: u64,
-    /// Of audio, those not kept included.
+    /// Bytes of audio that came, including those not kept.
     pub bytes: u64,
-    /// In the order of frame numbers, whatever order they came in.
+    /// The kept audio, in the order of frame numbers, whatever order the frames came in.
     pub audio: Vec<u8>,
-    /// Number and length of the frames in `audio`.
+    /// Number and length of each frame in `audio`.
     kept: Vec<(u32, usize)>,
     pub end: Option<TalkEnd>,
 }
@@ -61,7 +62,7 @@ impl Talk {
         }
     }
 
-    /// The frames in `audio` with their numbers.
+    /// The kept frames with their numbers.
     pub fn numbered_frames(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut rest = &self.audio[..];
         self.kept.iter().map(move |&(number, len)| {
@@ -104,7 +105,7 @@ impl TalkBook {
         TalkId(self.forgotten + self.talks.len() as u64 - 1)
     }
 
-    /// `None` for a talk that had to make room.
+    /// Returns `None` for a talk that was replaced by a newer one.
     pub fn get_mut(&mut self, id: TalkId) -> Option<&mut Talk> {
         self.talks.get_mut(usize::try_from(id.0.checked_sub(self.forgotten)?).ok()?)
     }
@@ -124,12 +125,12 @@ impl TalkBook {
         self.talks.iter()
     }
 
-    /// Everything heard, end to end.
+    /// The kept audio of all talks, concatenated.
     pub fn audio(&self) -> Vec<u8> {
         self.talks.iter().flat_map(|talk| &talk.audio).copied().collect()
     }
 
-    /// Like [`TalkBook::audio`], and makes room for more.
+    /// Like [`TalkBook::audio`], and forgets the audio to make room for more.
     pub fn take_audio(&mut self) -> Vec<u8> {
         let audio = self.audio();
         for talk in &mut self.talks {
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn late_frames_take_their_place() {
+    fn late_frames_are_put_in_order() {
         let mut book = TalkBook::default();
         let id = book.begin(ClientId(1));
         for (number, audio) in [(2, "bb"), (4, "d"), (1, "a"), (3, "ccc")] {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn kept_talks_and_audio_are_bounded() {
         let mut book = TalkBook::default();
         let first = book.begin(ClientId(1));
         for number in 0..17 {

@@ -1,36 +1,36 @@
-//! How the frames of one talk follow each other: numbers, times, lengths, codec and pace.
+//! Checks how the frames of one talk follow each other: numbers, times, lengths, codec and pace.
 
 use crate::deviation_log::DeviationLog;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use std::time::{Duration, Instant};
 
-/// Frames may come this much before their time.
+/// How much too early frames may come.
 const MAX_LEAD: Duration = Duration::from_millis(150);
-/// A client that fell behind may catch up by so much.
+/// How much time a client that fell behind may catch up at once.
 const MAX_CATCH_UP: Duration = Duration::from_millis(500);
-/// µs between a frame's time and the length of all before it: rounding, but no drift.
+/// µs by which a frame's time may differ from the length of all frames before it: room for rounding, not for drift.
 const TIME_TOLERANCE: u32 = 20;
-/// A day.
+/// One day.
 const MAX_MILLISECONDS: u32 = 86_400_000;
 const G711_SAMPLES: usize = 160;
 const AAC_SAMPLES: usize = 1024;
 /// 960 samples at the 48 kHz that Opus counts in.
 const OPUS_FRAME: Duration = Duration::from_millis(20);
 
-/// The fields of a talk frame that tell of its place in the talk.
+/// The fields of a talk frame that depend on its place in the talk.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     pub number: u32,
     /// µs since the talk began, modulo 2^32.
     pub time: u32,
-    /// ms, in the trailer.
+    /// The same time in ms, from the trailer.
     pub milliseconds: u32,
     pub format: (CodecId, AudioFlags),
     pub audio: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// `b` has more than 52 bytes.
+    /// Reads a frame, which has to have more than 52 bytes.
     pub fn parse(b: &'a [u8]) -> Option<Self> {
         let at = b.len().checked_sub(16)?;
         let u32_at = |at: usize| Some(u32::from_le_bytes(b.get(at..at + 4)?.try_into().ok()?));
@@ -44,13 +44,13 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The frame before, as far as it tells what the next has to be.
+/// What the checks of the next frame need to know of the frame before.
 #[derive(Debug, Clone, Copy)]
 struct Previous {
     number: u32,
     duration: Duration,
     is_short: bool,
-    /// Since the talk began, by the frames' lengths.
+    /// The frame's time since the talk began, by the lengths of the frames before it.
     time: Duration,
 }
 
@@ -58,15 +58,15 @@ struct Previous {
 #[derive(Debug, Default)]
 pub struct TalkChecks {
     previous: Option<Previous>,
-    /// The last format that was complained of.
+    /// The wrong format that was logged last.
     complained: Option<(CodecId, AudioFlags)>,
-    /// When the next frame is due where frames come in real time.
+    /// When the next frame is due if frames come in real time.
     due: Option<Instant>,
     is_fast: bool,
 }
 
 impl TalkChecks {
-    /// `spoken` is what the camera itself sends, where it has sent any.
+    /// Checks the next frame. `spoken` is the format of the camera's own audio, if it has sent any.
     pub fn check(
         &mut self,
         now: Instant,
@@ -74,7 +74,7 @@ impl TalkChecks {
         spoken: Option<(CodecId, AudioFlags)>,
         log: &mut DeviationLog,
     ) {
-        // The header's wraps after 71 minutes; the trailer's may wrap with it or go on.
+        // The header's time wraps after 71 minutes; the trailer's may wrap with it or go on.
         let difference = frame.time.wrapping_sub(frame.milliseconds.wrapping_mul(1000));
         if difference >= 1000 || frame.milliseconds > MAX_MILLISECONDS {
             let (time, ms) = (frame.time, frame.milliseconds);
@@ -127,7 +127,7 @@ impl TalkChecks {
         }
     }
 
-    /// Notes only where the client gets too fast, not each frame of it.
+    /// Logs once when the client gets too fast, not for each frame that follows.
     fn check_pace(&mut self, now: Instant, duration: Duration, log: &mut DeviationLog) {
         let due = self.due.unwrap_or(now);
         let earliest = now.checked_sub(MAX_CATCH_UP).unwrap_or(now);
@@ -142,10 +142,10 @@ impl TalkChecks {
     fn check_time(&mut self, now: Instant, frame: &Frame<'_>, length: Length, log: &mut DeviationLog) {
         let mut time = match &self.previous {
             Some(previous) => previous.time + previous.duration * (frame.number - previous.number),
-            // Those before it were lost.
+            // The frames before it were lost.
             None => length.duration * frame.number.saturating_sub(1),
         };
-        // Both are modulo 2^32.
+        // Both times are modulo 2^32.
         let expected = time.as_micros() as u32;
         let late = frame.time.wrapping_sub(expected) as i32;
         if late.unsigned_abs() > TIME_TOLERANCE {
@@ -164,11 +164,11 @@ impl TalkChecks {
 #[derive(Debug, Clone, Copy)]
 struct Length {
     duration: Duration,
-    /// Only the last frame may be.
+    /// Whether the frame has fewer samples than a whole one, as only the last frame may.
     is_short: bool,
 }
 
-/// How long a frame plays; the error says why it is none that this camera understands.
+/// Returns how long a frame plays; the error says why this camera does not understand it.
 fn length(frame: &Frame<'_>) -> Result<Length, String> {
     let (codec, flags) = frame.format;
     let rate = flags.rate().ok_or_else(|| format!("the flags {:02x} have no rate", flags.0))?;
@@ -183,7 +183,7 @@ fn length(frame: &Frame<'_>) -> Result<Length, String> {
                 return Err("no ADTS header".into());
             }
             if has_header && adts_len(frame.audio) != Some(len) {
-                return Err(format!("{len} bytes, {:?} by its ADTS header", adts_len(frame.audio)));
+                return Err(format!("{len} bytes, but {:?} by its ADTS header", adts_len(frame.audio)));
             }
             Ok(Length { duration: of_samples(AAC_SAMPLES), is_short: false })
         }
@@ -191,7 +191,7 @@ fn length(frame: &Frame<'_>) -> Result<Length, String> {
             Some(duration) if duration == OPUS_FRAME => Ok(Length { duration, is_short: false }),
             other => Err(format!("an Opus packet of {other:?} instead of 20 ms")),
         },
-        other => Err(format!("{other} is not a codec to talk in")),
+        other => Err(format!("{other} is not a codec for talk")),
     }
 }
 
@@ -203,13 +203,13 @@ fn pcm_length(len: usize, sample: usize, of_samples: impl Fn(usize) -> Duration)
     Ok(Length { duration: of_samples(samples), is_short: samples < G711_SAMPLES })
 }
 
-/// The frame length that an ADTS header gives.
+/// Reads the frame length from an ADTS header.
 fn adts_len(b: &[u8]) -> Option<usize> {
     let b = b.first_chunk::<7>()?;
     Some(usize::from(b[3] & 3) << 11 | usize::from(b[4]) << 3 | usize::from(b[5]) >> 5)
 }
 
-/// By the packet's first bytes (RFC 6716, 3.1 and 3.2).
+/// Reads an Opus packet's duration from its first bytes (RFC 6716, sections 3.1 and 3.2).
 fn opus_duration(packet: &[u8]) -> Option<Duration> {
     let &toc = packet.first()?;
     let micros = match toc >> 3 {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn each_codec_has_its_length() {
+    fn frames_of_each_codec_have_its_length() {
         let mut adts = vec![0xFF, 0xF1, 0x60, 0x40, 0x02, 0x1F, 0xFC];
         adts.resize(16, 1);
         for (format, audio, step) in [
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_lengths_that_do_not_fit() {
+    fn wrong_times_and_lengths_are_logged() {
         let mulaw = (CodecId::MULAW, 2);
         let (whole, short, long) = (&[1; 160][..], &[1; 100][..], &[1; 161][..]);
         for (frames, expected) in [
@@ -277,7 +277,7 @@ mod tests {
         ] {
             assert_eq!(log_of(&frames, 20).byte_entries().count(), expected, "{frames:?}");
         }
-        // Lost and overtaken frames are no mistake of bytes.
+        // Frames lost or reordered are no byte deviations.
         let frames = [1, 4, 3, 7, 2].map(|number| frame(number, (number - 1) * 20_000, mulaw, whole));
         let log = log_of(&frames, 20);
         assert_eq!((log.byte_entries().count(), log.count()), (0, 4), "{log}");
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_faster_than_real_time() {
+    fn frames_faster_than_real_time_are_logged_once() {
         let frames: Vec<_> = (0..40).map(|i| frame(i + 1, 20_000 * i, (CodecId::MULAW, 2), &[1; 160])).collect();
         assert!(log_of(&frames[..8], 0).is_empty());
         assert_eq!(log_of(&frames, 0).count(), 1);

@@ -1,4 +1,4 @@
-//! Talk of one client: the camera opens the back channel, logs in, and listens.
+//! The talks of one client: the camera opens the back channel, logs in, and listens.
 
 use crate::back_channel::BackChannel;
 use crate::camera::{CameraEvent, ClientId, Shared};
@@ -10,59 +10,60 @@ use gstwyze::protocol::wire::login;
 use rand::RngExt;
 use std::time::{Duration, Instant};
 
-/// From the first login request to the second.
+/// Time from the first login request to the second.
 const LOGIN_SECOND: Duration = Duration::from_millis(10);
 const LOGIN_RESEND: Duration = Duration::from_secs(1);
-/// To the login that a camera sends though it was answered.
+/// Time to the second login of a camera that logs in again though it was answered.
 const LOGIN_AGAIN: Duration = Duration::from_millis(200);
-/// For the handshake, and for the login.
+/// How long the handshake may take, and the login as well.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// From the back channel's end to the K10010 that ought to come with it; it may have to be sent twice.
+/// How long after closing the back channel the client's K10010 may come; it may have to be sent twice.
 const OFF_GRACE: Duration = Duration::from_millis(2500);
-/// A client that talks and says nothing for so long has vanished.
+/// How long a client that talks may send nothing.
 const MAX_SILENCE: Duration = Duration::from_secs(5);
-/// A client may not know of the camera's goodbye before.
+/// How long audio may still come after the camera has hung up: the client may not know of it yet.
 const GOODBYE_GRACE: Duration = Duration::from_secs(1);
 const RECORD_HEADER: usize = 13;
 const APPLICATION_DATA: u8 = 23;
-/// The longest encrypted login answer; frames of audio are longer, all but a few.
+/// Bytes of the longest encrypted login answer; almost all frames of audio are longer.
 const LOGIN_ANSWER_RECORD: usize = 112;
 
-/// All talks of one client, one after the other.
+/// The state of all talks of one client.
 pub struct TalkSession {
     client: ClientId,
-    /// What the client's last K10010 said.
+    /// Whether the client's last K10010 switched talk on.
     wanted: bool,
     call: Option<Call>,
-    /// Audio is a mistake from then on, as a back channel has been and is no more.
+    /// Time from which audio is a deviation, because the back channel is closed; `None` before the first one was
+    /// opened.
     quiet_from: Option<Instant>,
-    /// K10010 off has to come until then.
+    /// When the K10010 that switches talk off is overdue.
     off_due: Option<Instant>,
-    /// DTLS datagrams.
+    /// DTLS datagrams to send that no longer belong to a call.
     to_send: Vec<Vec<u8>>,
 }
 
-/// One talk, while its back channel is to be opened or open.
+/// A talk whose back channel is open or about to be opened.
 struct Call {
     id: TalkId,
     open_at: Option<Instant>,
     channel: Option<BackChannel>,
     login: Login,
-    /// The handshake or login comes to nothing.
+    /// When the present handshake or login has failed.
     give_up_at: Option<Instant>,
     hang_up_at: Option<Instant>,
     silent_at: Option<Instant>,
     checks: TalkChecks,
-    /// The login was answered, once at least.
+    /// Whether the login has been answered at least once.
     is_open: bool,
 }
 
-/// The camera's requests; an answer to any of them will do.
+/// The camera's login requests; an answer to any of them will do.
 #[derive(Debug, Default)]
 struct Login {
     randoms: Vec<[u8; 4]>,
     second_at: Option<Instant>,
-    /// `None` once answered.
+    /// When to send the first request again; `None` once answered.
     resend_at: Option<Instant>,
     again_at: Option<Instant>,
 }
@@ -72,7 +73,7 @@ impl TalkSession {
         TalkSession { client, wanted: false, call: None, quiet_from: None, off_due: None, to_send: Vec::new() }
     }
 
-    /// K10010 has come. The same again, as a command sent again, changes nothing.
+    /// Handles K10010. One that repeats the present state, as a resend does, changes nothing.
     pub fn switch(&mut self, now: Instant, on: bool, shared: &mut Shared) {
         if self.wanted != on {
             shared.events.push_back(CameraEvent::Talk { client: self.client, on });
@@ -138,7 +139,7 @@ impl TalkSession {
         let Some(call) = &mut self.call else { return };
         if is_due(&mut call.open_at, now) {
             call.channel = BackChannel::new(now, &shared.config);
-            // Without one the camera stays silent, which is no fault of the client's.
+            // Without a back channel the camera stays silent, and the client is not to blame.
             call.give_up_at = call.channel.as_ref().map(|_| now + PATIENCE);
         }
         if let Some(channel) = &mut call.channel {
@@ -165,7 +166,7 @@ impl TalkSession {
         call.chain([self.off_due]).flatten().min()
     }
 
-    /// Sends a packet of any bytes, where the back channel stands.
+    /// Sends a packet of any bytes, if the back channel is established.
     pub fn push_packet(&mut self, packet: &[u8]) {
         if let Some(channel) = self.call.as_mut().and_then(|call| call.channel.as_mut()) {
             channel.send(packet);
@@ -180,7 +181,7 @@ impl TalkSession {
         self.call.as_mut()?.channel.as_mut()?.poll_transmit()
     }
 
-    /// Closes the back channel, where there is one. True where it had been opened.
+    /// Ends the talk and closes its back channel; returns whether that had been opened.
     pub fn hang_up(&mut self, end: TalkEnd, shared: &mut Shared) -> bool {
         let Some(mut call) = self.call.take() else { return false };
         if let Some(channel) = &mut call.channel {
@@ -201,7 +202,7 @@ impl TalkSession {
         }
     }
 
-    /// A datagram that comes while no back channel is open.
+    /// Handles a datagram that comes while no back channel is open.
     fn handle_stray(&mut self, now: Instant, datagram: &[u8], shared: &mut Shared) {
         let Some(quiet_from) = self.quiet_from else {
             shared.log.behaviour(now, "DTLS on the back channel, which the camera has not opened");
@@ -234,7 +235,7 @@ impl TalkSession {
 }
 
 impl Call {
-    /// Sends the first request, with a new random, and has the second follow.
+    /// Sends the first request with new random bytes, and schedules the second.
     fn log_in(&mut self, now: Instant, shared: &mut Shared) {
         self.login.randoms.push(shared.rng.random());
         self.send_login(false, shared);
@@ -262,7 +263,7 @@ impl Call {
         }
     }
 
-    /// `record` was looked at; what counts here is whose answer it is.
+    /// Finds out which login `record`, whose bytes have been checked, answers.
     fn handle_login_answer(&mut self, now: Instant, record: &[u8], client: ClientId, shared: &mut Shared) {
         let Ok(answer) = login::Response::parse(record) else { return };
         let echoes = |random: &[u8; 4]| {
@@ -315,7 +316,7 @@ impl Call {
     }
 }
 
-/// True where the time has come; the timer is then stopped.
+/// Whether the timer has expired, which also stops it.
 fn is_due(timer: &mut Option<Instant>, now: Instant) -> bool {
     timer.take_if(|at| *at <= now).is_some()
 }

@@ -1,4 +1,4 @@
-//! An H.264 or H.265 file, played in a loop in real time.
+//! Plays an H.264 or H.265 file in a loop, in real time.
 
 use crate::camera::CameraEvent;
 use crate::live_media::{self, LiveMediaConfig, LiveMediaError};
@@ -20,7 +20,7 @@ struct Picture {
 
 /// A thread that pushes the file's pictures; dropping it ends it.
 pub struct VideoFile {
-    /// Its end is the thread's.
+    /// Dropping it ends the thread.
     alive: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -40,7 +40,7 @@ impl VideoFile {
                     .iter()
                     .any(|event| matches!(event, CameraEvent::Streaming { video: true, .. }));
                 if wants_key {
-                    // The file has key frames where it has them: go on at the next one.
+                    // The file's key frames are where they are: go on at the next one.
                     next = (next..pictures.len()).find(|&at| pictures[at].is_key).unwrap_or(0);
                 }
                 let picture = &pictures[next];
@@ -75,13 +75,13 @@ impl Drop for VideoFile {
     fn drop(&mut self) {
         self.alive = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed.
+            // If the thread panicked, its message has been printed.
             let _ = thread.join();
         }
     }
 }
 
-/// By the file's name.
+/// Tells the codec from the file's name.
 fn codec(path: &Path) -> CodecId {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("h265" | "265" | "hevc") => CodecId::H265,
@@ -89,7 +89,7 @@ fn codec(path: &Path) -> CodecId {
     }
 }
 
-/// The file's access units, each key frame with its parameter sets. At least one.
+/// Splits the file into access units, each key frame with its parameter sets; an error if there are none.
 fn split(path: &Path) -> Result<Vec<Picture>, LiveMediaError> {
     let is_readable = std::fs::File::open(path);
     is_readable.map_err(|error| LiveMediaError::GStreamer(format!("{}: {error}", path.display())))?;
@@ -112,7 +112,7 @@ fn split(path: &Path) -> Result<Vec<Picture>, LiveMediaError> {
             }
         }
     }
-    // It has done its work; there is nothing to lose by a failure to stop.
+    // The pipeline has done its work, so a failure to stop does no harm.
     let _ = pipeline.set_state(gst::State::Null);
     if pictures.is_empty() {
         return Err(LiveMediaError::GStreamer(format!("{}: no {name} pictures in it", path.display())));

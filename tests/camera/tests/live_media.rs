@@ -1,4 +1,4 @@
-//! Pictures and sound by GStreamer, as a client gets them.
+//! Tests of live video and audio, as a client receives them.
 
 mod support;
 
@@ -15,7 +15,7 @@ use wyze_camera::{CameraConfig, CameraServer, LiveAudio, LiveMediaConfig, LiveVi
 
 type Frames = Vec<(FrameInfo, Vec<u8>)>;
 
-/// Whole frames from one and a half seconds of two resolutions.
+/// Streams for a second or more, changing the resolution on the way, and returns the whole frames.
 fn watch(video: LiveVideo, audio: LiveAudio) -> Frames {
     let config = CameraConfig::demo().expect("the demonstration identity");
     let live = LiveMediaConfig { video, audio, width: 320, height: 240, ..LiveMediaConfig::default() };
@@ -42,7 +42,7 @@ fn frames(records: &[Vec<u8>]) -> Frames {
         let Ok(Packet::Media(packet)) = Packet::parse(record) else { panic!("not media: {record:?}") };
         packets.entry(packet.frame_number).or_default().push(packet);
     }
-    // The last one may be on its way yet.
+    // The last frame may not have arrived completely.
     packets.retain(|_, packets| packets.len() == usize::from(packets[0].total));
     packets.values().map(|packets| join(packets)).map(|(data, info)| (FrameInfo::parse(&info).unwrap(), data)).collect()
 }
@@ -53,13 +53,14 @@ fn assert_arrived(frames: &Frames, sent: &[SentFrame]) {
     }
 }
 
-/// The frames of one codec, whose times have to be the present and in steps of about `step` microseconds.
+/// Returns the frames of one codec; asserts that their times are about `step` microseconds apart and end at the
+/// present.
 fn of_codec(frames: &Frames, codec: CodecId, step: i64) -> Vec<&(FrameInfo, Vec<u8>)> {
     let frames: Vec<_> = frames.iter().filter(|(info, _)| info.codec == codec).collect();
     assert!(frames.len() > 8, "{} frames of {codec}", frames.len());
     let times: Vec<i64> =
         frames.iter().map(|(info, _)| i64::from(info.seconds) * 1_000_000 + i64::from(info.microseconds)).collect();
-    // The median, as a busy machine makes single frames late.
+    // Check the median, because a busy machine makes single frames late.
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     steps.sort_unstable();
     assert!((steps[steps.len() / 2] - step).abs() < step / 4, "{codec}: {steps:?}");
@@ -69,19 +70,19 @@ fn of_codec(frames: &Frames, codec: CodecId, step: i64) -> Vec<&(FrameInfo, Vec<
 }
 
 #[test]
-fn h264_with_parameter_sets_and_mulaw() {
+fn h264_has_parameter_sets_and_mulaw_comes_with_it() {
     let frames = watch(LiveVideo::H264, LiveAudio::Mulaw);
     let video = of_codec(&frames, CodecId::H264, 50_000);
     let keys: Vec<_> = video.iter().filter(|(info, _)| info.is_key_frame()).collect();
     assert!(keys.iter().all(|(_, data)| data.windows(4).any(|w| w[..3] == [0, 0, 1] && w[3] & 31 == 7)));
-    // One when the client came, in the first size, one with the size that it asked for.
+    // The first key frame came when the client connected; one with the new size came after it asked for that.
     assert!(keys.iter().any(|(info, _)| info.frame_size == 1), "{}", keys.len());
     let audio = of_codec(&frames, CodecId::MULAW, 40_000);
     assert!(audio.iter().all(|(info, data)| data.len() == 320 && info.audio_flags().rate() == Some(8000)));
 }
 
 #[test]
-fn h265_and_aac_with_adts() {
+fn h265_comes_with_aac_in_adts() {
     let frames = watch(LiveVideo::H265, LiveAudio::Aac);
     let video = of_codec(&frames, CodecId::H265, 50_000);
     assert!(video.iter().any(|(info, _)| info.is_key_frame()));
@@ -90,7 +91,7 @@ fn h265_and_aac_with_adts() {
 }
 
 #[test]
-fn mjpeg_and_pcm() {
+fn mjpeg_comes_with_pcm() {
     let frames = watch(LiveVideo::Mjpeg, LiveAudio::Pcm);
     let video = of_codec(&frames, CodecId::MJPEG, 50_000);
     assert!(video.iter().all(|(info, data)| info.is_key_frame() && data.starts_with(&[0xFF, 0xD8])));
@@ -98,7 +99,7 @@ fn mjpeg_and_pcm() {
 }
 
 #[test]
-fn opus_and_alaw_without_video() {
+fn opus_and_alaw_come_without_video() {
     of_codec(&watch(LiveVideo::None, LiveAudio::Opus), CodecId::OPUS, 20_000);
     of_codec(&watch(LiveVideo::None, LiveAudio::Alaw), CodecId::ALAW, 40_000);
 }

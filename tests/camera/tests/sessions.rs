@@ -1,4 +1,4 @@
-//! The simulated camera against a client made by hand.
+//! Tests of the simulated camera's sessions with a hand-made client.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn events(client: &mut HandClient) -> Vec<CameraEvent> {
 }
 
 #[test]
-fn both_envelopes_with_all_challenges_and_cookies() {
+fn a_client_streams_with_every_envelope_and_challenge() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         for (challenge, hello_verify) in [(1, false), (3, true), (6, false)] {
             let mut client = HandClient::new(CameraConfig { envelope, challenge, hello_verify, ..long_enr() });
@@ -80,7 +80,7 @@ fn parse(record: &[u8]) -> MediaPacket<'_> {
 }
 
 #[test]
-fn media_and_picture_follow_commands() {
+fn commands_change_media_and_resolution() {
     let mut client = HandClient::new(CameraConfig { stale_frames: 1, ..config() });
     client.start();
     let parameters = VideoParameters { frame_size: 0, bitrate: 240, fps: 0 };
@@ -109,7 +109,7 @@ fn media_and_picture_follow_commands() {
 }
 
 #[test]
-fn the_wrong_resolution_command_is_noted() {
+fn the_wrong_resolution_command_is_logged() {
     let parameters = VideoParameters { frame_size: 0, bitrate: 240, fps: 0 };
     for (model, right, wrong) in [
         ("WYZEDB3", parameters.emit_doorbell(), parameters.emit()),
@@ -125,7 +125,7 @@ fn the_wrong_resolution_command_is_noted() {
 }
 
 #[test]
-fn goodbye_and_silence_end_a_session() {
+fn a_goodbye_or_silence_ends_a_session() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         for (goodbye, expected) in [(true, GoneReason::Goodbye), (false, GoneReason::Idle)] {
             let mut client = HandClient::new(CameraConfig { envelope, ..config() });
@@ -144,7 +144,7 @@ fn goodbye_and_silence_end_a_session() {
 }
 
 #[test]
-fn a_client_that_begins_again_is_served_again() {
+fn a_client_can_connect_again_after_a_reboot() {
     let mut client = HandClient::new(config());
     client.start();
     client.camera.reboot(client.now, Duration::from_secs(1));
@@ -157,7 +157,7 @@ fn a_client_that_begins_again_is_served_again() {
 }
 
 #[test]
-fn strangers_are_not_answered() {
+fn clients_with_a_wrong_key_are_not_answered() {
     let strange = Credentials::new("HSBJYB5HSETGCDWD111A", "anotherkey_16cha", "AABBCCDDEEFF").expect("credentials");
     for (envelope, stage) in [(Envelope::Transcode, 1), (Envelope::Cc51, 0)] {
         let mut client = HandClient::new(CameraConfig { envelope, ..CameraConfig::new(strange.clone()) });
@@ -174,7 +174,7 @@ fn strangers_are_not_answered() {
 }
 
 #[test]
-fn deviations_are_noted() {
+fn deviations_are_logged() {
     let mut client = HandClient::new(config());
     client.start();
     client.run(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! The camera on real sockets.
+//! Tests of the simulated camera on real sockets.
 
 use gstwyze::protocol::wire::{SessionId, iotc, transcode};
 use std::net::{SocketAddr, UdpSocket};
@@ -13,7 +13,7 @@ fn start() -> CameraServer {
     CameraServer::start(config, SocketAddr::from(([127, 0, 0, 1], 0)), media).expect("two sockets")
 }
 
-/// Where the camera answers discovery from, if it does.
+/// Sends a discovery request; returns the address that the camera's answer comes from, if one comes.
 fn discover(camera: &CameraServer) -> Option<SocketAddr> {
     let config = CameraConfig::demo().expect("the demonstration identity");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");

@@ -1,4 +1,4 @@
-//! Talk to the simulated camera, by a client made by hand.
+//! Tests of talk to the simulated camera with a hand-made client.
 
 mod support;
 
@@ -24,7 +24,7 @@ fn config() -> CameraConfig {
     CameraConfig::demo().expect("the demonstration identity")
 }
 
-/// A client of a camera that speaks µ-law.
+/// A streaming client of a camera that has sent µ-law, which is then also the codec of talk.
 fn started(config: CameraConfig) -> HandClient {
     let mut client = HandClient::new(config);
     client.start();
@@ -56,7 +56,7 @@ fn frame(number: u32, audio: &[u8]) -> Vec<u8> {
     TalkFrame { number, microseconds: (number - 1) * 20_000, codec: CodecId::MULAW, flags, audio }.emit()
 }
 
-/// Says the frames from `first` to `last` in real time, by the client's clock.
+/// Sends the frames from `first` to `last`, spaced in the client's virtual time; returns their audio.
 fn say(client: &mut HandClient, first: u32, last: u32) -> Vec<u8> {
     for number in first..=last {
         client.send_talk(&frame(number, &audio(number)));
@@ -82,7 +82,7 @@ fn assert_logged(client: &HandClient, count: u64, text: &str) {
 }
 
 #[test]
-fn all_that_is_said_arrives_in_every_suite_and_envelope() {
+fn all_talk_arrives_with_every_suite_and_envelope() {
     let (chacha, aes) = (Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256);
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         for (talk_suites, expected) in [(vec![aes], aes), (vec![chacha], chacha), (vec![chacha, aes], chacha)] {
@@ -112,7 +112,7 @@ fn all_that_is_said_arrives_in_every_suite_and_envelope() {
 }
 
 #[test]
-fn the_camera_logs_in_again_where_wanted() {
+fn the_camera_logs_in_twice_if_configured() {
     let mut client = talking(CameraConfig { talk_login_twice: true, ..config() });
     say(&mut client, 1, 20);
     assert_no_deviations(&client);
@@ -120,7 +120,7 @@ fn the_camera_logs_in_again_where_wanted() {
 }
 
 #[test]
-fn a_login_without_an_answer_is_repeated_and_at_last_given_up() {
+fn an_unanswered_login_is_repeated_and_finally_given_up() {
     for (silence, talk_login_twice, logins) in [(3 * SECOND, false, 4), (11 * SECOND, false, 10)] {
         let mut client = started(CameraConfig { talk_login_twice, ..config() });
         client.ask_to_talk();
@@ -141,7 +141,7 @@ fn a_login_without_an_answer_is_repeated_and_at_last_given_up() {
 }
 
 #[test]
-fn each_wrong_byte_of_a_frame_is_noted() {
+fn each_wrong_byte_of_a_frame_is_logged() {
     let right = frame(1, &audio(1));
     for at in (0..36).chain(right.len() - 16..right.len()) {
         let mut client = talking(config());
@@ -165,7 +165,7 @@ fn each_wrong_byte_of_a_frame_is_noted() {
 }
 
 #[test]
-fn each_wrong_byte_of_a_login_answer_is_noted() {
+fn each_wrong_byte_of_a_login_answer_is_logged() {
     let mut client = started(config());
     client.back.ignore_logins = true;
     client.ask_to_talk();
@@ -183,7 +183,7 @@ fn each_wrong_byte_of_a_login_answer_is_noted() {
         assert!(client.camera.log().count() > before, "{at}: {}", client.camera.log());
     }
     let before = client.camera.log().count();
-    // To either request.
+    // A right answer to either of the two requests is fine.
     client.send_talk(&answer(first.wrapping_sub(1)));
     client.send_talk(&answer(first));
     client.send_talk(&frame(1, &audio(1)));
@@ -191,7 +191,7 @@ fn each_wrong_byte_of_a_login_answer_is_noted() {
 }
 
 #[test]
-fn wrong_order_codec_and_pace_are_noted() {
+fn wrong_order_codec_and_pace_are_logged() {
     let mut client = talking(config());
     say(&mut client, 1, 10);
     say(&mut client, 12, 15);
@@ -214,7 +214,7 @@ fn wrong_order_codec_and_pace_are_noted() {
 }
 
 #[test]
-fn a_second_talk_begins_from_one() {
+fn a_second_talk_has_to_count_from_one() {
     let mut client = talking(config());
     let first = say(&mut client, 1, 30);
     client.stop_talking();
@@ -235,7 +235,7 @@ fn a_second_talk_begins_from_one() {
 }
 
 #[test]
-fn k10010_sent_again_changes_nothing() {
+fn a_repeated_k10010_changes_nothing() {
     let mut client = talking(config());
     say(&mut client, 1, 10);
     assert_eq!(client.command(&hl::media(MediaKind::ReturnAudio, true)), [1]);
@@ -247,19 +247,19 @@ fn k10010_sent_again_changes_nothing() {
 }
 
 #[test]
-fn audio_after_the_end_is_noted() {
+fn audio_after_the_end_is_logged() {
     let late = [&[23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 99, 0, 240][..], &[0; 240]].concat();
     let mut client = talking(config());
     say(&mut client, 1, 10);
     client.stop_talking();
-    // An answer to a login that crossed K10010.
+    // A record this short may be the answer to a login that the camera sent before K10010 came.
     client.send_dtls(Channel::Back, &late[..13 + 112]);
     assert_no_deviations(&client);
     client.send_dtls(Channel::Back, &late);
     assert_logged(&client, 1, "audio after the end");
     assert_eq!(talks(&client)[0].frames, 10);
 
-    // The camera's goodbye has to arrive first.
+    // After the camera hangs up, audio is allowed for a second, until the client must know of it.
     let mut client = talking(CameraConfig { close_talk_after: Some(300 * MS), ..config() });
     say(&mut client, 1, 5);
     client.run(400 * MS);
@@ -315,7 +315,7 @@ fn a_client_has_to_switch_talk_off() {
 }
 
 #[test]
-fn cameras_that_will_not_listen() {
+fn a_camera_that_does_not_listen_opens_no_back_channel() {
     let stalled = CameraConfig { stall_talk: true, ..config() };
     let one_way = CameraConfig { two_way_audio: false, ..config() };
     for config in [stalled, one_way] {
@@ -337,7 +337,7 @@ fn cameras_that_will_not_listen() {
 }
 
 #[test]
-fn a_handshake_that_nobody_answers_is_given_up() {
+fn an_unanswered_handshake_is_given_up() {
     let mut client = started(CameraConfig { talk_delay: 2 * SECOND, ..config() });
     client.ask_to_talk();
     client.back.endpoint = None;
@@ -350,7 +350,7 @@ fn a_handshake_that_nobody_answers_is_given_up() {
 }
 
 #[test]
-fn no_single_lost_datagram_keeps_talk_from_opening() {
+fn talk_opens_whichever_single_datagram_is_lost() {
     for lost in 1..=10 {
         let mut client = started(config());
         client.back.lost = Some(lost);
@@ -358,7 +358,7 @@ fn no_single_lost_datagram_keeps_talk_from_opening() {
         for _ in 0..20 {
             client.run(100 * MS);
             if client.back.datagrams > 0 {
-                // OpenSSL's clock is the real one.
+                // OpenSSL's timer runs in real time.
                 std::thread::sleep(15 * MS);
             }
         }
@@ -367,7 +367,7 @@ fn no_single_lost_datagram_keeps_talk_from_opening() {
 }
 
 #[test]
-fn talk_over_a_bad_link() {
+fn frames_of_talk_stay_intact_over_a_bad_link() {
     for seed in 1..=3 {
         let options = ServerOptions { seed, ..ServerOptions::default() };
         let media = MediaSource::Synthetic(SyntheticConfig { video: None, ..SyntheticConfig::default() });

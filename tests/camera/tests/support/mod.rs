@@ -1,4 +1,5 @@
-//! A client put together by hand from wire formats and DTLS: over a perfect link in virtual time, or over UDP.
+//! A hand-made client, built from the wire formats and DTLS without the library's own client. It runs over a perfect
+//! link in virtual time, or over UDP.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use gstwyze::protocol::credentials::{Credentials, Psk};
@@ -15,7 +16,7 @@ use wyze_camera::{Camera, CameraConfig, Envelope};
 /// How long a client on UDP listens after each datagram sent.
 const UDP_WAIT: Duration = Duration::from_millis(30);
 
-/// A socket, where discovery goes, and where all else does.
+/// A socket and the camera's two addresses: for discovery, and for everything else.
 struct Udp {
     socket: UdpSocket,
     discovery: SocketAddr,
@@ -23,7 +24,7 @@ struct Udp {
 }
 
 pub struct HandClient {
-    /// Idle where the client is on UDP.
+    /// The camera in memory; not used by a client on UDP.
     pub camera: Camera,
     udp: Option<Udp>,
     pub now: Instant,
@@ -42,9 +43,9 @@ pub struct HandClient {
     highest: u16,
     keepalives: u32,
     pub answer_keepalives: bool,
-    /// Datagrams that are not data, plain.
+    /// Received datagrams other than data packets, descrambled.
     pub other: Vec<Vec<u8>>,
-    /// AV packets.
+    /// Received AV packets.
     pub records: Vec<Vec<u8>>,
     pub back: BackChannel,
 }
@@ -55,13 +56,13 @@ pub struct BackChannel {
     pub endpoint: Option<Endpoint>,
     pub records: Vec<Vec<u8>>,
     pub ignore_logins: bool,
-    /// Of the newest login, for its answer.
+    /// Random bytes of the newest login, to echo in its answer.
     pub echo: [u8; 4],
-    /// Logins that came, counted by their first requests.
+    /// How many logins came, counted by their first requests.
     pub logins: u32,
-    /// Datagrams of either direction so far.
+    /// How many datagrams there were so far, in both directions together.
     pub datagrams: u32,
-    /// Which of them is lost.
+    /// The number of the datagram that is to be lost.
     pub lost: Option<u32>,
 }
 
@@ -119,14 +120,14 @@ impl HandClient {
         }
     }
 
-    /// A client of a camera on sockets.
+    /// A client over UDP; `discovery` is the camera's discovery address.
     pub fn on_udp(config: CameraConfig, discovery: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         socket.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
         HandClient { udp: Some(Udp { socket, discovery, camera: discovery }), ..Self::new(config) }
     }
 
-    /// Up to the point where media flows.
+    /// Goes through all stages up to streaming.
     pub fn start(&mut self) {
         self.open();
         self.shake_hands();
@@ -203,7 +204,7 @@ impl HandClient {
         assert_eq!(result["cameraInfo"]["channelResquestResult"]["video"], "1");
     }
 
-    /// Sends an HL message and returns the payload of its answer.
+    /// Sends an HL message, and returns the payload of its answer after an ACK.
     pub fn command(&mut self, message: &[u8]) -> Vec<u8> {
         self.send_command(message);
         let at = self.records.iter().rposition(|record| record[0] == 0x0C && record[2] == 0x0C).expect("an answer");
@@ -240,7 +241,7 @@ impl HandClient {
         self.send_record(&ack.emit());
     }
 
-    /// Lets `time` pass with an ACK each 100 ms.
+    /// Lets virtual time pass, with an ACK every 100 ms.
     pub fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
@@ -249,7 +250,7 @@ impl HandClient {
         }
     }
 
-    /// Lets `time` pass in silence.
+    /// Lets virtual time pass without sending ACKs.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.camera.poll_timeout()
@@ -263,7 +264,7 @@ impl HandClient {
         self.now = end;
     }
 
-    /// In real time, by OpenSSL's clock.
+    /// Resends a lost flight of the back channel's handshake; OpenSSL's timer runs in real time.
     fn repeat_talk_handshake(&mut self) {
         if let Some(endpoint) = &mut self.back.endpoint {
             endpoint.handle_timeout();
@@ -309,7 +310,7 @@ impl HandClient {
         self.receive();
     }
 
-    /// Takes what comes over UDP.
+    /// Handles what comes over UDP for `time`.
     pub fn listen(&mut self, time: Duration) {
         let end = Instant::now() + time;
         let mut buffer = [0; 2048];
@@ -325,7 +326,7 @@ impl HandClient {
         self.flush();
     }
 
-    /// Takes what the camera has sent.
+    /// Handles what the camera in memory has sent.
     pub fn receive(&mut self) {
         while let Some(transmit) = self.camera.poll_transmit() {
             assert!(transmit.to == self.address && !transmit.from_discovery_port);
@@ -368,7 +369,7 @@ impl HandClient {
         }
     }
 
-    /// Sends what either endpoint has to say.
+    /// Sends what both DTLS endpoints have ready.
     pub fn flush(&mut self) {
         while let Some(dtls) = self.endpoint.as_mut().and_then(Endpoint::poll_transmit) {
             self.send_dtls(Channel::Main, &dtls);
@@ -395,13 +396,13 @@ impl HandClient {
         }
     }
 
-    /// Asks to talk, and makes ready for the camera's DTLS.
+    /// Asks to talk, after preparing an endpoint for the camera's DTLS.
     pub fn ask_to_talk(&mut self) {
         self.expect_talk();
         assert_eq!(self.command(&hl::media(MediaKind::ReturnAudio, true)), [1]);
     }
 
-    /// A new end of the back channel.
+    /// Makes a new endpoint for the back channel.
     pub fn expect_talk(&mut self) {
         let role = Role::Server { hello_verify: false };
         let settings =
@@ -420,7 +421,7 @@ impl HandClient {
     }
 }
 
-/// Puts the packets of one frame together: its bytes without FRAMEINFO, and FRAMEINFO.
+/// Joins the packets of one frame; returns its bytes and its FRAMEINFO.
 pub fn join(packets: &[MediaPacket<'_>]) -> (Vec<u8>, Vec<u8>) {
     let mut bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.payload).copied().collect();
     let info = bytes.split_off(bytes.len() - 40);
