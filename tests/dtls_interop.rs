@@ -1,7 +1,8 @@
-//! Our DTLS, which is OpenSSL's, against another implementation, webrtc-dtls, over UDP.
+//! Tests our DTLS, which is OpenSSL's, against another implementation, webrtc-dtls, over UDP.
 //!
-//! Of the suites that cameras speak webrtc-dtls has none, so both offer AES-128-GCM with the pre-shared key. It has no
-//! server without HelloVerifyRequest either.
+//! webrtc-dtls has none of the suites that cameras use, so both sides offer AES-128-GCM with the pre-shared key. Its
+//! server
+//! always sends HelloVerifyRequest.
 
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};
@@ -18,14 +19,14 @@ use webrtc_dtls::conn::DTLSConn;
 const ENR: &str = "roTRg3tiuL3TjXhm";
 const RANDOM: [u8; 4] = [1, 2, 3, 4];
 const FRAMES: u32 = 50;
-/// For what takes milliseconds.
+/// How long to wait for what usually takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn credentials() -> Credentials {
     Credentials::new("HSBJYB5HSETGCDWD111A", ENR, "AABBCCDDEEFF").unwrap()
 }
 
-/// One end with our DTLS, and what it has read.
+/// The end with our DTLS, and the records that it has read.
 struct Ours {
     endpoint: Endpoint,
     socket: UdpSocket,
@@ -45,7 +46,7 @@ impl Ours {
         }
     }
 
-    /// Carries datagrams until `done`.
+    /// Carries datagrams until `done` returns true.
     async fn run_until(&mut self, done: impl Fn(&Ours) -> bool) {
         let mut datagram = [0; 2048];
         loop {
@@ -69,7 +70,7 @@ impl Ours {
         self.transmit().await;
     }
 
-    /// The next record.
+    /// Waits for the next record and returns it.
     async fn receive(&mut self) -> Vec<u8> {
         self.run_until(|ours| !ours.received.is_empty()).await;
         self.received.remove(0)
@@ -80,7 +81,7 @@ fn their_config(is_client: bool) -> Config {
     let psk = credentials().psk();
     Config {
         psk: Some(Arc::new(move |_| Ok(psk.bytes().to_vec()))),
-        // A client's identity; a server's hint, where cameras send none.
+        // The client sends this as its identity. A server would send it as a hint, which cameras do not do.
         psk_identity_hint: is_client.then(|| b"AUTHPWD_admin".to_vec()),
         cipher_suites: vec![CipherSuiteId::Tls_Psk_With_Aes_128_Gcm_Sha256],
         extended_master_secret: ExtendedMasterSecretType::Disable,
@@ -88,7 +89,7 @@ fn their_config(is_client: bool) -> Config {
     }
 }
 
-/// Two connected sockets.
+/// Returns two sockets that are connected to each other.
 async fn sockets() -> (UdpSocket, UdpSocket) {
     let (a, b) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
     a.connect(b.local_addr().unwrap()).await.unwrap();
@@ -115,7 +116,7 @@ async fn read(theirs: &DTLSConn) -> Vec<u8> {
     record[..n].to_vec()
 }
 
-/// What a camera says first on the back channel.
+/// Returns the first packet that a camera sends on the back channel.
 fn login() -> Vec<u8> {
     login::Request { second: false, random: RANDOM, password: ENR.as_bytes() }.emit()
 }
@@ -138,7 +139,7 @@ fn talk_frame(number: u32) -> Vec<u8> {
     TalkFrame { number, microseconds: number * 20_000, codec: CodecId::MULAW, flags, audio: &audio }.emit()
 }
 
-/// A talk in which the other implementation is the camera.
+/// Runs a talk in which the other implementation plays the camera.
 async fn talk_to_them(mut ours: Ours, theirs: DTLSConn) {
     theirs.write(&login(), None).await.unwrap();
     let request = ours.receive().await;
@@ -155,7 +156,7 @@ async fn talk_to_them(mut ours: Ours, theirs: DTLSConn) {
     theirs.read(&mut [0; 64], None).await.expect_err("the goodbye ends the session");
 }
 
-/// A talk in which we are the camera.
+/// Runs a talk in which our side plays the camera.
 async fn talk_to_us(mut ours: Ours, theirs: DTLSConn) {
     ours.send(&login()).await;
     theirs.write(&answer(&read(&theirs).await), None).await.unwrap();
@@ -173,7 +174,7 @@ async fn talk_to_us(mut ours: Ours, theirs: DTLSConn) {
 
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("both ends go on") });
+    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("both ends finish in time") });
 }
 
 #[test]

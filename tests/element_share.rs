@@ -1,4 +1,4 @@
-//! One camera, one session: sources and sinks of a process share it, in whatever order they come and go.
+//! Sources and sinks of one process share one session with a camera, in whatever order they start and stop.
 
 #[path = "support/element.rs"]
 mod support;
@@ -24,19 +24,19 @@ fn sessions(camera: &TestCamera) -> usize {
     camera.take_events().iter().filter(|event| matches!(event, CameraEvent::ClientConnected { .. })).count()
 }
 
-/// The SHA-256 of all buffers of a pad that came so far.
+/// Returns the SHA-256 of each of a pad's buffers in `seen`.
 fn hashes(seen: &[Seen], pad: &str) -> Vec<[u8; 32]> {
     seen.iter().filter_map(|seen| seen.buffer(pad)).map(|buffer| openssl::sha::sha256(&bytes(&buffer))).collect()
 }
 
-/// True where `got` is a run of what was sent without a gap.
+/// Whether `got` is a run of consecutive sent frames.
 fn is_gapless(camera: &TestCamera, got: &[[u8; 32]]) -> bool {
     let sent: Vec<_> = camera.sent(true).iter().map(|frame| frame.sha256).collect();
     sent.windows(got.len()).any(|run| run == got)
 }
 
 #[test]
-fn twenty_talks_beside_a_viewer_lose_no_picture_on_one_session() {
+fn twenty_talks_share_the_session_of_a_viewer() {
     let camera = recorded();
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -83,7 +83,7 @@ fn no_video_frame_is_lost_while_talk_starts_and_stops() {
 const TONE_LIVE: &str = "audiotestsrc is-live=true samplesperbuffer=441";
 
 #[test]
-fn two_viewers_get_every_frame_each() {
+fn two_viewers_each_get_every_frame() {
     let camera = recorded();
     let (first, second) = (Player::new(&camera, Link::Both), Player::new(&camera, Link::Both));
     first.play();
@@ -106,7 +106,7 @@ fn two_viewers_get_every_frame_each() {
 }
 
 #[test]
-fn other_credentials_are_refused_and_another_resolution_wins() {
+fn other_credentials_are_refused_and_the_newest_resolution_wins() {
     let camera = recorded();
     let first = Player::new(&camera, Link::Both);
     first.play();
@@ -132,14 +132,14 @@ fn other_credentials_are_refused_and_another_resolution_wins() {
         CameraEvent::VideoParameters { parameters, .. } => (parameters.frame_size == 1).then_some(()),
         _ => None,
     });
-    // One that only talks has no wish.
+    // A sink asks for no resolution, so it warns of no conflict.
     let speaker = Speaker::new(&camera, TONE_LIVE);
     speaker.play();
     speaker.await_state("talking");
     assert!(speaker.bus.pop_filtered(&[gst::MessageType::Warning]).is_none());
 }
 
-/// The process's threads of sessions and pads.
+/// Counts the process's threads that belong to sessions and pads.
 fn threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -147,10 +147,10 @@ fn threads() -> usize {
 }
 
 #[test]
-fn two_hundred_random_starts_and_stops_of_three_leave_nothing() {
+fn two_hundred_random_starts_and_stops_leave_nothing_behind() {
     let change = |config: &mut CameraConfig| {
         config.talk_delay = Duration::from_millis(5);
-        // In the middle of the DTLS handshake there is no way to say goodbye.
+        // A client that stops during the DTLS handshake cannot say goodbye, so the camera has to time it out.
         config.idle_timeout = Duration::from_millis(500);
         config.max_clients = 100;
     };
@@ -174,7 +174,7 @@ fn two_hundred_random_starts_and_stops_of_three_leave_nothing() {
         }
         std::thread::sleep(Duration::from_millis(rng.random_range(0..80)));
     }
-    // Whoever runs at the end works.
+    // In the end a player and the speaker still work.
     for player in &players {
         player.stop();
         player.remove_sinks();

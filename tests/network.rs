@@ -1,6 +1,6 @@
-//! Real networks: camera and client on hosts of their own, with a switch between them.
+//! Camera and client on hosts of their own, with a real network between them.
 //!
-//! Each test says "skipped" and ends where network namespaces cannot be made; that takes root.
+//! Each test prints "skipped" and ends if network namespaces cannot be created, which takes root.
 
 #[path = "support/connection.rs"]
 mod connection;
@@ -21,7 +21,7 @@ const PORT: u16 = 32761;
 const CAMERA: &str = "10.77.0.1";
 const CABLE_OUT: Duration = Duration::from_secs(10);
 
-/// The camera's host and the client's, in one network.
+/// Makes the camera's host and the client's, in one network.
 fn neighbours(switch: &Switch) -> (Host, Host) {
     let (there, here) = (Host::new(), Host::new());
     there.plug(switch, "eth0", "10.77.0.1/24");
@@ -29,7 +29,7 @@ fn neighbours(switch: &Switch) -> (Host, Host) {
     (there, here)
 }
 
-/// A camera on every address of its host, as a real one.
+/// Starts a camera that listens on every address of its host, as a real one does.
 fn camera_on(host: &Host, envelope: Envelope) -> TestCamera {
     camera_with(host, |config| config.envelope = envelope, synthetic(), ServerOptions::default())
 }
@@ -44,7 +44,7 @@ fn camera_with(
     host.run(|| TestCamera::start_at(listen, change, media, options, Tolerance::Behaviour))
 }
 
-/// Without `address` it searches.
+/// Makes a player for the camera at this address, or one that searches the network for it.
 fn player_for(address: Option<&str>) -> Player {
     let player = Player::bare(Link::Both);
     for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC)] {
@@ -54,7 +54,7 @@ fn player_for(address: Option<&str>) -> Player {
     player
 }
 
-/// One that notices a loss soon, and does not wait long for a camera that is not there.
+/// Makes a player that notices a loss soon and does not wait long for an absent camera.
 fn quick_player_for(address: Option<&str>) -> Player {
     let player = player_for(address);
     player.src.set_property("stall-timeout", 1000u32);
@@ -62,7 +62,7 @@ fn quick_player_for(address: Option<&str>) -> Player {
     player
 }
 
-/// Plays on this host until there are pictures and sound.
+/// Plays on this host until video and audio have come.
 fn play_on(host: &Host, player: &Player) {
     let pipeline = &player.pipeline;
     host.run(|| pipeline.set_state(gst::State::Playing).unwrap());
@@ -74,12 +74,13 @@ fn info(player: &Player, field: &str) -> String {
     player.src.property::<gst::Structure>("camera-info").get(field).unwrap()
 }
 
-/// The address that the camera was found at.
+/// Returns the address at which the camera was found.
 fn address(player: &Player) -> String {
     info(player, "address").split(':').next().unwrap().to_owned()
 }
 
-/// Streaming goes on by itself after `event`, on the same pads and in one time; how large the gap in it is.
+/// Asserts that streaming goes on by itself after `event`, on the same pads and with growing time stamps. Returns the
+/// largest gap between two time stamps.
 fn assert_streams_on(player: &Player, event: impl FnOnce()) -> Duration {
     let pads = player.src.pads();
     assert_eq!(pads.len(), 2);
@@ -92,7 +93,7 @@ fn assert_streams_on(player: &Player, event: impl FnOnce()) -> Duration {
     buffers.windows(2).map(gap).max().unwrap().into()
 }
 
-/// The same where the connection has to be made anew.
+/// Like [`assert_streams_on`], and asserts that this took a new connection.
 fn assert_reconnects(player: &Player, event: impl FnOnce()) -> Duration {
     let reconnects = player.stat("reconnects");
     let gap = assert_streams_on(player, event);
@@ -120,7 +121,7 @@ fn a_camera_is_found_in_the_network_of_another_interface() {
     let (Some(switch), Some(other)) = (Switch::new(), Switch::new()) else { return };
     let (there, here) = (Host::new(), Host::new());
     here.plug(&other, "eth0", "10.66.0.2/24");
-    // What is for nowhere in particular goes to the wrong network.
+    // The default route leads into the wrong network.
     here.ip("route add default via 10.66.0.1");
     here.plug(&switch, "eth1", "10.77.0.2/24");
     there.plug(&switch, "eth0", "10.77.0.1/24");
@@ -134,7 +135,7 @@ fn a_camera_is_found_in_the_network_of_another_interface() {
 fn an_interface_that_is_set_is_the_only_one_used() {
     let (Some(switch), Some(other)) = (Switch::new(), Switch::new()) else { return };
     let (here, hosts) = (Host::new(), [Host::new(), Host::new()]);
-    // The same addresses and the same camera in both: nothing else tells them apart.
+    // Both networks have the same addresses and the same camera, so that only the interface tells them apart.
     for (switch, host, interface) in [(&switch, &hosts[0], "eth0"), (&other, &hosts[1], "eth1")] {
         here.plug(switch, interface, "10.77.0.2/24");
         host.plug(switch, "eth0", "10.77.0.1/24");
@@ -171,8 +172,10 @@ fn a_camera_at_a_new_address_is_found_again() {
     }
 }
 
-/// With the element's own timeouts.
-fn assert_cable_may_be_out(envelope: Envelope, pull: impl Fn(&Host, &Cable, bool)) {
+/// Asserts that streaming goes on after the client was cut off, by `pull`, for [`CABLE_OUT`], with the element's
+/// default
+/// timeouts.
+fn assert_survives_cut(envelope: Envelope, pull: impl Fn(&Host, &Cable, bool)) {
     let Some(switch) = Switch::new() else { return };
     let (there, here) = (Host::new(), Host::new());
     there.plug(&switch, "eth0", "10.77.0.1/24");
@@ -191,20 +194,20 @@ fn assert_cable_may_be_out(envelope: Envelope, pull: impl Fn(&Host, &Cable, bool
 }
 
 #[test]
-fn a_cable_may_be_out_for_ten_seconds() {
-    assert_cable_may_be_out(Envelope::Transcode, |_, cable, is_out| cable.set_plugged(!is_out));
+fn streaming_goes_on_after_a_cable_was_out_for_ten_seconds() {
+    assert_survives_cut(Envelope::Transcode, |_, cable, is_out| cable.set_plugged(!is_out));
 }
 
 #[test]
-fn an_interface_may_be_down_for_ten_seconds() {
-    assert_cable_may_be_out(Envelope::Cc51, |host, _, is_down| {
+fn streaming_goes_on_after_an_interface_was_down_for_ten_seconds() {
+    assert_survives_cut(Envelope::Cc51, |host, _, is_down| {
         host.ip(if is_down { "link set eth0 down" } else { "link set eth0 up" });
     });
 }
 
 #[test]
-fn the_client_may_change_from_one_interface_to_another() {
-    // Long enough to be noticed, and so short that the session goes on from the other address.
+fn streaming_goes_on_when_the_client_changes_its_interface() {
+    // The long pause is noticed as a loss; after the short one the session goes on from the other address.
     let (long, short) = (Duration::from_secs(3), Duration::from_millis(300));
     for (envelope, pause) in [(Envelope::Transcode, long), (Envelope::Cc51, long), (Envelope::Transcode, short)] {
         let Some(switch) = Switch::new() else { return };
@@ -226,7 +229,8 @@ fn the_client_may_change_from_one_interface_to_another() {
     }
 }
 
-/// 50 ms ± 20 ms each way, which reorders too; loss on the simulator's own link, which knows what it took.
+/// Delay is 50 ms ± 20 ms each way, which also reorders. Loss is on the simulated camera's own link, which records the
+/// frames it hit.
 #[test]
 fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
@@ -236,7 +240,7 @@ fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
         let link = match netem {
             [true, true] => LinkConfig { loss: 0.03, ..LinkConfig::default() },
             _ => {
-                eprintln!("this kernel has no netem: delay and jitter are the simulated camera's");
+                eprintln!("this kernel has no netem: the simulated camera's own link delays instead");
                 let (least, spread) = (Duration::from_millis(30), Duration::from_millis(40));
                 LinkConfig { loss: 0.03, latency: least, reorder: 1.0, reorder_delay: spread, ..LinkConfig::default() }
             }
@@ -244,7 +248,7 @@ fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
         let options = ServerOptions { seed: 5, outgoing: link, incoming: link, record_frames: true };
         let camera = camera_with(&there, |config| config.envelope = envelope, synthetic(), options);
         let player = player_for(Some(CAMERA));
-        // What comes after a lost picture is a picture that was sent, too.
+        // The frames after a lost one count too.
         player.src.set_property_from_str("on-loss", "pass");
         play_on(&here, &player);
         player.drain();
@@ -264,7 +268,7 @@ fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
     }
 }
 
-/// Between the first and the last of the buffers.
+/// Asserts that between the first and the last buffer exactly those frames are missing that lost a packet.
 fn assert_only_losses_are_missing(buffers: &[gst::Buffer], sent: &[wyze_camera::SentFrame]) {
     let hashes: Vec<_> = buffers.iter().map(|buffer| openssl::sha::sha256(&bytes(buffer))).collect();
     let place =
@@ -273,11 +277,11 @@ fn assert_only_losses_are_missing(buffers: &[gst::Buffer], sent: &[wyze_camera::
     let whole: Vec<_> = sent.iter().filter(|frame| frame.lost == 0).map(|frame| frame.sha256).collect();
     eprintln!("{} of {} frames lost a packet", sent.len() - whole.len(), sent.len());
     assert!(whole.len() < sent.len());
-    assert!(hashes == whole, "{} came of {} that lost nothing", hashes.len(), whole.len());
+    assert!(hashes == whole, "{} buffers came, {} frames lost nothing", hashes.len(), whole.len());
 }
 
 #[test]
-fn small_packets_are_enough() {
+fn streaming_works_with_a_small_mtu() {
     for (envelope, payload) in [(Envelope::Transcode, 1024), (Envelope::Cc51, 1024), (Envelope::Transcode, 1200)] {
         let Some(switch) = Switch::new() else { return };
         let (there, here) = (Host::new(), Host::new());

@@ -1,4 +1,4 @@
-//! The scripts in `pipelines/`, run as a user runs them, against the simulated camera.
+//! Runs the scripts in `pipelines/` as a user does, with the simulated camera.
 
 #[path = "support/mp4.rs"]
 mod mp4;
@@ -15,19 +15,20 @@ use wyze_camera::{
 };
 
 const SCRIPTS: [&str; 6] = ["view.sh", "listen.sh", "record.sh", "snapshot.sh", "talk.sh", "intercom.sh"];
-/// Far beyond what any script here takes.
+/// Seconds after which a script is killed; none takes nearly as long.
 const DEADLINE: &str = "100";
 const VARIABLES: [&str; 8] =
     ["WYZE_CAMERA", "WYZE_URI", "WYZE_UID", "WYZE_ENR", "WYZE_MAC", "WYZE_HOST", "WYZE_PORT", "WYZE_MODEL"];
 
-/// `target/debug` or `target/release`, whichever this test is in.
+/// Returns `target/debug` or `target/release`, whichever this test was built in.
 fn build_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// A script with this build's plugin and none of the variables of whoever runs the tests. Ended after the deadline, and with the
-/// script's own exit code.
+/// Builds the command for a script with this build's plugin and without the user's own `WYZE_*` variables. It ends at
+/// the
+/// deadline at the latest, with the script's own exit code.
 fn script(name: &str) -> Command {
     let mut command = Command::new("timeout");
     command
@@ -40,7 +41,7 @@ fn script(name: &str) -> Command {
     command
 }
 
-/// Exit code and all that was printed.
+/// Runs a command; returns its exit code and all that it printed.
 fn run(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().expect("coreutils' timeout");
     let text = [output.stdout, output.stderr].concat();
@@ -67,12 +68,12 @@ impl Scene {
         let media = LiveMediaConfig { width: 320, height: 180, audio, ..LiveMediaConfig::default() };
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let camera = CameraServer::start(config, listen, MediaSource::Live(media)).unwrap();
-        // Characters that shells, GStreamer's parser and splitmuxsink would each like to eat.
+        // Characters that are special to shells, GStreamer's parser and splitmuxsink.
         let folder = tempfile::Builder::new().prefix("wyze %d \"a\\b' ").tempdir().unwrap();
         Scene { camera, folder }
     }
 
-    /// The camera says goodbye, and another of the same name, with another picture, is there in its place.
+    /// Stops the camera and starts one of the same identity and address with another resolution.
     fn with_another_camera(self, (width, height): (u32, u32)) -> Self {
         let Scene { camera, folder } = self;
         let address = camera.addr();
@@ -94,24 +95,24 @@ impl Scene {
         command
     }
 
-    /// Waits until the camera has sent so many more pictures to somebody.
+    /// Waits until the camera has a client and has sent `count` more video frames.
     fn await_pictures(&self, count: u64) {
         let enough = self.camera.stats().video_frames + count;
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.camera.stats().clients == 0 || self.camera.stats().video_frames < enough {
-            assert!(Instant::now() < deadline, "nobody comes for pictures");
+            assert!(Instant::now() < deadline, "no client receives video");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// What every run has to end with: the camera has nothing to complain of.
+    /// Stops the camera and asserts that it found no fault with the client.
     fn assert_good_manners(self) {
         let log = self.camera.stop();
         assert!(log.is_empty(), "{log}");
     }
 }
 
-/// What gst-discoverer-1.0 says of a file, which it has to find sound, and its duration.
+/// Runs gst-discoverer-1.0, which has to accept the file; returns its output and the file's duration.
 fn discover(file: &Path) -> (String, Duration) {
     let text = run_well(Command::new("timeout").arg(DEADLINE).arg("gst-discoverer-1.0").arg(file));
     let duration = text.lines().find_map(|line| line.trim().strip_prefix("Duration: ")).unwrap_or("0:0:0");
@@ -141,13 +142,13 @@ fn records_segments(audio: LiveAudio) {
         }
         whole += duration;
     }
-    // Less what connecting took.
+    // The 7 s include the time to connect.
     assert_between(whole, 5.0, 8.0);
     scene.assert_good_manners();
 }
 
 #[test]
-fn record_encodes_sound_that_mp4_cannot_hold() {
+fn record_encodes_audio_that_mp4_cannot_hold() {
     records_segments(LiveAudio::Mulaw);
 }
 
@@ -157,7 +158,7 @@ fn record_keeps_aac() {
 }
 
 #[test]
-fn record_without_sound() {
+fn record_works_without_audio() {
     let scene = Scene::new(LiveAudio::None);
     let folder = scene.path("films");
     run_well(scene.script("record.sh").args(["-t", "4", "--no-audio"]).arg(&folder));
@@ -186,7 +187,7 @@ fn record_across_ten_reboots_leaves_only_playable_files() {
         }
     }
     scene.await_pictures(30);
-    // Ended while the camera is away.
+    // The recording is ended while the camera is away.
     scene.camera.reboot(Duration::from_secs(60));
     std::thread::sleep(Duration::from_secs(1));
     assert!(Command::new("kill").arg(recording.id().to_string()).status().unwrap().success());
@@ -204,8 +205,8 @@ fn record_across_ten_reboots_leaves_only_playable_files() {
         let is_outage = |pair: &&[gst::ClockTime]| pair[1] - pair[0] > gst::ClockTime::from_mseconds(700);
         outages += film.video.stored.windows(2).filter(is_outage).count();
     }
-    assert!(stored * 10 > sent * 9, "{stored} of {sent} pictures");
-    assert!(outages <= 10, "{outages} holes");
+    assert!(stored * 10 > sent * 9, "{stored} of {sent} frames");
+    assert!(outages <= 10, "{outages} gaps");
     let sizes = ["Width: 320", "Width: 640"];
     let files = files(&folder);
     assert!(sizes.iter().all(|size| files.iter().any(|file| discover(file).0.contains(size))));
@@ -218,7 +219,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn record_says_so_when_nothing_came() {
+fn record_reports_when_nothing_was_recorded() {
     let scene = Scene::new(LiveAudio::None);
     let (code, text) = run(scene.script("record.sh").args(["-t", "4"]).arg(scene.path("films")));
     assert_eq!(code, Some(1), "{text}");
@@ -232,7 +233,7 @@ fn record_finishes_its_file_when_terminated() {
     let started = Instant::now();
     let mut recording = scene.script("record.sh").arg(&folder).spawn().unwrap();
     scene.await_pictures(60);
-    // SIGTERM, as from a service manager; then it ends in its own time.
+    // SIGTERM, as from a service manager; then wait until it has ended.
     assert!(Command::new("kill").arg(recording.id().to_string()).status().unwrap().success());
     let most = started.elapsed().as_secs_f64();
     assert_eq!(recording.wait().unwrap().code(), Some(0));
@@ -241,7 +242,7 @@ fn record_finishes_its_file_when_terminated() {
 }
 
 #[test]
-fn snapshot_writes_a_picture_of_the_whole_size() {
+fn snapshot_writes_a_picture_in_full_size() {
     let scene = Scene::new(LiveAudio::Mulaw);
     for (name, kind) in [("picture.jpg", "JPEG"), ("picture.png", "PNG")] {
         let file = scene.path(name);
@@ -254,7 +255,7 @@ fn snapshot_writes_a_picture_of_the_whole_size() {
 }
 
 #[test]
-fn listen_writes_the_sound() {
+fn listen_writes_the_audio() {
     let scene = Scene::new(LiveAudio::Alaw);
     let file = scene.path("sound.wav");
     run_well(scene.script("listen.sh").args(["-t", "3", "-o"]).arg(&file));
@@ -265,7 +266,7 @@ fn listen_writes_the_sound() {
 }
 
 #[test]
-fn view_shows_and_plays() {
+fn view_shows_video_and_plays_audio() {
     let scene = Scene::new(LiveAudio::Pcm);
     let mut view = scene.script("view.sh");
     view.args(["-t", "2"]).env("WYZE_VIDEO_SINK", "fakesink").env("WYZE_AUDIO_SINK", "fakesink");
@@ -274,9 +275,9 @@ fn view_shows_and_plays() {
     scene.assert_good_manners();
 }
 
-/// How often µ-law goes up through zero, a second of 8000 samples.
+/// Returns the pitch of µ-law at 8000 Hz, in Hz, counted by how often the signal rises through zero.
 fn pitch(mulaw: &[u8]) -> f64 {
-    // The highest bit is the sign, set above zero.
+    // The highest bit is the sign; it is set in values above zero.
     let rises = mulaw.windows(2).filter(|pair| pair[0] & 0x80 == 0 && pair[1] & 0x80 != 0).count();
     rises as f64 * 8000.0 / mulaw.len() as f64
 }
@@ -291,7 +292,7 @@ fn talk_plays_a_file() {
     assert!(make.status().unwrap().success());
     run_well(scene.script("talk.sh").arg(&file));
     let heard = scene.camera.talk_audio();
-    // 86 buffers of 1024 samples.
+    // The file holds 86 buffers of 1024 samples at 44100 Hz, about 2 s.
     let seconds = heard.len() as f64 / 8000.0;
     assert!((seconds - 2.0).abs() < 0.05, "{seconds} s");
     assert!((pitch(&heard) - 660.0).abs() < 10.0, "{} Hz", pitch(&heard));
@@ -299,7 +300,7 @@ fn talk_plays_a_file() {
 }
 
 #[test]
-fn the_intercom_shows_plays_and_talks_on_one_session() {
+fn the_intercom_plays_and_talks_on_one_session() {
     for echo in [&[][..], &["--no-echo-cancellation"]] {
         let scene = Scene::new(LiveAudio::Mulaw);
         let mut intercom = scene.script("intercom.sh");
@@ -320,8 +321,8 @@ fn the_intercom_shows_plays_and_talks_on_one_session() {
 }
 
 #[test]
-fn the_camera_may_be_given_by_single_variables() {
-    // All that a key may have and a shell or GStreamer's parser could stumble over.
+fn single_variables_can_name_the_camera() {
+    // Characters that an ENR may contain and that are special to a shell or to GStreamer's parser.
     let enr = r#"a"b\c!d'e;f=g+h/$i,j#k%l"#;
     let config = CameraConfig::new(Credentials::new(DEMO_UID, enr, DEMO_MAC).unwrap());
     let scene = Scene::with(config, LiveAudio::Mulaw);
@@ -337,7 +338,7 @@ fn the_camera_may_be_given_by_single_variables() {
 }
 
 #[test]
-fn the_camera_may_be_given_by_its_name_in_the_store() {
+fn a_name_from_the_store_can_name_the_camera() {
     let scene = Scene::new(LiveAudio::None);
     let (uid, enr, mac) = (DEMO_UID.into(), DEMO_ENR.into(), DEMO_MAC.into());
     let (host, port) = (Some("127.0.0.1".into()), Some(scene.camera.addr().port()));
@@ -357,7 +358,7 @@ fn the_camera_may_be_given_by_its_name_in_the_store() {
 }
 
 #[test]
-fn without_a_camera_the_scripts_say_what_to_set() {
+fn scripts_without_a_camera_say_what_to_set() {
     for name in SCRIPTS {
         let argument = match name {
             "record.sh" => Some("films"),
@@ -378,7 +379,7 @@ fn without_a_camera_the_scripts_say_what_to_set() {
 }
 
 #[test]
-fn wrong_arguments_are_told_and_help_helps() {
+fn scripts_report_wrong_arguments_and_print_help() {
     for name in SCRIPTS.into_iter().chain(["demo.sh"]) {
         let text = run_well(script(name).arg("--help"));
         assert!(text.starts_with(&format!("Usage: {name}")), "{text}");
@@ -399,7 +400,7 @@ fn wrong_arguments_are_told_and_help_helps() {
 }
 
 #[test]
-fn the_element_s_error_comes_through_without_secrets() {
+fn scripts_print_the_elements_error_without_secrets() {
     let scene = Scene::new(LiveAudio::None);
     let mut command = scene.script("snapshot.sh");
     command.env("WYZE_URI", "").env("WYZE_UID", "short").env("WYZE_ENR", DEMO_ENR).env("WYZE_MAC", DEMO_MAC);
@@ -409,7 +410,7 @@ fn the_element_s_error_comes_through_without_secrets() {
 }
 
 #[test]
-fn demo_without_a_display_leaves_a_picture_and_a_film() {
+fn demo_without_a_display_writes_a_picture_and_a_film() {
     let build = build_folder();
     let folder = tempfile::tempdir().unwrap();
     assert!(build.join("wyze-camera").exists(), "build it first: cargo build --workspace");

@@ -1,4 +1,5 @@
-//! The client against others in the network: liars, forgers and players of recordings, in virtual time.
+//! The client in a network with hostile hosts, which pose as the camera, forge packets or replay recordings, in virtual
+//! time.
 
 #[path = "support/world.rs"]
 mod world;
@@ -22,6 +23,7 @@ use world::{
 use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The largest UDP payload in IPv4.
 const LONGEST: usize = 65_507;
 
 fn address(place: ([u8; 4], u16)) -> SocketAddr {
@@ -32,7 +34,7 @@ fn stranger(number: u8) -> SocketAddr {
     address(([10, 0, 1, number], 40_001))
 }
 
-/// A client that asks the whole network.
+/// The settings of a client that looks for the camera by broadcast.
 fn searching() -> Config {
     Config { targets: vec![address(BROADCAST)], ..client_config() }
 }
@@ -55,7 +57,7 @@ fn other_psk_settings(role: Role) -> Settings {
     Settings::new(role, Credentials::new(DEMO_UID, "anotherEnrOf16ch", DEMO_MAC).unwrap().psk())
 }
 
-/// A DTLS record of any kind.
+/// Builds a DTLS record.
 fn record(kind: u8, epoch: u8, sequence: u64, body: &[u8]) -> Vec<u8> {
     let number = sequence.to_be_bytes();
     let length = (body.len() as u16).to_be_bytes();
@@ -71,7 +73,7 @@ fn carried(session_id: SessionId, payload: &[u8]) -> Vec<u8> {
     scramble(data.emit(iotc::DATA_FROM_CAMERA))
 }
 
-/// What is to be known of the client from what it sends: who sees its packets can copy its ids.
+/// What a host that sees the client's packets learns from them: it can copy the ids.
 #[derive(Default, Clone, Copy)]
 struct Overheard {
     session_id: Option<SessionId>,
@@ -116,11 +118,11 @@ impl Overheard {
         said
     }
 
-    /// DTLS as the camera would carry it.
+    /// Wraps a DTLS datagram as the camera would, once the ids are known.
     fn carry(&self, envelope: Envelope, payload: &[u8]) -> Option<Vec<u8>> {
         match envelope {
             Envelope::Transcode => Some(carried(self.session_id?, payload)),
-            // Only the header is signed, so who has seen one packet can put anything into it.
+            // Only the header is signed, so a host that has seen one packet can put any payload behind its header.
             Envelope::Cc51 => {
                 let (ticket, session_id) = self.cc51?;
                 Some(cc51::Data { channel: Channel::Main, ticket, session_id, payload }.emit(&signer()))
@@ -139,17 +141,20 @@ fn session_answer(session_id: SessionId) -> Vec<u8> {
     scramble(answer.emit(iotc::SESSION_RESPONSE))
 }
 
-/// How far liars go in passing for the camera.
+/// How far hosts that pose as the camera ("liars") go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Lie {
+    /// They answer discovery.
     Discovery,
+    /// They answer the session request too.
     Session,
-    /// With a key that is not the camera's.
+    /// They answer the DTLS handshake too, with a wrong key.
     Handshake,
+    /// They answer the DTLS handshake with an alert.
     Refusal,
 }
 
-/// Hosts that answer each probe, and at once.
+/// Makes `count` hosts that answer each probe at once and go as far as `lie`.
 fn liars(count: u8, lie: Lie) -> Stranger {
     let mut overheard = Overheard::default();
     let mut endpoints: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
@@ -176,7 +181,7 @@ fn liars(count: u8, lie: Lie) -> Stranger {
     })
 }
 
-/// Connects to the camera, streams, and has nothing to do with anybody else from then on.
+/// Asserts that the client connects to the camera and streams, and from then on sends nothing to anybody else.
 fn assert_streams(world: &mut World) {
     world.connect();
     assert_eq!(world.connected.as_ref().unwrap().address, address(EPHEMERAL));
@@ -203,7 +208,7 @@ fn liars_do_not_keep_the_client_from_the_camera() {
 }
 
 #[test]
-fn a_liar_alone_is_only_asked_for_a_session() {
+fn a_liar_gets_only_session_requests() {
     let mut world = World::new(searching(), camera_config(Envelope::Transcode), 2);
     world.stranger = Some(liars(1, Lie::Discovery));
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
@@ -223,7 +228,7 @@ fn a_liar_alone_is_only_asked_for_a_session() {
     }
 }
 
-/// All that a camera said in an earlier session, and the ids of that.
+/// Records the camera's datagrams of an earlier session.
 fn recording(envelope: Envelope) -> Vec<Vec<u8>> {
     let mut world = World::new(client_config(), camera_config(envelope), 33);
     world.recording = Some(Vec::new());
@@ -235,14 +240,14 @@ fn recording(envelope: Envelope) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_recording_of_an_earlier_session_is_not_followed() {
+fn replaying_an_earlier_session_has_no_effect() {
     for envelope in both_envelopes() {
         let recording = recording(envelope);
         for from in [stranger(1), address(([10, 0, 0, 2], 40_002)), address(EPHEMERAL)] {
             let played = recording.clone();
             let mut world = World::new(searching(), camera_config(envelope), 3);
             world.stranger = Some(Box::new(move |_, _| {
-                // Discovery, session, handshake and login, again and again.
+                // The datagrams of discovery, session, handshake and login, after each of the client's.
                 played[..12].iter().map(|datagram| (from, datagram.clone())).collect()
             }));
             world.connect();
@@ -257,28 +262,28 @@ fn a_recording_of_an_earlier_session_is_not_followed() {
 }
 
 #[test]
-fn a_record_moves_the_camera_only_while_it_is_the_newest() {
+fn only_the_newest_record_changes_the_cameras_address() {
     for envelope in both_envelopes() {
         let mut world = World::new(client_config(), camera_config(envelope), 4);
         world.connect();
         world.recording = Some(Vec::new());
         world.stream(SyntheticConfig::default(), SECOND);
-        // A copy of what has come moves nothing.
+        // Copies of records that have come do not change the address.
         for mut datagram in world.recording.take().unwrap() {
             world.client.handle_datagram(world.now, stranger(1), &mut datagram);
         }
         world.stream(SyntheticConfig::default(), SECOND);
         assert!(world.astray.is_empty(), "{:?}", world.astray.len());
-        // One that is held back until later ones have come does not either.
+        // Neither does one that was held back until later ones have come.
         let held_back = next_from_camera(&mut world);
         let newer = next_from_camera(&mut world);
         world.client.handle_datagram(world.now, address(EPHEMERAL), &mut newer.clone());
         let late = world.client.stats().reordered;
         world.client.handle_datagram(world.now, stranger(1), &mut held_back.clone());
-        assert_eq!(world.client.stats().reordered, late + 1, "it authenticates");
+        assert_eq!(world.client.stats().reordered, late + 1, "the late record is genuine");
         world.run_until(SECOND, |_| false);
         assert!(world.astray.is_empty());
-        // The newest does, until the camera's own next one.
+        // The newest record does, until the camera's own next one comes.
         let newest = next_from_camera(&mut world);
         world.client.handle_datagram(world.now, stranger(1), &mut newest.clone());
         world.run_until(SECOND / 4, |_| false);
@@ -290,7 +295,7 @@ fn a_record_moves_the_camera_only_while_it_is_the_newest() {
     }
 }
 
-/// A datagram of the camera that has not reached the client.
+/// Takes a datagram from the camera that does not reach the client.
 fn next_from_camera(world: &mut World) -> Vec<u8> {
     world.camera.push_packet(Channel::Main, &[9, 0, 0x0C, 0]);
     let datagram = world.camera.poll_transmit().unwrap().data;
@@ -299,7 +304,7 @@ fn next_from_camera(world: &mut World) -> Vec<u8> {
 }
 
 #[test]
-fn forged_alerts_do_not_end_a_handshake_and_a_refusal_is_said_soon() {
+fn forged_alerts_do_not_end_a_handshake_but_a_genuine_refusal_does_soon() {
     for envelope in both_envelopes() {
         for (level, number) in [(2, 40), (2, 20), (2, 51), (1, 0)] {
             let overheard = Rc::new(RefCell::new(Overheard::default()));
@@ -325,9 +330,9 @@ fn forged_alerts_do_not_end_a_handshake_and_a_refusal_is_said_soon() {
 }
 
 #[test]
-fn forged_hellos_delay_a_handshake_and_do_not_prevent_it() {
+fn forged_hellos_delay_a_handshake_but_do_not_prevent_it() {
     for envelope in both_envelopes() {
-        // Another server's answers to the client's own hello, before the camera's: with them the handshake is beyond help.
+        // Another server's answers to the client's hello come before the camera's, which spoils the handshake for good.
         let mut left = 2;
         let mut overheard = Overheard::default();
         let mut world = World::new(client_config(), camera_config(envelope), 7);
@@ -356,7 +361,7 @@ fn forged_hellos_delay_a_handshake_and_do_not_prevent_it() {
 }
 
 #[test]
-fn keepalives_of_others_are_not_answered_and_a_flood_of_them_is_not_thrown_at_the_camera() {
+fn forged_keepalives_are_not_answered_or_only_a_few_of_them() {
     for envelope in both_envelopes() {
         let overheard = Rc::new(RefCell::new(Overheard::default()));
         let sent = Rc::new(RefCell::new(0));
@@ -388,7 +393,7 @@ fn keepalives_of_others_are_not_answered_and_a_flood_of_them_is_not_thrown_at_th
 }
 
 #[test]
-fn a_bad_hmac_is_a_hint_only_where_an_answer_can_come_from() {
+fn a_bad_hmac_counts_only_from_an_address_that_can_be_the_cameras() {
     let bad = || {
         let answer = cc51::Discovery { from_camera: true, step: 1, ticket: 1, session_id: SessionId([1; 8]) };
         answer.emit(&forged_signer())
@@ -411,7 +416,7 @@ fn a_bad_hmac_is_a_hint_only_where_an_answer_can_come_from() {
 }
 
 #[test]
-fn forged_records_that_have_to_wait_cost_no_genuine_one() {
+fn forged_records_in_the_queue_cost_no_genuine_record() {
     for (count, len) in [(400u64, 40), (3000, 40), (400, 16_000)] {
         let overheard = Rc::new(RefCell::new(Overheard::default()));
         let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 10);
@@ -423,7 +428,7 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
         world.connect();
         world.stream(SyntheticConfig::default(), SECOND);
         let before = world.received.len();
-        // One record is lost, so that those far enough behind it have to wait, and with them as many forged ones.
+        // One record comes late, so that records far enough behind it have to wait, and forged ones wait with them.
         let frame = FAT_KEY_FRAME.with(Clone::clone);
         world.camera.push_frame(world.now, &frame);
         let mut genuine: Vec<_> = std::iter::from_fn(|| world.camera.poll_transmit()).map(|t| t.data).collect();
@@ -442,14 +447,14 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
         for mut datagram in first {
             world.client.handle_datagram(world.now, address(EPHEMERAL), &mut datagram);
         }
-        // Where so much is forged that waiting ends, the lost one comes too late, and else in time.
+        // If the forged records fill the queue, waiting ends and the late record comes too late, else in time.
         let ended_waiting = count * len as u64 > 1 << 20 || count > 512;
         world.client.handle_datagram(world.now, address(EPHEMERAL), &mut lost.clone());
         world.run_until(SECOND, |_| false);
         if !ended_waiting {
             assert_eq!(world.received.len(), before + 1, "{:?}", world.client.stats());
         }
-        // All goes on, and what comes now shows what went missing.
+        // Streaming goes on, and the records that come now show which were lost.
         let before = world.received.len();
         world.sent.clear();
         world.stream(SyntheticConfig::default(), SECOND);
@@ -459,7 +464,7 @@ fn forged_records_that_have_to_wait_cost_no_genuine_one() {
     }
 }
 
-/// Of the record in one of the camera's datagrams.
+/// Returns the sequence number of the record in a camera's datagram.
 fn record_number(datagram: &[u8]) -> u64 {
     let mut plain = datagram.to_vec();
     transcode::decode(&mut plain).unwrap();
@@ -470,7 +475,7 @@ thread_local! {
     static FAT_KEY_FRAME: wyze_camera::MediaFrame = wyze_camera::Synthetic::new(FAT).next_frame().unwrap().1;
 }
 
-/// One datagram of a forger that knows all that goes over the network, from any address.
+/// Makes a datagram of a forger who knows all that goes over the network, and its source, which can be any address.
 fn forge(rng: &mut StdRng, overheard: &Overheard, envelope: Envelope, recorded: &[Vec<u8>]) -> (SocketAddr, Vec<u8>) {
     let from = match rng.random_range(0..4) {
         0 => address(EPHEMERAL),

@@ -1,5 +1,6 @@
-//! What parsers make of bytes that are cut, mangled or noise: an error or a value, never a panic; and of what was emitted, the same
-//! again.
+//! Parsers return an error or a value, and never panic, for packets that are cut or mangled and for random bytes. What
+//! a
+//! packet emits parses to the same packet.
 
 mod support;
 
@@ -28,7 +29,7 @@ fn signer() -> cc51::Signer {
     cc51::Signer::new(&credentials().uid, &credentials().auth_key())
 }
 
-/// Packets of every family: all golden ones, and those that only cameras send.
+/// Packets of every family: all golden ones, and some that only cameras send.
 static VALID_PACKETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(valid_packets);
 
 fn valid_packets() -> Vec<Vec<u8>> {
@@ -50,7 +51,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
     packets
 }
 
-/// Which frames a camera in resend mode still holds.
+/// A frame index packet, by which a camera in resend mode tells which frames it still holds.
 fn frame_index_packet() -> Vec<u8> {
     let mut b = vec![0; 1080];
     b[0] = 0x0C;
@@ -60,7 +61,7 @@ fn frame_index_packet() -> Vec<u8> {
     b
 }
 
-/// Runs every parser; that it returns is the test.
+/// Runs every parser; none may panic.
 fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
     let mut scrambled = b.to_vec();
     let _ = transcode::decode(&mut scrambled);
@@ -90,7 +91,7 @@ fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
 
 // Truncation
 
-/// Checks that `whole` parses, and that it is too short by any number of bytes.
+/// Asserts that `whole` parses and that it does not when cut at any length.
 fn assert_needs_every_byte<T>(what: &str, whole: &[u8], parse: impl Fn(&[u8]) -> Result<T, WireError>) {
     assert!(parse(whole).is_ok(), "{what}");
     for len in 0..whole.len() {
@@ -99,7 +100,7 @@ fn assert_needs_every_byte<T>(what: &str, whole: &[u8], parse: impl Fn(&[u8]) ->
 }
 
 #[test]
-fn every_parser_takes_every_packet_cut_at_every_length() {
+fn no_parser_panics_on_a_packet_cut_at_any_length() {
     let signer = signer();
     for packet in VALID_PACKETS.iter() {
         for len in 0..=packet.len() {
@@ -130,7 +131,7 @@ fn packets_of_fixed_length_are_errors_when_cut() {
 }
 
 #[test]
-fn packets_that_say_their_length_are_errors_when_cut() {
+fn packets_with_a_length_field_are_errors_when_cut() {
     let vectors = vectors();
     for (key, hex) in vectors["client"].as_object().unwrap() {
         if key.starts_with("audio_") {
@@ -152,14 +153,14 @@ fn packets_that_say_their_length_are_errors_when_cut() {
 }
 
 #[test]
-fn packets_with_an_open_end_have_a_least_length() {
+fn packets_of_open_length_have_a_minimum_length() {
     let vectors = vectors();
     // Cameras differ in the tail of their login answer.
     let response = bytes(&vectors["client"]["login_response"]);
     assert_needs_every_byte("login_response", &response[..32], Response::parse);
-    // The oldest and the newest frame are all that is read.
+    // Only the oldest and the newest frame are read.
     assert_needs_every_byte("frame index", &frame_index_packet()[..56], |b| media::Packet::parse(b).map(drop));
-    // DTLS has its own length; one byte of it is needed.
+    // The payload, DTLS, has its own length; here one byte of it is enough.
     let data = bytes(&vectors["client"]["data_main0"]);
     assert_needs_every_byte("data_main0", &data[..29], |b| iotc::Packet::parse(b).map(drop));
     let payload = bytes(&vectors["hl"]["k10056_1080p_best"]);
@@ -170,7 +171,7 @@ fn packets_with_an_open_end_have_a_least_length() {
 }
 
 #[test]
-fn a_camera_that_will_not_be_answered_may_leave_the_challenge_out() {
+fn a_status_that_expects_no_answer_may_come_without_a_challenge() {
     for status in [2, 4, 5] {
         assert_eq!(Challenge::parse(&[status]), Ok(Challenge { status, challenge: [0; 16] }));
     }
@@ -180,7 +181,7 @@ fn a_camera_that_will_not_be_answered_may_leave_the_challenge_out() {
 }
 
 #[test]
-fn records_end_at_the_first_that_does_not_fit() {
+fn records_of_a_datagram_end_before_one_that_is_cut() {
     let record = |sequence: u8, body: &[u8]| {
         [&[23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, sequence, 0, body.len() as u8], body].concat()
     };
@@ -196,7 +197,8 @@ fn records_end_at_the_first_that_does_not_fit() {
 
 // Noise
 
-/// An endpoint that waits for a hello or for its answer, and one with a session.
+/// Returns an endpoint with a session, a client that waits for the answer to its hello, and a server that waits for
+/// one.
 fn endpoints() -> [Endpoint; 3] {
     let endpoint = |role| Endpoint::new(&Settings::new(role, credentials().psk())).unwrap();
     let (mut client, mut server) = (endpoint(Role::Client), endpoint(Role::Server { hello_verify: false }));
@@ -251,7 +253,7 @@ impl Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    // Half of them in the header, as that is what is parsed.
+    // Half of them in the header, which is most of what is parsed.
     let at = prop_oneof![0..64usize, any::<usize>()].boxed();
     let edge = prop_oneof![any::<u8>(), Just(0), Just(0xFF), Just(0x28), Just(0x7F), Just(0x80)];
     prop_oneof![
@@ -267,12 +269,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn parsers_take_random_bytes(b in prop::collection::vec(any::<u8>(), 0..700)) {
+    fn no_parser_panics_on_random_bytes(b in prop::collection::vec(any::<u8>(), 0..700)) {
         parse_as_everything(&b, &signer());
     }
 
     #[test]
-    fn parsers_take_mangled_packets(
+    fn no_parser_panics_on_a_mangled_packet(
         which in any::<prop::sample::Index>(),
         mutations in prop::collection::vec(mutation(), 1..6),
     ) {
@@ -284,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cc51_packet_with_a_bit_flipped_in_what_is_signed_does_not_verify(at in 0..52usize, bit in 0..8u8) {
+    fn a_cc51_packet_with_a_flipped_bit_does_not_verify(at in 0..52usize, bit in 0..8u8) {
         let signer = signer();
         let discovery = cc51::Discovery { from_camera: true, step: 1, ticket: 7, session_id: SessionId([3; 8]) };
         let mut b = discovery.emit(&signer);
@@ -293,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn credentials_take_any_text(uid in ".{0,30}", enr in ".{0,300}", mac in ".{0,20}") {
+    fn credentials_reject_invalid_characters(uid in ".{0,30}", enr in ".{0,300}", mac in ".{0,20}") {
         let (uid, enr, mac) = (Uid::new(&uid), Enr::new(&enr), Mac::new(&mac));
         if let Ok(uid) = uid {
             prop_assert!(uid.bytes().iter().all(u8::is_ascii_alphanumeric));
@@ -308,9 +310,11 @@ proptest! {
 }
 
 proptest! {
-    /// The endpoint may give up a handshake over a message that can be genuine, but neither panic nor lose a session.
+    /// An endpoint may give up a handshake because of a message that could be genuine, but it neither panics nor loses
+    /// an
+    /// established session.
     #[test]
-    fn dtls_endpoints_take_random_records(
+    fn random_records_neither_panic_an_endpoint_nor_end_a_session(
         kind in 19..26u8,
         epoch in 0..3u8,
         body in prop::collection::vec(any::<u8>(), 0..300),
@@ -332,7 +336,7 @@ proptest! {
     }
 }
 
-// There and back
+// Round trips
 
 fn session_id() -> impl Strategy<Value = SessionId> {
     any::<[u8; 8]>().prop_map(SessionId)
@@ -371,7 +375,7 @@ fn frame_info() -> impl Strategy<Value = FrameInfo> {
     )
 }
 
-/// The fields of a media packet, consistent with each other; the payload apart, as packets borrow it.
+/// A media packet with consistent fields, and its payload, which the packet is to borrow.
 fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
     let channel = prop::sample::select(vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
     let frame_type = prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D]).prop_map(FrameType);
@@ -392,7 +396,7 @@ fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
 
 proptest! {
     #[test]
-    fn transcode_is_undone(mut b in prop::collection::vec(any::<u8>(), 16..700)) {
+    fn transcode_decoding_reverses_encoding(mut b in prop::collection::vec(any::<u8>(), 16..700)) {
         let plain = b.clone();
         transcode::encode(&mut b).unwrap();
         transcode::decode(&mut b).unwrap();
@@ -400,7 +404,7 @@ proptest! {
     }
 
     #[test]
-    fn iotc_packets_come_back(
+    fn iotc_packets_round_trip(
         uid in uid(),
         session_id in session_id(),
         stage in any::<u8>(),
@@ -433,7 +437,7 @@ proptest! {
     }
 
     #[test]
-    fn cc51_packets_come_back(
+    fn cc51_packets_round_trip(
         session_id in session_id(),
         (from_camera, step, ticket, counter) in any::<(bool, u16, u16, u32)>(),
         (channel, payload) in (channel(), payload()),
@@ -451,7 +455,7 @@ proptest! {
     }
 
     #[test]
-    fn acks_and_control_frames_come_back(
+    fn acks_and_control_frames_round_trip(
         (send_counter, previous_highest, highest, counter, milliseconds) in any::<(u32, u16, u16, u16, u16)>(),
         (command, payload) in (any::<u16>(), prop::collection::vec(any::<u8>(), 0..600)),
     ) {
@@ -466,10 +470,10 @@ proptest! {
     }
 
     #[test]
-    fn hl_payloads_come_back(
+    fn hl_payloads_round_trip(
         (status, challenge) in any::<(u8, [u8; 16])>(),
         (answer, random, video, audio) in any::<([u8; 16], [u8; 4], bool, bool)>(),
-        // 255 is 0 on the wire, which a client can send to a camera that parses it.
+        // 255 becomes 0 on the wire, which is valid input for the camera's parser.
         frame_size in prop_oneof![any::<u8>(), Just(255)],
         (bitrate, fps) in any::<(u16, u8)>(),
     ) {
@@ -484,7 +488,7 @@ proptest! {
     }
 
     #[test]
-    fn login_comes_back(
+    fn logins_round_trip(
         (second, random, success, enabled, two_way_audio) in any::<(bool, [u8; 4], bool, bool, bool)>(),
         password in "[!-~]{1,256}",
     ) {
@@ -495,7 +499,7 @@ proptest! {
     }
 
     #[test]
-    fn media_packets_come_back((packet, payload) in media_packet()) {
+    fn media_packets_round_trip((packet, payload) in media_packet()) {
         let packet = MediaPacket { payload: &payload, ..packet };
         for b in [packet.emit(), packet.emit_wrapped()] {
             prop_assert_eq!(media::Packet::parse(&b), Ok(media::Packet::Media(packet)));
@@ -503,12 +507,12 @@ proptest! {
     }
 
     #[test]
-    fn frame_info_comes_back(info in frame_info()) {
+    fn frame_info_round_trips(info in frame_info()) {
         prop_assert_eq!(FrameInfo::parse(&info.emit()), Ok(info));
     }
 
     #[test]
-    fn talk_frames_come_back(
+    fn talk_frames_round_trip(
         (number, microseconds, codec, flags) in any::<(u32, u32, u16, u8)>(),
         audio in prop::collection::vec(any::<u8>(), 0..1100),
     ) {
