@@ -1,8 +1,7 @@
 //! Tests our DTLS, which is OpenSSL's, against another implementation, webrtc-dtls, over UDP.
 //!
 //! webrtc-dtls has none of the suites that cameras use, so both sides offer AES-128-GCM with the pre-shared key. Its
-//! server
-//! always sends HelloVerifyRequest.
+//! server always sends HelloVerifyRequest.
 
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};

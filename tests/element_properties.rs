@@ -1,4 +1,4 @@
-//! The property table, the URI, and what may change when.
+//! The properties of `wyzesrc`: types, defaults and ranges, the URI, and when each may change.
 
 #[path = "support/element.rs"]
 mod support;
@@ -11,17 +11,19 @@ use std::sync::mpsc;
 use support::*;
 use wyze_camera::{CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
 
-/// Type, default, range and another value of a property.
+/// A property's type, range and default, and another value to set it to.
 enum Kind {
+    /// A value; the default is none.
     Text(&'static str),
+    /// The default.
     Switch(bool),
-    /// Minimum, maximum, default, another.
+    /// Minimum, maximum, default, another value.
     Number(u32, u32, u32, u32),
-    /// The default's nick, another.
+    /// The nicks of the default and of another value.
     Choice(&'static str, &'static str),
-    /// The same, signed.
+    /// Minimum, maximum, default, another value.
     Signed(i32, i32, i32, i32),
-    /// Read only.
+    /// A read-only structure.
     Structure,
 }
 
@@ -65,7 +67,7 @@ fn source() -> gst::Element {
 }
 
 #[test]
-fn every_property_is_as_documented() {
+fn every_property_has_its_type_range_default_and_flags() {
     let own: BTreeSet<_> = source()
         .list_properties()
         .iter()
@@ -154,7 +156,7 @@ fn every_property_starts_at_its_default_and_takes_another_value() {
 }
 
 #[test]
-fn the_resolutions_are_known_by_their_nicks() {
+fn each_resolution_can_be_set_by_its_nick() {
     let src = source();
     for nick in ["360p", "720p", "1080p", "2k", "auto"] {
         src.set_property_from_str("resolution", nick);
@@ -165,7 +167,7 @@ fn the_resolutions_are_known_by_their_nicks() {
 }
 
 #[test]
-fn the_factory_is_what_players_look_for() {
+fn the_factory_has_what_players_look_for() {
     let src = source();
     let factory = src.factory().unwrap();
     assert_eq!(factory.metadata("klass"), Some("Source/Network/Audio/Video"));
@@ -178,7 +180,7 @@ fn the_factory_is_what_players_look_for() {
 }
 
 #[test]
-fn a_uri_sets_all_that_it_names_and_reads_back() {
+fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
                &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=pass&connect-timeout=3000&reconnect-attempts=4";
@@ -220,7 +222,7 @@ fn a_bad_uri_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn what_is_set_before_the_start_stays_while_it_runs() {
+fn properties_of_the_start_cannot_change_while_it_runs() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();
@@ -248,7 +250,7 @@ fn what_is_set_before_the_start_stays_while_it_runs() {
 }
 
 #[test]
-fn a_change_of_the_picture_reaches_the_camera_while_it_runs() {
+fn changes_of_resolution_and_rates_reach_the_camera_while_it_runs() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.src.set_property("bitrate", 100u32);
@@ -276,7 +278,7 @@ fn a_change_of_the_picture_reaches_the_camera_while_it_runs() {
 }
 
 #[test]
-fn a_doorbell_is_asked_in_its_own_way_as_its_model_says() {
+fn a_doorbell_gets_its_own_resolution_command() {
     let camera = TestCamera::with_config(|config| config.model = "WYZEDB3".into(), synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -310,7 +312,7 @@ const COUNTERS: [&str; 20] = [
 const TIMES: [&str; 5] = ["discovery-time", "session-time", "dtls-time", "login-time", "auth-time"];
 
 #[test]
-fn stats_and_camera_info_are_whole_after_connecting_and_outlive_the_run() {
+fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     let (sender, notified) = mpsc::channel();

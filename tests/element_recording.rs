@@ -1,4 +1,4 @@
-//! An hour of a camera in an MP4 file, in virtual time.
+//! Records an hour of a camera's frames to an MP4 file, in virtual time.
 
 #[path = "support/days.rs"]
 mod days;
@@ -13,7 +13,8 @@ use std::path::Path;
 use std::time::Duration;
 use wyze_camera::{MediaFrame, Synthetic, SyntheticConfig};
 
-/// A key frame, another picture and sound that parsers take. What is in them is always the same.
+/// Returns a key frame, another video frame and an audio frame that parsers accept. All frames of the recording are
+/// copies of these.
 fn samples() -> [gst::Buffer; 3] {
     let config = SyntheticConfig {
         audio: Some(CodecId::AAC_WYZE),
@@ -34,7 +35,7 @@ fn samples() -> [gst::Buffer; 3] {
     ]
 }
 
-/// Writes the frames as `wyzesrc` would stamp them.
+/// Writes the frames to an MP4 file, stamped as `wyzesrc` would stamp them.
 fn record(frames: &[Arrival], file: &Path) {
     gst::init().unwrap();
     let line = "mp4mux name=mux ! filesink name=file \
@@ -94,9 +95,9 @@ fn an_hour_of_recording_lasts_an_hour() {
         record(&frames, &file);
         let film = mp4::read(&file);
 
-        // The first key frame's way of 40 ms, and the last frame's length, are all that may be wrong.
+        // The duration may be wrong by the 40 ms that the first key frame travels, and by the last frame's length.
         let error = film.duration.nseconds() as i64 / 1_000 - HOUR;
-        eprintln!("{name}: {error} us of an hour");
+        eprintln!("{name}: {error} us more than an hour");
         assert!(error.abs() < 100 * MS, "{name}: {}", film.duration);
         for (track, is_video) in [(&film.video, true), (&film.audio, false)] {
             let sent: Vec<_> = frames.iter().filter(|frame| frame.is_video == is_video).collect();

@@ -173,8 +173,7 @@ fn a_camera_at_a_new_address_is_found_again() {
 }
 
 /// Asserts that streaming goes on after the client was cut off, by `pull`, for [`CABLE_OUT`], with the element's
-/// default
-/// timeouts.
+/// default timeouts.
 fn assert_survives_cut(envelope: Envelope, pull: impl Fn(&Host, &Cable, bool)) {
     let Some(switch) = Switch::new() else { return };
     let (there, here) = (Host::new(), Host::new());

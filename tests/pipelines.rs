@@ -26,9 +26,8 @@ fn build_folder() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Builds the command for a script with this build's plugin and without the user's own `WYZE_*` variables. It ends at
-/// the
-/// deadline at the latest, with the script's own exit code.
+/// Builds the command for a script with this build's plugin, without the user's own variables and without a display. It
+/// ends at the deadline at the latest, with the script's own exit code.
 fn script(name: &str) -> Command {
     let mut command = Command::new("timeout");
     command

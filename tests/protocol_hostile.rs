@@ -361,7 +361,7 @@ fn forged_hellos_delay_a_handshake_but_do_not_prevent_it() {
 }
 
 #[test]
-fn forged_keepalives_are_not_answered_or_only_a_few_of_them() {
+fn forged_keepalives_get_few_answers_or_none() {
     for envelope in both_envelopes() {
         let overheard = Rc::new(RefCell::new(Overheard::default()));
         let sent = Rc::new(RefCell::new(0));

@@ -1,4 +1,4 @@
-//! What a hostile camera can make reassembly keep in memory.
+//! A hostile camera cannot make reassembly and the record window hold more memory than their limits.
 
 #[path = "fuzz/src/memory.rs"]
 mod memory;
@@ -10,7 +10,7 @@ use memory::peak_of;
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
-/// Twice reassembly's own limit, as vectors grow by doubling, and once more while one moves.
+/// Reassembly's own limit is 8 MiB: twice that, because vectors grow by doubling, and once more while one is copied.
 const LIMIT: usize = 3 * 8 * MIB;
 
 fn packet(frame_number: u32, total: u16, index: u16, payload: &[u8]) -> MediaPacket<'_> {
@@ -32,7 +32,7 @@ fn the_counting_allocator_counts() {
 }
 
 #[test]
-fn one_endless_frame() {
+fn one_endless_frame_stays_within_the_limit() {
     let (payload, now) = (vec![7; 1000], Instant::now());
     let mut reassembler = Reassembler::default();
     let peak = peak_of(|| {
@@ -45,7 +45,7 @@ fn one_endless_frame() {
 }
 
 #[test]
-fn many_frames_that_never_end() {
+fn many_endless_frames_stay_within_the_limit() {
     let (payload, now) = (vec![7; 16_000], Instant::now());
     let mut reassembler = Reassembler::default();
     let peak = peak_of(|| {
@@ -59,7 +59,7 @@ fn many_frames_that_never_end() {
 }
 
 #[test]
-fn packets_without_payload() {
+fn packets_without_payload_stay_within_the_limit() {
     let now = Instant::now();
     let mut reassembler = Reassembler::default();
     let peak = peak_of(|| {
@@ -74,7 +74,7 @@ fn packets_without_payload() {
 }
 
 #[test]
-fn record_numbers_that_jump() {
+fn jumping_record_numbers_stay_within_the_limit() {
     let (now, wait) = (Instant::now(), Duration::from_millis(40));
     let mut records = RecordWindow::default();
     let peak = peak_of(|| {
@@ -87,7 +87,7 @@ fn record_numbers_that_jump() {
 }
 
 #[test]
-fn records_that_are_held() {
+fn held_records_stay_within_the_limit() {
     let (now, wait, record) = (Instant::now(), Duration::from_millis(40), vec![0; 1300]);
     let mut records = RecordWindow::default();
     records.authenticated(0, now, wait);

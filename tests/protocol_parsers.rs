@@ -1,6 +1,5 @@
 //! Parsers return an error or a value, and never panic, for packets that are cut or mangled and for random bytes. What
-//! a
-//! packet emits parses to the same packet.
+//! a packet emits parses to the same packet.
 
 mod support;
 
@@ -311,8 +310,7 @@ proptest! {
 
 proptest! {
     /// An endpoint may give up a handshake because of a message that could be genuine, but it neither panics nor loses
-    /// an
-    /// established session.
+    /// an established session.
     #[test]
     fn random_records_neither_panic_an_endpoint_nor_end_a_session(
         kind in 19..26u8,

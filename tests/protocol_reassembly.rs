@@ -1,4 +1,4 @@
-//! Frames come out whole, in order and once, whatever the network does to their packets.
+//! Reassembly delivers frames whole, in order and once, whatever the network does to their packets.
 
 use gstwyze::protocol::medium::Medium;
 use gstwyze::protocol::reassembly::{Frame, Insert, Reassembler};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(40);
 
-/// A frame as a camera sends it.
+/// A frame and the packets in which a camera sends it.
 #[derive(Debug, Clone)]
 struct Sent {
     channel: MediaChannel,
@@ -25,7 +25,7 @@ impl Sent {
         if self.channel == MediaChannel::Audio { Medium::Audio } else { Medium::Video }
     }
 
-    /// A frame in `total` packets. Its bytes tell it from others.
+    /// Makes a frame of `total` packets, whose bytes differ from those of other frames.
     fn new(channel: MediaChannel, number: u32, total: u16) -> Self {
         let chunks: Vec<Vec<u8>> =
             (0..total).map(|index| vec![number as u8 ^ (index as u8) << 4; 5 + usize::from(index % 3)]).collect();
@@ -84,18 +84,18 @@ impl Sent {
     }
 }
 
-/// The client's use of reassembler and record window, in virtual time.
+/// Uses reassembler and record window as the client does, in virtual time.
 struct Receiver {
     reassembler: Reassembler,
     records: RecordWindow,
     now: Instant,
-    /// The next record to arrive in [`Receiver::take`].
+    /// Sequence number of the next record for [`Receiver::take`].
     sequence: u64,
     frames: Vec<Frame>,
 }
 
 impl Receiver {
-    /// After the login, which is record 0.
+    /// Makes a receiver that has had the login, which is record 0.
     fn new() -> Self {
         let (mut records, now) = (RecordWindow::default(), Instant::now());
         records.authenticated(0, now, WAIT);
@@ -108,13 +108,13 @@ impl Receiver {
     }
 
     fn insert(&mut self, sequence: u64, packet: &[u8]) -> Insert {
-        let Ok(media::Packet::Media(packet)) = media::Packet::parse(packet) else { panic!("no media packet") };
+        let Ok(media::Packet::Media(packet)) = media::Packet::parse(packet) else { panic!("not a media packet") };
         let insert = self.reassembler.insert(&packet, sequence, self.now);
         self.poll();
         insert
     }
 
-    /// Packets of a frame by their index, in the next records.
+    /// Takes the packets of a frame with these indices, in the next records.
     fn take(&mut self, frame: &Sent, indices: &[usize]) {
         for &index in indices {
             assert_eq!(self.arrive(self.sequence, &frame.packets[index]), Insert::Taken);
@@ -126,7 +126,7 @@ impl Receiver {
         self.take(frame, &(0..frame.packets.len()).collect::<Vec<_>>());
     }
 
-    /// The next record is lost.
+    /// Skips the next record, as if it was lost.
     fn lose(&mut self) {
         self.sequence += 1;
     }
@@ -147,15 +147,15 @@ impl Receiver {
         self.frames.iter().map(|frame| frame.info.frame_number).collect()
     }
 
-    /// The numbers of the frames that came after a gap.
+    /// The numbers of the frames that are marked as coming after a gap.
     fn gaps(&self) -> Vec<u32> {
         self.frames.iter().filter(|frame| frame.after_gap).map(|frame| frame.info.frame_number).collect()
     }
 }
 
-// Any order, copies and losses
+// Packets in any order, repeated and lost
 
-/// Up to 8 frames of up to 7 packets, numbered in one row: fewer records than a replay window.
+/// Up to 8 frames of up to 7 packets with consecutive numbers: fewer records than the replay window holds.
 fn sent_frames() -> impl Strategy<Value = Vec<Sent>> {
     let channels = vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
     let frame = (prop::sample::select(channels), 1..8u16);
@@ -165,7 +165,7 @@ fn sent_frames() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-/// One packet on its way: the frame's place in the list, its DTLS record, its bytes.
+/// A packet in flight: the frame's place in the list, the sequence number of its DTLS record, and its bytes.
 type Flight = (usize, u64, Vec<u8>);
 
 fn flights(frames: &[Sent]) -> Vec<Flight> {
@@ -173,7 +173,7 @@ fn flights(frames: &[Sent]) -> Vec<Flight> {
     packets.zip(1..).map(|((i, packet), sequence)| (i, sequence, packet.clone())).collect()
 }
 
-/// Checks that `frame` is what was sent, byte for byte.
+/// Checks that `frame` equals what was sent, byte for byte.
 fn check(frame: &Frame, sent: &Sent) -> Result<(), TestCaseError> {
     prop_assert_eq!(frame.info.frame_number, sent.number);
     prop_assert_eq!(frame.medium, sent.medium());
@@ -227,14 +227,14 @@ proptest! {
         prop_assert_eq!(receiver.frames.len(), expected.len(), "{:?}", receiver.numbers());
         for (frame, &i) in receiver.frames.iter().zip(&expected) {
             check(frame, &frames[i])?;
-            // Back to the one of its medium before.
+            // Look back to the delivered frame of this medium before it.
             let since = (0..i).rev().take_while(|&before| !(whole(before) && frames[before].medium() == frame.medium));
             let lost: Vec<_> = since.filter(|&before| !whole(before)).collect();
             let own_lost = lost.iter().any(|&before| frames[before].medium() == frame.medium);
             prop_assert!(frame.after_gap || !own_lost, "frame {} of {:?} lost {:?}", i, frames[i].medium(), lost);
-            prop_assert!(!frame.after_gap || !lost.is_empty(), "frame {} lost nothing", i);
+            prop_assert!(!frame.after_gap || !lost.is_empty(), "frame {} is marked, but nothing was lost before it", i);
         }
-        // Of partial frames those count that a later one of their medium has overtaken.
+        // A partial frame counts once a later one of its medium has been delivered.
         let bypassed = (0..frames.len()).filter(|&i| {
             let overtaken = expected.iter().any(|&later| later > i && frames[later].medium() == frames[i].medium());
             !whole(i) && arrived[i] > 0 && overtaken
@@ -243,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn hostile_packets_do_no_more_than_damage_frames(
+    fn hostile_packets_at_most_damage_frames(
         packets in prop::collection::vec(
             (0..3u8, 0..8u8, 1..5u16, 0..5u16, prop_oneof![0..6u32, any::<u32>()], 0..90usize, 0..60u64),
             1..200,
@@ -271,7 +271,7 @@ proptest! {
 // Gaps and waiting
 
 #[test]
-fn a_frame_that_is_lost_whole_leaves_a_gap_before_the_next_of_its_medium() {
+fn a_frame_lost_whole_marks_the_next_of_its_medium() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.lose();
@@ -283,7 +283,7 @@ fn a_frame_that_is_lost_whole_leaves_a_gap_before_the_next_of_its_medium() {
 }
 
 #[test]
-fn a_frame_that_is_lost_whole_leaves_a_gap_though_sound_came_between() {
+fn a_frame_lost_whole_between_audio_frames_marks_the_next_video_frame() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.take_whole(&Sent::audio(2));
@@ -293,12 +293,12 @@ fn a_frame_that_is_lost_whole_leaves_a_gap_though_sound_came_between() {
     receiver.take_whole(&Sent::video(5, 1));
     receiver.take_whole(&Sent::video(6, 1));
     assert_eq!(receiver.numbers(), [1, 2, 4, 5, 6]);
-    assert!(receiver.frames[3].after_gap, "frame 5 follows 4, and what 4 follows is unknown");
+    assert!(receiver.frames[3].after_gap, "frame 3 is missing, and may have been video");
     assert!(!receiver.frames[4].after_gap);
 }
 
 #[test]
-fn two_frames_lost_whole_and_given_up_at_once_leave_two_gaps() {
+fn two_frames_lost_whole_and_given_up_together_mark_two_frames() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.lose();
@@ -311,7 +311,7 @@ fn two_frames_lost_whole_and_given_up_at_once_leave_two_gaps() {
 }
 
 #[test]
-fn a_lost_record_that_carried_no_frame_leaves_no_gap() {
+fn a_lost_record_without_media_marks_no_frame() {
     let mut receiver = Receiver::new();
     receiver.take_whole(&Sent::key(1, 2));
     receiver.take_whole(&Sent::audio(2));
@@ -323,27 +323,27 @@ fn a_lost_record_that_carried_no_frame_leaves_no_gap() {
 }
 
 #[test]
-fn a_growing_frame_keeps_the_next_back_for_the_wait_and_no_longer() {
+fn an_incomplete_frame_holds_the_next_one_back_until_the_wait_ends() {
     let mut receiver = Receiver::new();
     let (growing, next) = (Sent::key(1, 3), Sent::video(2, 1));
     receiver.take(&growing, &[0]);
     receiver.take_whole(&next);
     receiver.pass(WAIT / 2);
     receiver.take(&growing, &[1]);
-    // The wait is since its last packet.
+    // The wait counts from its last packet.
     assert_eq!(receiver.reassembler.next_expiry(WAIT), Some(receiver.now + WAIT));
     receiver.pass(WAIT - Duration::from_nanos(1));
     assert!(receiver.frames.is_empty());
     receiver.pass(Duration::from_nanos(1));
     assert_eq!((receiver.numbers(), receiver.gaps()), (vec![2], vec![2]));
     assert_eq!(receiver.reassembler.incomplete.lost, 1);
-    // Its last packet comes after all, and is not taken for a camera that counts anew.
+    // Its last packet comes after all, and is not mistaken for a camera whose numbering restarts.
     assert_eq!(receiver.arrive(receiver.sequence, &growing.packets[2]), Insert::Duplicate);
     assert_eq!(receiver.reassembler.next_expiry(WAIT), None);
 }
 
 #[test]
-fn a_growing_picture_does_not_keep_sound_back() {
+fn an_incomplete_video_frame_does_not_hold_audio_back() {
     let mut receiver = Receiver::new();
     receiver.take(&Sent::key(1, 3), &[0, 1]);
     receiver.take_whole(&Sent::audio(2));
@@ -351,7 +351,7 @@ fn a_growing_picture_does_not_keep_sound_back() {
 }
 
 #[test]
-fn packets_of_the_next_frame_may_overtake_the_last_of_this() {
+fn packets_of_the_next_frame_may_come_before_this_ones_last() {
     let mut receiver = Receiver::new();
     let (one, two) = (Sent::key(1, 3), Sent::video(2, 2));
     receiver.take(&one, &[0]);
@@ -365,7 +365,7 @@ fn packets_of_the_next_frame_may_overtake_the_last_of_this() {
 // Numbers
 
 #[test]
-fn index_40_is_an_index_and_0x28_at_the_end_is_the_last() {
+fn index_40_is_told_from_0x28_in_the_last_packet() {
     for total in [41, 42, 60] {
         let frame = Sent::key(1, total);
         let field = |packet: &[u8]| {
@@ -375,7 +375,7 @@ fn index_40_is_an_index_and_0x28_at_the_end_is_the_last() {
         assert_eq!(field(&frame.packets[40]), 0x28);
         assert_eq!(field(&frame.packets[usize::from(total) - 1]), 0x28);
         let mut receiver = Receiver::new();
-        // The last one first, so that the two could be taken for copies.
+        // The last packet comes first, so that packet 40 could be mistaken for a copy of it.
         receiver.take(&frame, &[usize::from(total) - 1]);
         receiver.take(&frame, &(0..usize::from(total) - 1).collect::<Vec<_>>());
         assert_eq!(receiver.frames.len(), 1, "{total} packets");
@@ -388,7 +388,7 @@ fn frame_numbers_wrap() {
     let mut receiver = Receiver::new();
     let first = u32::MAX - 1;
     for i in 0..4 {
-        // Each begun before the one before is complete.
+        // Each frame begins before the one before is complete.
         receiver.take(&Sent::video(first.wrapping_add(i), 2), &[1]);
         if i > 0 {
             receiver.take(&Sent::video(first.wrapping_add(i - 1), 2), &[0]);
@@ -398,7 +398,7 @@ fn frame_numbers_wrap() {
 }
 
 #[test]
-fn numbering_that_restarts_goes_on_with_a_gap() {
+fn restarted_numbering_goes_on_with_a_gap() {
     for restart in [1, 480] {
         let mut receiver = Receiver::new();
         receiver.take_whole(&Sent::key(500, 2));
@@ -411,7 +411,7 @@ fn numbering_that_restarts_goes_on_with_a_gap() {
 }
 
 #[test]
-fn a_late_packet_of_an_old_frame_is_no_restart() {
+fn a_late_packet_of_an_old_frame_does_not_restart_numbering() {
     let mut receiver = Receiver::new();
     let old = Sent::key(1, 2);
     receiver.take(&old, &[0]);
@@ -430,7 +430,7 @@ fn a_late_packet_of_an_old_frame_is_no_restart() {
 // Packets that contradict each other
 
 #[test]
-fn a_frame_that_does_not_add_up_is_dropped_and_counted() {
+fn a_frame_of_the_wrong_size_is_dropped_and_counted() {
     let mut receiver = Receiver::new();
     let mut wrong = Sent::video(2, 2);
     let info = wrong.packets[1].len() - 40;
@@ -443,7 +443,7 @@ fn a_frame_that_does_not_add_up_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_packet_of_another_total_is_malformed_and_its_frame_goes_on() {
+fn a_packet_with_another_total_is_malformed_but_its_frame_completes() {
     let mut receiver = Receiver::new();
     let frame = Sent::key(1, 3);
     receiver.take(&frame, &[0]);
@@ -454,7 +454,7 @@ fn a_packet_of_another_total_is_malformed_and_its_frame_goes_on() {
 }
 
 #[test]
-fn frames_in_flight_are_limited_and_the_oldest_give_way() {
+fn too_many_incomplete_frames_drop_the_oldest() {
     let mut receiver = Receiver::new();
     let frames: Vec<_> = (1..=100).map(|number| Sent::video(number, 2)).collect();
     for frame in &frames {

@@ -1,4 +1,4 @@
-//! Talk-back in the core: the client against the simulated camera, in memory, in virtual time.
+//! Talk by the sans-IO client to the simulated camera, in memory, in virtual time.
 
 #[path = "support/world.rs"]
 mod world;
@@ -13,13 +13,13 @@ use wyze_camera::{CameraConfig, Envelope, LinkConfig, Synthetic};
 
 const FRAME: Duration = Duration::from_millis(20);
 
-/// 20 ms of µ-law, as the simulated camera itself sends it; each frame differs from all others.
+/// Makes 20 ms of µ-law, the format of the simulated camera's own audio; frames with different numbers differ.
 fn frame(number: u32) -> TalkAudio {
     let data = (0..160u32).map(|i| (number.wrapping_mul(31) + i) as u8).collect();
     TalkAudio { codec: CodecId::MULAW, flags: AudioFlags::new(8000, false).unwrap(), data, duration: FRAME }
 }
 
-/// A connected world in which media flow, so that the camera's own audio format is known to it.
+/// Makes a connected world in which media flow, so that the client knows the camera's audio format.
 fn watching(camera: CameraConfig, seed: u64) -> World {
     let mut world = World::new(client_config(), camera, seed);
     world.connect();
@@ -34,7 +34,7 @@ fn open(world: &mut World) {
     assert_eq!(world.talk_events, [TalkEvent::Ready]);
 }
 
-/// Says `numbers`, in real time, and ends the talk. Returns what was said.
+/// Sends the frames with these numbers, paced in virtual time, and ends the talk. Returns their audio.
 fn say(world: &mut World, numbers: std::ops::Range<u32>) -> Vec<u8> {
     let mut said = Vec::new();
     for number in numbers {
@@ -50,7 +50,7 @@ fn say(world: &mut World, numbers: std::ops::Range<u32>) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_said_is_heard_and_no_frame_is_lost_meanwhile() {
+fn talk_arrives_and_no_frame_is_lost_meanwhile() {
     for envelope in both_envelopes() {
         for suite in [Suite::PskAes128CbcSha256, Suite::EcdhePskChacha20Poly1305] {
             for talk_login_twice in [false, true] {
@@ -81,12 +81,12 @@ fn every_talk_counts_from_one() {
         world.run_until(Duration::from_millis(300), |_| false);
     }
     assert_eq!(world.camera.talk_audio(), said);
-    assert_eq!(world.camera.clients(), 1, "talk rides on the session that watches");
+    assert_eq!(world.camera.clients(), 1, "talk uses the session that streams");
     world.assert_no_deviation();
 }
 
 #[test]
-fn sound_that_comes_in_one_lump_goes_out_at_its_own_pace() {
+fn audio_given_all_at_once_is_sent_in_real_time() {
     let mut world = watching(camera_config(Envelope::Cc51), 3);
     open(&mut world);
     let start = world.now;
@@ -117,7 +117,7 @@ fn the_back_channel_opens_over_a_bad_link() {
 }
 
 #[test]
-fn what_keeps_a_talk_from_opening_is_told_and_the_picture_goes_on() {
+fn a_talk_that_cannot_open_reports_why_and_video_goes_on() {
     let camera = || camera_config(Envelope::Transcode);
     let cases = [
         (CameraConfig { two_way_audio: false, ..camera() }, TalkError::NoTwoWayAudio),
@@ -136,7 +136,7 @@ fn what_keeps_a_talk_from_opening_is_told_and_the_picture_goes_on() {
 }
 
 #[test]
-fn either_side_may_leave_in_mid_talk() {
+fn either_side_may_leave_in_the_middle_of_a_talk() {
     let hangs_up = CameraConfig { close_talk_after: Some(Duration::from_millis(300)), ..camera_config(Envelope::Cc51) };
     let mut world = watching(hangs_up, 5);
     open(&mut world);
@@ -157,7 +157,7 @@ fn either_side_may_leave_in_mid_talk() {
 }
 
 #[test]
-fn a_talk_ended_at_once_drops_what_waits() {
+fn a_talk_ended_at_once_drops_queued_frames() {
     let mut world = watching(camera_config(Envelope::Transcode), 7);
     open(&mut world);
     for number in 0..50 {

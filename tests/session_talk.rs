@@ -1,4 +1,4 @@
-//! Talk by a session's members, without elements.
+//! Talk by members of a shared session, without elements.
 
 #[path = "support/element.rs"]
 mod support;
@@ -23,7 +23,7 @@ fn join(camera: &CameraServer) -> (Membership, Receiver<TalkEvent>) {
     let place = Place { host, port: camera.addr().port(), known: None, interface: None };
     let (connected, when_connected) = mpsc::channel();
     let (sender, events) = mpsc::channel();
-    // A test that is over no longer listens.
+    // Sending fails after the test has ended, which does no harm.
     let observer = move |event| match event {
         Event::Connected(_) => drop(connected.send(())),
         Event::Talk(event) => drop(sender.send(event)),
@@ -45,7 +45,7 @@ fn next(events: &Receiver<TalkEvent>) -> TalkEvent {
 }
 
 #[test]
-fn a_talk_that_follows_at_once_is_not_taken_for_the_one_before() {
+fn a_talk_that_follows_at_once_is_a_new_talk() {
     let camera = eager();
     let (member, events) = join(&camera);
     member.start_talk();
@@ -63,7 +63,7 @@ fn a_talk_that_follows_at_once_is_not_taken_for_the_one_before() {
 }
 
 #[test]
-fn the_floor_is_free_again_when_the_talker_leaves() {
+fn another_member_can_talk_when_the_talker_leaves() {
     let camera = eager();
     let (first, first_events) = join(&camera);
     let (second, second_events) = join(&camera);
@@ -77,7 +77,7 @@ fn the_floor_is_free_again_when_the_talker_leaves() {
 }
 
 #[test]
-fn a_flush_drops_what_waits_and_the_end_lets_the_last_frame_sound() {
+fn a_flush_drops_queued_frames_and_a_stop_waits_for_the_last_frame() {
     let camera = eager();
     let (member, events) = join(&camera);
     member.start_talk();

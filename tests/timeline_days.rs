@@ -1,4 +1,5 @@
-//! Days in virtual time: what becomes of picture and sound when the camera's clock drifts, jumps, stands still and wraps.
+//! Runs the timeline for days of virtual time with camera clocks that drift, jump, stand still and wrap, and checks
+//! that video and audio keep their time and stay together.
 
 #[path = "support/days.rs"]
 mod days;
@@ -9,21 +10,22 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 const NOON: u32 = 1_700_000_000;
-/// When the pipeline's running time is, at the first frame.
+/// The pipeline's running time at the first frame.
 const START: i64 = 3 * S;
 const MINUTE: i64 = 60 * S;
 
-/// What was seen at worst, in microseconds.
+/// The worst errors seen, in microseconds, each with the time at which it was seen.
 #[derive(Debug, Default)]
 struct Worst {
-    /// Sound and picture of one time, from one another.
+    /// How far apart the PTS of video and audio of the same time were.
     apart: (i64, i64),
-    /// PTS after arrival, which is what a sink's queue has to hold.
+    /// How far a PTS was after the arrival; a sink's queue has to hold frames for so long.
     ahead: (i64, i64),
-    /// PTS from the time of capture.
+    /// How far a PTS was before the time of capture.
     early: (i64, i64),
+    /// How far a PTS was after the time of capture.
     late: (i64, i64),
-    /// A minute's length in PTS, from the true one.
+    /// How much the length of a minute by the PTS was wrong.
     minute: (i64, i64),
     disconts: u32,
 }
@@ -34,14 +36,14 @@ fn note(worst: &mut (i64, i64), value: i64, at: i64) {
     }
 }
 
-/// Follows what the timeline makes of the frames.
+/// Compares the time stamps that the timeline gives with the true times.
 #[derive(Default)]
 struct Judge {
     worst: Worst,
     last: [Option<Duration>; 2],
-    /// Time of capture and lag of late frames.
+    /// Capture time and error of the PTS of recent frames: of audio, of video.
     recent: [VecDeque<(i64, i64)>; 2],
-    /// Pairs of sound and picture that are 20 ms or more apart, and all.
+    /// The number of pairs of video and audio that are 20 ms or more apart, and of all pairs.
     strayed: (u32, u32),
     minute: Option<(i64, i64)>,
     first: Option<(i64, i64)>,
@@ -60,7 +62,7 @@ impl Judge {
         note(&mut self.worst.early, -lag, now);
         note(&mut self.worst.late, lag, now);
 
-        // The nearest of the other stream; frames come almost in the order of their capture.
+        // Find the nearest frame of the other medium; frames come almost in the order of their capture.
         let nearby = self.recent[1 - at].iter().rev().take_while(|(captured, _)| now - captured < 21 * MS);
         if let Some((distance, other)) = nearby.map(|&(captured, lag)| ((captured - now).abs(), lag)).min()
             && distance < 21 * MS
@@ -105,18 +107,18 @@ fn follow(days: Days) -> Judge {
     judge
 }
 
-/// An hour on and back, with and without a part of a second.
+/// Four jumps of the clock by about an hour, forward and back, with and without a fraction of a second.
 fn jumps(at: i64) -> Vec<(i64, Change)> {
     let by = [HOUR, -HOUR, HOUR + 640 * MS, -HOUR - 350 * MS];
     by.into_iter().zip(1..).map(|(by, n)| (at + n * 20 * MINUTE + n * 123_457, Change::Set(by))).collect()
 }
 
-/// Stands still for this long, and goes on from there.
+/// The clock stands still for `length`, and goes on from there.
 fn stand(at: i64, length: i64) -> [(i64, Change); 2] {
     [(at, Change::Stands(true)), (at + length, Change::Stands(false))]
 }
 
-/// From 20 frames a second to 15 and back, again and again.
+/// The frame rate changes from 20 frames a second to 15 and back, again and again.
 fn rates(from: i64, every: i64, length: i64) -> Vec<(i64, Change)> {
     let times = (from..length).step_by(every as usize);
     times.zip([15, 20].into_iter().cycle()).map(|(at, fps)| (at, Change::Rate(fps))).collect()
@@ -125,12 +127,12 @@ fn rates(from: i64, every: i64, length: i64) -> Vec<(i64, Change)> {
 const FORMS: [Form; 2] = [Form::Whole, Form::Marker];
 const LENGTH: i64 = 2 * HOUR;
 
-/// A key frame of 40 ms and 12 ms of jitter, rounded up.
+/// The longest that a frame travels: 40 ms more for a key frame, 12 ms of jitter, rounded up.
 const TRANSIT: i64 = 60 * MS;
-/// A frame may be this far out of place where it comes after a lost one, and the clock stands still.
+/// The largest allowed error of a frame after a lost one, while the clock stands still.
 const STRAY: i64 = 120 * MS;
 
-/// What always holds. No frame is further from where it belongs than `most`.
+/// Asserts what always holds: no PTS is wrong by `most` or more, and minutes and the whole run have their true length.
 fn assert_good(name: &str, judge: &Judge, most: i64) {
     let worst = &judge.worst;
     let known = format!("{name}: {worst:?}");
@@ -148,7 +150,7 @@ fn assert_together(name: &str, judge: &Judge) {
 }
 
 #[test]
-fn a_clock_that_drifts_is_followed() {
+fn a_drifting_clock_is_followed() {
     for form in FORMS {
         for ppm in [200, -200] {
             let judge = run(form, NOON, LENGTH, vec![(0, Change::Drift(ppm))]);
@@ -160,7 +162,7 @@ fn a_clock_that_drifts_is_followed() {
 }
 
 #[test]
-fn a_clock_that_jumps_by_an_hour_changes_nothing() {
+fn a_clock_that_jumps_by_an_hour_moves_no_frame() {
     for form in FORMS {
         let judge = run(form, NOON, LENGTH, jumps(0));
         assert_good("jumps", &judge, TRANSIT);
@@ -170,7 +172,7 @@ fn a_clock_that_jumps_by_an_hour_changes_nothing() {
 }
 
 #[test]
-fn a_clock_that_stands_still_is_replaced_by_the_rhythm() {
+fn the_frame_rate_replaces_a_clock_that_stands_still() {
     let lengths = [(0, 500 * MS), (1, 3 * S), (2, 40 * S), (3, 1200 * S)];
     for form in FORMS {
         for right_again in [false, true] {
@@ -181,7 +183,7 @@ fn a_clock_that_stands_still_is_replaced_by_the_rhythm() {
             });
             let judge = run(form, NOON, LENGTH, stands.collect());
             assert_good("stands", &judge, STRAY);
-            // After a frame that was lost with the clock, or just before a key frame, nobody can know better at once.
+            // If a frame is lost as the clock stops, or a key frame follows, the right time cannot be known at once.
             assert!(judge.strayed.0 * 20_000 < judge.strayed.1, "{:?}, {:?}", judge.strayed, judge.worst);
             assert!(judge.worst.disconts <= 8, "{:?}", judge.worst);
         }
@@ -189,7 +191,7 @@ fn a_clock_that_stands_still_is_replaced_by_the_rhythm() {
 }
 
 #[test]
-fn where_nothing_is_lost_a_clock_that_stands_still_keeps_sound_and_picture_together() {
+fn without_loss_a_clock_that_stands_still_keeps_media_together() {
     for form in FORMS {
         for length in [500 * MS, 3 * S, 40 * S, 1200 * S] {
             let mut days = Days::new(form, NOON, LENGTH, stand(20 * MINUTE + 213_579 * MS, length).into());
@@ -211,7 +213,7 @@ fn a_clock_that_wraps_goes_on() {
 }
 
 #[test]
-fn dusk_and_dawn_leave_time_alone() {
+fn a_changing_frame_rate_moves_no_frame() {
     for form in FORMS {
         let judge = run(form, NOON, LENGTH, rates(15 * MINUTE, 20 * MINUTE, LENGTH));
         assert_good("rates", &judge, TRANSIT);
@@ -221,7 +223,7 @@ fn dusk_and_dawn_leave_time_alone() {
 }
 
 #[test]
-fn a_network_that_stalls_moves_nothing() {
+fn a_stalling_network_moves_no_frame() {
     for (form, lengths) in
         [(Form::Whole, &[300 * MS, S, 3 * S, 4_500 * MS, 10 * S][..]), (Form::Marker, &[300 * MS, 600 * MS])]
     {
@@ -234,7 +236,7 @@ fn a_network_that_stalls_moves_nothing() {
 }
 
 #[test]
-fn whatever_the_clock_claims_a_queue_never_waits_for_more_than_a_second() {
+fn no_clock_makes_a_queue_wait_longer_than_a_second() {
     let long_stalls =
         [3 * S, 10 * S, 25 * S].into_iter().zip(1..).map(|(length, n)| (n * 20 * MINUTE, Change::Stall(length)));
     let small_steps =
@@ -257,7 +259,7 @@ fn whatever_the_clock_claims_a_queue_never_waits_for_more_than_a_second() {
 }
 
 #[test]
-fn two_days_of_all_that_a_clock_can_do() {
+fn two_days_with_all_faults_of_a_clock_go_well() {
     let length = 2 * DAY;
     let mut changes = rates(6 * HOUR, 12 * HOUR, length);
     for (day, ppm) in [(0, 200), (1, -200)] {
@@ -270,7 +272,7 @@ fn two_days_of_all_that_a_clock_can_do() {
         changes.push((midnight + 14 * HOUR, Change::Stall(3 * S)));
         changes.extend(jumps(midnight + 15 * HOUR));
     }
-    // The seconds wrap in the second night.
+    // The seconds wrap in the second night, after 45 hours.
     let judge = run(Form::Whole, u32::MAX - 45 * 3_600, length, changes);
     assert_good("two days", &judge, STRAY);
     assert!(judge.strayed.0 * 100_000 < judge.strayed.1, "{:?}, {:?}", judge.strayed, judge.worst);

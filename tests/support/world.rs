@@ -48,8 +48,7 @@ pub struct World {
     pub up: Link<Up>,
     pub down: Link<Vec<u8>>,
     /// Odds of losing a media datagram, on top of the link's own losses. Drawn here, not by the link, so that `hit`
-    /// tells
-    /// which frames lost one.
+    /// tells which frames lost one.
     pub media_loss: f64,
     pub rng: StdRng,
     /// The media that the camera sends, and the time of the first frame.

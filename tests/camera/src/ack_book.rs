@@ -84,8 +84,7 @@ impl AckBook {
     }
 
     /// Checks a control frame. `bytes` is the whole frame, to recognise a resend, which may be the same frame or a new
-    /// one
-    /// with the same command.
+    /// one with the same command.
     pub fn handle_control(&mut self, now: Instant, frame: &ControlFrame<'_>, bytes: &[u8], log: &mut DeviationLog) {
         if self.last_command == bytes {
             return;

@@ -3,8 +3,7 @@
 //! A flight that gets no answer is sent again by the caller's clock, in one of two forms. If OpenSSL's own timer, which
 //! runs in real time, has expired too, OpenSSL makes a fresh flight, which also makes a server repeat its lost last
 //! flight. If the caller's clock runs faster than real time, the old flight is sent again byte for byte, which serves
-//! in
-//! all other cases.
+//! in all other cases.
 
 use crate::camera_config::CameraConfig;
 use crate::main_channel::Change;

@@ -4,8 +4,7 @@
 //! [`Camera::poll_event`], then waits for a datagram or until [`Camera::poll_timeout`].
 //!
 //! A camera has two ports. Discovery packets come to one; all of the camera's datagrams leave from the other, and
-//! clients
-//! have to continue there.
+//! clients have to continue there.
 
 use crate::camera_config::{CameraConfig, Envelope};
 use crate::client_session::ClientSession;
@@ -39,8 +38,7 @@ pub struct Transmit {
     pub to: SocketAddr,
     pub data: Vec<u8>,
     /// Whether it leaves from the discovery port. False for all that a camera sends so far: it answers from its
-    /// ephemeral
-    /// port.
+    /// ephemeral port.
     pub from_discovery_port: bool,
 }
 
@@ -500,8 +498,7 @@ impl Camera {
     }
 
     /// Whether clients at other addresses than `from` have all the sessions there are. Discovery is answered all the
-    /// same,
-    /// but no session is opened.
+    /// same, but no session is opened.
     fn is_full(&self, from: SocketAddr) -> bool {
         let others = self.sessions.iter().filter(|s| s.envelope.is_open() && s.address != from).count();
         others >= self.shared.config.max_clients

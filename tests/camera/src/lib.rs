@@ -3,8 +3,7 @@
 //! [`Camera`] has no sockets and no clock: tests run it in memory, in virtual time, over a [`Link`] with any faults.
 //! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or from the caller. A
 //! [`Talk`] holds what a client said through the camera's speaker, and the [`DeviationLog`] all that clients did
-//! against
-//! the protocol.
+//! against the protocol.
 
 mod ack_book;
 mod av_session;

@@ -219,8 +219,7 @@ pub fn frame_size(height: u32) -> u8 {
 }
 
 /// Builds a pipeline and returns it with its appsink, which has to be named `sink`. The pipeline's errors are printed
-/// to
-/// stderr.
+/// to stderr.
 pub fn build(description: &str) -> Result<(gst::Pipeline, AppSink), LiveMediaError> {
     for (element, package) in PACKAGES {
         if description.contains(element) && gst::ElementFactory::find(element).is_none() {
@@ -315,8 +314,7 @@ impl WallClock {
     }
 
     /// Makes an audio frame with the buffer's bytes and time; `None` if the buffer has no time. For video the caller
-    /// replaces
-    /// the other fields.
+    /// replaces the other fields.
     fn frame(&self, sample: &gst::Sample, buffer: &gst::BufferRef) -> Option<MediaFrame> {
         let running_time =
             sample.segment()?.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)?.nseconds();

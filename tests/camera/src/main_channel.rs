@@ -1,8 +1,7 @@
 //! The camera's end of DTLS on the main channel, by the caller's clock.
 //!
 //! OpenSSL's own handshake timer reads the real clock, so it is set to never expire, and this module resends a flight
-//! that
-//! gets no answer, byte for byte. The peer drops those of its records that it already has.
+//! that gets no answer, byte for byte. The peer drops those of its records that it already has.
 
 use crate::camera_config::CameraConfig;
 use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
@@ -136,8 +135,7 @@ impl MainChannel {
     }
 
     /// Makes a new endpoint if the datagram is the ClientHello of another handshake: an endpoint serves only one.
-    /// Returns
-    /// whether the new endpoint replaced another.
+    /// Returns whether the new endpoint replaced another.
     fn begin_on_new_hello(&mut self, datagram: &[u8]) -> bool {
         let Some(random) = client_hello_random(datagram) else { return false };
         let ended = self.endpoint.as_ref().is_none_or(|e| matches!(e.state(), State::Closed | State::Failed(_)));

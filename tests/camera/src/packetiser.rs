@@ -17,8 +17,7 @@ pub struct Packetiser {
 
 impl Packetiser {
     /// Calls `emit` with each packet of `frame`; each is to be one DTLS record. `bitrate` is what the client asked for,
-    /// in
-    /// KB/s.
+    /// in KB/s.
     pub fn packets(
         &mut self,
         frame: &MediaFrame,

@@ -77,8 +77,7 @@ impl FrameSender {
 
 impl CameraServer {
     /// Binds `listen` for discovery (port 0 takes a free one) and starts. The error is that of a socket, or says why
-    /// the
-    /// live media cannot start.
+    /// the live media cannot start.
     pub fn start(config: CameraConfig, listen: SocketAddr, media: MediaSource) -> io::Result<Self> {
         Self::start_with(config, listen, media, ServerOptions::default())
     }
@@ -157,8 +156,7 @@ impl CameraServer {
     }
 
     /// Changes synthetic media for frames from now on; moving their `start` makes the camera's clock jump. Does nothing
-    /// if
-    /// the media are not synthetic.
+    /// if the media are not synthetic.
     pub fn change_synthetic(&self, change: impl FnOnce(&mut SyntheticConfig)) {
         if let Some((_, media)) = &mut self.station().synthetic {
             change(media.config_mut());

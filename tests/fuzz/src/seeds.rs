@@ -17,8 +17,7 @@ const URIS: [&str; 6] = [
     "rtsp://cam?model=%FF",
 ];
 /// Frames that begin as encoders' frames do, each with an index into the codecs of target `caps` and its flags: H.264
-/// and
-/// H.265 key frames, a broken H.264 one, JPEG, ADTS, MP3.
+/// and H.265 key frames, a broken H.264 one, JPEG, ADTS, MP3.
 const FRAMES: [(u8, u8, &str); 7] = [
     (0, 1, "000000010910000000016742c016da0280bfe5c05a830303528000000300800000144"),
     (0, 1, "000000016742c028da01e0089f97016a0202028000000300800000144"),

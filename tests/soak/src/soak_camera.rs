@@ -179,8 +179,7 @@ impl SoakCamera {
     }
 
     /// Begins an outage if it is due and all viewers have had media since the last one: an element whose first
-    /// connection
-    /// fails posts an error.
+    /// connection fails posts an error.
     fn begin_outage(&mut self, now: Instant, rng: &mut StdRng) {
         if now < self.plan.outage || !self.is_visible() {
             return;

@@ -2,8 +2,7 @@
 //! leaks.
 //!
 //! The simulated camera reboots, and comes back on another port without its sessions. The program exits with status 1
-//! if
-//! a return took too long or if threads, descriptors or memory have grown.
+//! if a return took too long or if threads, descriptors or memory have grown.
 
 use clap::Parser;
 use gst::prelude::*;
