@@ -1,4 +1,4 @@
-//! Elements that name a camera of the store.
+//! Elements that get their camera's identity from the store.
 
 #[path = "support/element.rs"]
 mod support;
@@ -18,8 +18,8 @@ fn set(player: &Player, properties: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_name_a_mac_a_uid_or_a_uri_is_enough() {
-    if !with_own_store("a_name_a_mac_a_uid_or_a_uri_is_enough") {
+fn a_name_mac_uid_or_uri_is_enough() {
+    if !with_own_store("a_name_mac_uid_or_uri_is_enough") {
         return;
     }
     let camera = TestCamera::new(synthetic());
@@ -36,7 +36,7 @@ fn a_name_a_mac_a_uid_or_a_uri_is_enough() {
         set(&player, &[(property, value)]);
         player.play();
         player.buffers("video", 2);
-        // What the store gave is not in the properties.
+        // What came from the store does not show in the properties.
         assert_eq!(player.src.property::<Option<String>>("enr"), None, "{property}={value}");
         assert_eq!(player.src.property::<Option<String>>("host"), None, "{property}={value}");
         player.stop();
@@ -63,8 +63,8 @@ fn the_sink_finds_its_camera_too() {
 }
 
 #[test]
-fn what_is_set_wins_over_the_store_which_is_read_at_the_start() {
-    if !with_own_store("what_is_set_wins_over_the_store_which_is_read_at_the_start") {
+fn properties_win_over_the_store() {
+    if !with_own_store("properties_win_over_the_store") {
         return;
     }
     let camera = TestCamera::with_config(|config| config.model = "WYZEDB3".into(), synthetic());
@@ -74,19 +74,19 @@ fn what_is_set_wins_over_the_store_which_is_read_at_the_start() {
         &player,
         &[("camera", "Front Door"), ("enr", DEMO_ENR), ("host", "127.0.0.1"), ("port", &port), ("model", "WYZEDB3")],
     );
-    // None of this is right, but for UID and MAC.
+    // In this entry only UID and MAC are right.
     let wrong = Camera { enr: "anotherKeyThanIt".into(), model: "HL_CAM4".into(), ..demo("Front Door") };
     keep(Camera { host: Some("127.0.0.9".into()), port: Some(9), ..wrong });
     player.play();
     player.buffers("video", 2);
     player.stop();
     let kept = Store::open_default().cameras().unwrap();
-    assert_eq!(kept[0].host.as_deref(), Some("127.0.0.9"), "a host that was set is no discovery");
+    assert_eq!(kept[0].host.as_deref(), Some("127.0.0.9"), "a host from a property is not written to the store");
 }
 
 #[test]
-fn what_the_store_cannot_give_is_an_error_that_says_what_to_do() {
-    if !with_own_store("what_the_store_cannot_give_is_an_error_that_says_what_to_do") {
+fn a_camera_missing_in_the_store_is_an_error_with_a_remedy() {
+    if !with_own_store("a_camera_missing_in_the_store_is_an_error_with_a_remedy") {
         return;
     }
     let fails = |properties: &[(&str, &str)], parts: &[&str]| {
@@ -117,14 +117,14 @@ fn what_the_store_cannot_give_is_an_error_that_says_what_to_do() {
     for properties in [&[("camera", "og")], &[("uid", DEMO_UID)]] {
         fails(properties, &[file.to_str().unwrap(), "left as it is"]);
     }
-    // Nothing of it is needed here.
+    // With all properties set, the broken store is not needed.
     let camera = TestCamera::new(MediaSource::None);
     Player::new(&camera, Link::Both).connect();
 }
 
-/// A network of nothing but loopback.
+/// The command that runs a program in a network with nothing but loopback.
 const LOOPBACK: [&str; 5] = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""];
-/// One with an address besides, where broadcasts come back.
+/// The same, with an interface besides that has an address and on which broadcasts come back.
 const ONE_NETWORK: [&str; 5] = [
     "unshare",
     "--net",
@@ -134,7 +134,7 @@ const ONE_NETWORK: [&str; 5] = [
      && exec \"$0\" \"$@\"",
 ];
 
-/// True where this user may make such a network; says so where not.
+/// Whether this user may create such a network; prints the reason if not.
 fn may_isolate(network: &[&str]) -> bool {
     let tried = || Command::new(network[0]).args(&network[1..]).arg("true").status();
     let may = role().is_some() || tried().is_ok_and(|status| status.success());
@@ -144,11 +144,11 @@ fn may_isolate(network: &[&str]) -> bool {
     may
 }
 
-/// The stored address is one of a network where the camera is not any more. The namespace has that network to itself.
+/// The stored address is one at which the camera no longer is, in a network that exists only in this namespace.
 #[test]
-fn a_camera_that_has_moved_is_found_and_its_new_address_kept() {
+fn a_camera_that_has_moved_is_found_and_its_new_address_stored() {
     if !may_isolate(&ONE_NETWORK)
-        || !with_own_store_behind(&ONE_NETWORK, "a_camera_that_has_moved_is_found_and_its_new_address_kept")
+        || !with_own_store_behind(&ONE_NETWORK, "a_camera_that_has_moved_is_found_and_its_new_address_stored")
     {
         return;
     }
@@ -167,7 +167,7 @@ fn a_camera_that_has_moved_is_found_and_its_new_address_kept() {
     assert_eq!(kept().updated, updated, "the keys are as old as they were");
 }
 
-/// The sockets of a process, by kind, but for those of its own machine.
+/// Lists the kinds of a process's network sockets, one entry per socket; Unix sockets do not count.
 fn sockets(pid: u32) -> Vec<String> {
     let of_process: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
@@ -183,12 +183,11 @@ fn sockets(pid: u32) -> Vec<String> {
     kinds.iter().flat_map(of_kind).collect()
 }
 
-/// In a network of nothing but loopback, a launch line by name streams, with one UDP socket and no other.
+/// A launch line that names its camera streams in a network with nothing but loopback, and has one UDP socket and no
+/// other.
 #[test]
-fn while_streaming_there_is_no_network_but_the_camera() {
-    if !may_isolate(&LOOPBACK)
-        || !with_own_store_behind(&LOOPBACK, "while_streaming_there_is_no_network_but_the_camera")
-    {
+fn while_streaming_no_other_network_is_used() {
+    if !may_isolate(&LOOPBACK) || !with_own_store_behind(&LOOPBACK, "while_streaming_no_other_network_is_used") {
         return;
     }
     let camera = TestCamera::new(synthetic());
@@ -201,8 +200,8 @@ fn while_streaming_there_is_no_network_but_the_camera() {
         camera.stats().video_frames >= 100
     });
     assert!(launch.child.try_wait().unwrap().is_none(), "gst-launch-1.0 ended");
-    // Before it has opened any.
+    // Leave out the times before it had opened any.
     seen.retain(|sockets| !sockets.is_empty());
-    assert!(seen.len() > 10, "it was looked at {} times", seen.len());
+    assert!(seen.len() > 10, "its sockets were listed only {} times", seen.len());
     assert!(seen.iter().all(|sockets| sockets == &["udp"]), "{seen:?}");
 }

@@ -1,4 +1,5 @@
-//! What a stopped element leaves behind: nothing. The only test of its process, which it counts threads and files of.
+//! A stopped element leaves nothing behind. This is the only test in its file because it counts the threads and files
+//! of its whole process.
 
 #[path = "support/element.rs"]
 mod support;
@@ -7,10 +8,10 @@ use gst::prelude::*;
 use std::fs;
 use support::*;
 
-/// The process's threads that a `wyzesrc` starts: its sessions, its resolvers and the tasks of its pads.
+/// Names of the threads that `wyzesrc` starts: sessions, resolvers and the tasks of pads.
 fn threads() -> Vec<String> {
     let names = fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
-        // A thread may end while it is looked at.
+        // A thread may end while its name is read.
         fs::read_to_string(task.ok()?.path().join("comm")).ok()
     });
     names.map(|name| name.trim().to_owned()).filter(|name| name.starts_with("wyze") && name != "wyze-camera").collect()
@@ -21,7 +22,7 @@ fn files() -> usize {
 }
 
 #[test]
-fn thirty_starts_and_stops_leave_nothing() {
+fn thirty_starts_and_stops_leave_nothing_behind() {
     let camera = TestCamera::new(synthetic());
     let mut baseline = 0;
     for round in 0..30 {
@@ -40,12 +41,12 @@ fn thirty_starts_and_stops_leave_nothing() {
             player.remove_sinks();
         }
         wait_until("the end of the threads", || {
-            // A pool's idle thread keeps the name of the task that it did last, for some seconds.
+            // An idle thread of a pool keeps the name of its last task for some seconds.
             gst::glib::ThreadPool::stop_unused_threads();
             threads().is_empty()
         });
         assert!(pads.len() >= 3, "{} pads", pads.len());
-        // A thread of a pool may be about to let go of one.
+        // A thread of a pool may still hold one for a moment.
         wait_until("the end of the pads", || pads.iter().all(|pad| pad.upgrade().is_none()));
         let src = player.src.downgrade();
         drop(player);

@@ -1,4 +1,4 @@
-//! The players that take a URI: they find the element, and picture and sound come out decoded.
+//! Playback by URI: players find the element, and video and audio come out decoded.
 
 #[path = "support/element.rs"]
 mod support;
@@ -16,7 +16,7 @@ fn report(pad: &gst::Pad, sender: &Sender<gst::Caps>) {
     let sender = sender.clone();
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
         if let Some(caps) = pad.current_caps() {
-            // The test may be over.
+            // Sending fails after the test has ended, which does no harm.
             let _ = sender.send(caps);
         }
         gst::PadProbeReturn::Ok
@@ -27,14 +27,15 @@ fn sync_sink() -> gst::Element {
     gst::ElementFactory::make("fakesink").property("sync", true).build().unwrap()
 }
 
-/// Plays until enough of picture and sound has come.
+/// Plays until enough decoded video and audio has come.
 fn play(pipeline: &gst::Element, caps: &mpsc::Receiver<gst::Caps>) {
     pipeline.set_state(gst::State::Playing).unwrap();
     let deadline = Instant::now() + PATIENCE;
     let (mut pictures, mut sounds) = (0, 0);
     while pictures < WANTED || sounds < WANTED {
         let left = deadline.saturating_duration_since(Instant::now());
-        let caps = caps.recv_timeout(left).unwrap_or_else(|_| panic!("{pictures} pictures and {sounds} sounds"));
+        let caps =
+            caps.recv_timeout(left).unwrap_or_else(|_| panic!("only {pictures} video and {sounds} audio buffers"));
         let structure = caps.structure(0).unwrap();
         match structure.name().as_str() {
             "video/x-raw" => {
@@ -42,7 +43,7 @@ fn play(pipeline: &gst::Element, caps: &mpsc::Receiver<gst::Caps>) {
                 pictures += 1;
             }
             "audio/x-raw" => sounds += 1,
-            other => panic!("{other} is not decoded"),
+            other => panic!("{other} is not decoded media"),
         }
     }
     let errors = pipeline.bus().map(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
@@ -86,21 +87,21 @@ fn play_with_decodebin(factory: &str, audio: LiveAudio) {
 }
 
 #[test]
-fn playbin_shows_and_plays() {
+fn playbin_plays_video_and_audio() {
     play_with_playbin("playbin", LiveAudio::Mulaw);
 }
 
 #[test]
-fn playbin3_shows_and_plays() {
+fn playbin3_plays_video_and_audio() {
     play_with_playbin("playbin3", LiveAudio::Aac);
 }
 
 #[test]
-fn uridecodebin_shows_and_plays() {
+fn uridecodebin_plays_video_and_audio() {
     play_with_decodebin("uridecodebin", LiveAudio::Aac);
 }
 
 #[test]
-fn uridecodebin3_shows_and_plays() {
+fn uridecodebin3_plays_video_and_audio() {
     play_with_decodebin("uridecodebin3", LiveAudio::Mulaw);
 }

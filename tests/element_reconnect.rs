@@ -1,4 +1,4 @@
-//! A camera that is lost and comes back.
+//! Elements whose camera is lost and comes back.
 
 #[path = "support/connection.rs"]
 mod connection;
@@ -28,14 +28,14 @@ fn camera(media: MediaSource) -> TestCamera {
     TestCamera::start(|_| {}, media, ServerOptions::default(), Tolerance::Behaviour)
 }
 
-/// One that notices a loss soon.
+/// Makes a player that notices a loss soon.
 fn player(camera: &CameraServer) -> Player {
     let player = Player::new(camera, Link::Both);
     player.src.set_property("stall-timeout", 600u32);
     player
 }
 
-/// A camera, and a player that shows its pictures already.
+/// Makes a camera, and a player that already receives its video.
 fn watched() -> (TestCamera, Player) {
     let camera = camera(synthetic());
     let player = player(&camera);
@@ -45,13 +45,13 @@ fn watched() -> (TestCamera, Player) {
 }
 
 #[test]
-fn a_camera_that_reboots_streams_on_by_itself() {
+fn streaming_goes_on_by_itself_after_a_reboot() {
     let camera = camera(synthetic());
     let player = player(&camera);
     player.play();
     let mut messages = Vec::new();
     let mut buffers: Vec<(String, gst::Buffer)> = Vec::new();
-    player.until("pictures and sound", |seen| {
+    player.until("video and audio", |seen| {
         messages.extend(told_of(seen));
         if let Seen::Buffer(pad, buffer) = seen {
             buffers.push((pad.clone(), buffer.clone()));
@@ -67,7 +67,7 @@ fn a_camera_that_reboots_streams_on_by_itself() {
     let back = Instant::now() + downtime;
     camera.reboot(downtime);
     let mut again = 0;
-    player.until("pictures and sound again", |seen| {
+    player.until("video and audio again", |seen| {
         messages.extend(told_of(seen));
         if let Seen::Buffer(pad, buffer) = seen {
             if again == 0 && is_resync(buffer) {
@@ -86,9 +86,9 @@ fn a_camera_that_reboots_streams_on_by_itself() {
         assert_eq!(resyncs.len(), 1, "{pad}");
         assert!(is_discont(resyncs[0]) && is_key(resyncs[0]), "{pad}: {resyncs:?}");
         let gap = of_pad.windows(2).map(|pair| pair[1].pts().unwrap() - pair[0].pts().unwrap()).max().unwrap();
-        assert!((2.0..6.0).contains(&gap.seconds_f64()), "{pad}: the outage shows in time: {gap}");
+        assert!((2.0..6.0).contains(&gap.seconds_f64()), "{pad}: the time stamps' gap is as long as the outage: {gap}");
     }
-    // Sound and picture are still of one time.
+    // Video and audio are still in step.
     let last = |pad| buffers.iter().rev().find(|(of, _)| of == pad).unwrap().1.pts().unwrap();
     assert!(last("video").absdiff(last("audio")) < gst::ClockTime::from_mseconds(500));
 
@@ -105,7 +105,7 @@ fn a_camera_that_reboots_streams_on_by_itself() {
 }
 
 #[test]
-fn a_camera_that_says_goodbye_is_awaited_on_the_same_port() {
+fn a_camera_that_says_goodbye_is_found_again_on_the_same_port() {
     let first = camera(synthetic());
     let player = player(&first);
     player.play();
@@ -119,9 +119,9 @@ fn a_camera_that_says_goodbye_is_awaited_on_the_same_port() {
     assert!(is_key(&until_again(&player, 5).iter().find(|(pad, _)| pad == "video").unwrap().1));
 }
 
-/// The nearest to suspend and resume that a test can have: the client stands still until the camera has given it up.
+/// Simulates suspend and resume: the client's process is stopped until the camera has given the client up.
 #[test]
-fn a_client_that_was_asleep_streams_again() {
+fn a_suspended_client_streams_again() {
     let impatient = |config: &mut CameraConfig| config.idle_timeout = Duration::from_secs(1);
     let media = MediaSource::Synthetic(SyntheticConfig { frame_len: 10_000, ..small() });
     let camera = TestCamera::start(impatient, media, ServerOptions::default(), Tolerance::Behaviour);
@@ -137,13 +137,13 @@ fn a_client_that_was_asleep_streams_again() {
     camera.await_event(|event| matches!(event, CameraEvent::ClientGone { reason: GoneReason::Idle, .. }).then_some(()));
     launch.signal("CONT");
     camera.await_event(|event| matches!(event, CameraEvent::Streaming { video: true, .. }).then_some(()));
-    // More than what was sent to it in its sleep.
+    // Read more than was sent to it while it was stopped.
     pictures.resize(600_000, 0);
     output.read_exact(&mut pictures).unwrap();
 }
 
 #[test]
-fn without_attempts_the_loss_is_an_error_at_once() {
+fn without_reconnection_a_loss_is_an_error_at_once() {
     let camera = camera(synthetic());
     let player = player(&camera);
     player.src.set_property("reconnect-attempts", 0);
@@ -161,7 +161,7 @@ fn without_attempts_the_loss_is_an_error_at_once() {
 }
 
 #[test]
-fn when_the_attempts_are_spent_there_is_one_error() {
+fn after_the_last_attempt_there_is_one_error() {
     let camera = camera(synthetic());
     let player = player(&camera);
     player.src.set_property("reconnect-attempts", 2);
@@ -181,7 +181,7 @@ fn when_the_attempts_are_spent_there_is_one_error() {
 }
 
 #[test]
-fn a_wrong_address_is_an_error_at_the_first_connection_whatever_the_attempts() {
+fn a_first_connection_that_fails_is_not_tried_again() {
     let camera = camera(synthetic());
     let player = player(&camera);
     player.src.set_property("connect-timeout", 500u32);
@@ -192,7 +192,7 @@ fn a_wrong_address_is_an_error_at_the_first_connection_whatever_the_attempts() {
 }
 
 #[test]
-fn what_another_attempt_cannot_mend_ends_at_once() {
+fn a_refusal_ends_reconnecting_at_once() {
     let (camera, player) = watched();
     camera.configure(|config| config.refuse_answer = true);
     camera.reboot(Duration::ZERO);
@@ -218,7 +218,7 @@ fn a_link_that_is_cut_stalls_and_recovers() {
 }
 
 #[test]
-fn a_camera_that_only_keeps_alive_is_reconnected_and_with_0_is_not() {
+fn a_camera_that_sends_only_keepalives_is_reconnected_unless_the_timeout_is_0() {
     for timeout in [600u32, 0] {
         let camera = camera(MediaSource::None);
         let player = Player::new(&camera, Link::Both);
@@ -253,14 +253,14 @@ fn stopping_does_not_wait_for_the_next_attempt() {
 }
 
 #[test]
-fn a_return_in_the_middle_of_a_long_pause_is_noticed() {
+fn a_return_during_a_long_pause_is_noticed() {
     let camera = camera(synthetic());
     let player = player(&camera);
     player.src.set_property("connect-timeout", 300u32);
     player.play();
     player.buffers("video", 5);
     cut(&camera, true);
-    // 4 s or more.
+    // The fourth pause lasts 4 s or more.
     let pause = player.until("a long pause", |seen| match seen {
         Seen::Message(message) if told(message).is_some_and(|told| told.attempt == 4) => {
             message.structure()?.get::<u64>("delay").ok()
@@ -275,7 +275,7 @@ fn a_return_in_the_middle_of_a_long_pause_is_noticed() {
 }
 
 #[test]
-fn another_codec_after_the_return_is_new_caps() {
+fn another_codec_after_the_return_gives_new_caps() {
     let camera = camera(MediaSource::None);
     let player = player(&camera);
     player.connect();
@@ -298,7 +298,7 @@ fn another_codec_after_the_return_is_new_caps() {
 
 fn threads_and_files() -> (usize, usize) {
     let tasks = fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
-        // A thread may end while it is looked at.
+        // A thread may end while its name is read.
         fs::read_to_string(task.ok()?.path().join("comm")).ok()
     });
     let threads = tasks.filter(|name| name.starts_with("wyze") && name.trim() != "wyze-camera").count();
@@ -320,7 +320,7 @@ fn twenty_reboots_leave_nothing_behind() {
         match round {
             1 => {}
             2 => baseline = threads_and_files(),
-            _ => wait_until("as few threads and files as before", || {
+            _ => wait_until("no more threads and files than before", || {
                 let now = threads_and_files();
                 now.0 <= baseline.0 && now.1 <= baseline.1
             }),
@@ -330,7 +330,7 @@ fn twenty_reboots_leave_nothing_behind() {
 
 const LIVE_TONE: &str = "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1";
 
-/// Cameras are rebooted without a word; the sink alone would take 10 s to notice.
+/// Replaces the camera by one at the same address, after a goodbye: without that the sink would take 10 s to notice.
 fn goodbye_and_return(camera: TestCamera, meanwhile: impl FnOnce()) -> CameraServer {
     let address = camera.addr();
     drop(camera);
@@ -341,7 +341,7 @@ fn goodbye_and_return(camera: TestCamera, meanwhile: impl FnOnce()) -> CameraSer
 }
 
 #[test]
-fn live_talk_goes_on_when_the_camera_is_back() {
+fn live_talk_goes_on_when_the_camera_returns() {
     let camera = camera(speaking(CodecId::MULAW, 8000));
     let speaker = Speaker::new(&camera, LIVE_TONE);
     speaker.play();
@@ -349,11 +349,11 @@ fn live_talk_goes_on_when_the_camera_is_back() {
     let camera = goodbye_and_return(camera, || {
         speaker.await_state("connecting");
         let (sent, dropped) = (speaker.stat("frames"), speaker.stat("dropped"));
-        wait_until("dropped sound", || speaker.stat("dropped") > dropped + 10);
+        wait_until("dropped audio", || speaker.stat("dropped") > dropped + 10);
         assert_eq!(speaker.stat("frames"), sent);
     });
     speaker.await_state("talking");
-    wait_until("sound at the camera", || camera.talk_audio().len() > 4000);
+    wait_until("audio at the camera", || camera.talk_audio().len() > 4000);
     let messages: Vec<_> = speaker.bus.iter().collect();
     assert!(messages.iter().all(|message| message.type_() != gst::MessageType::Error));
     let states: Vec<_> = messages.iter().filter_map(told).map(|told| told.state).collect();
@@ -362,7 +362,7 @@ fn live_talk_goes_on_when_the_camera_is_back() {
 }
 
 #[test]
-fn a_file_waits_for_the_camera_and_is_played_on() {
+fn a_file_waits_for_the_camera_and_plays_on() {
     let camera = camera(speaking(CodecId::MULAW, 8000));
     let speaker =
         Speaker::new(&camera, "audiotestsrc num-buffers=80 samplesperbuffer=400 ! audio/x-raw,rate=8000,channels=1");
@@ -380,7 +380,7 @@ fn a_file_waits_for_the_camera_and_is_played_on() {
 }
 
 #[test]
-fn a_sink_whose_stream_has_ended_does_not_talk_again() {
+fn a_sink_does_not_talk_again_after_its_stream_has_ended() {
     let camera = camera(speaking(CodecId::MULAW, 8000));
     let speaker = Speaker::new(&camera, "audiotestsrc num-buffers=4 ! audio/x-raw,rate=8000,channels=1");
     speaker.play_out();

@@ -1,4 +1,4 @@
-//! Starting, pausing, flushing, ending and stopping, at any moment.
+//! Starting, pausing, flushing, ending and stopping the source at any moment.
 
 #[path = "support/element.rs"]
 mod support;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use support::*;
 use wyze_camera::{LinkConfig, MediaSource, ServerOptions, SyntheticConfig};
 
-/// Stopping takes 200 ms at most; the rest is for machines that are busy.
+/// How long stopping may take: 200 ms, and more on a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(1);
 const STAGES: [&str; 6] = [
     "Looking for the camera",
@@ -39,7 +39,7 @@ fn buffers_in(seen: &[Seen], pad: &str) -> Vec<gst::Buffer> {
 }
 
 #[test]
-fn the_end_of_stream_comes_at_once_and_last() {
+fn eos_comes_at_once_and_after_all_buffers() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -65,7 +65,7 @@ fn the_end_of_stream_comes_at_once_and_last() {
 }
 
 #[test]
-fn the_end_of_stream_before_any_pad_is_an_error_and_no_hang() {
+fn eos_before_any_pad_is_an_error() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();
@@ -75,7 +75,7 @@ fn the_end_of_stream_before_any_pad_is_an_error_and_no_hang() {
 }
 
 #[test]
-fn a_source_that_does_not_run_refuses_the_end_of_stream() {
+fn a_source_that_does_not_run_refuses_eos() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     assert!(!player.src.send_event(gst::event::Eos::new()));
@@ -100,7 +100,7 @@ fn a_flush_starts_over_at_a_key_frame() {
         assert!(buffers_in(&between, "video").is_empty() && buffers_in(&between, "audio").is_empty());
         assert!(player.src.send_event(gst::event::FlushStop::new(true)));
         for name in ["video", "audio"] {
-            // Each pad's events and buffers are in order; the other's are skipped, and come again.
+            // What comes on the other pad meanwhile is skipped; later buffers follow.
             let mut segment = false;
             let first = player.until("a buffer after the flush", |seen| {
                 if let Seen::Event(pad, event) = seen
@@ -121,9 +121,9 @@ fn a_flush_starts_over_at_a_key_frame() {
 }
 
 #[test]
-fn a_pad_goes_on_while_the_other_is_still_flushed() {
+fn a_pad_goes_on_while_the_other_is_still_flushing() {
     let camera = TestCamera::new(MediaSource::Synthetic(SyntheticConfig { gop: 5, ..small() }));
-    // The sound's sink holds a buffer for so long that the flush meets it there.
+    // The audio sink holds a buffer so long that it still has it when the flush comes.
     let player = Player::launch(&format!(
         "wyzesrc name=camera {} camera.video ! fakesink sync=false async=false \
          camera.audio ! fakesink sync=true async=false ts-offset=30000000000",
@@ -136,7 +136,7 @@ fn a_pad_goes_on_while_the_other_is_still_flushed() {
     let held = Mutex::new(held);
     player.src.static_pad("audio").unwrap().add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
         if matches!(&info.data, Some(gst::PadProbeData::Event(e)) if e.type_() == gst::EventType::FlushStop) {
-            held.lock().unwrap().recv_timeout(PATIENCE).expect("video goes on");
+            held.lock().unwrap().recv_timeout(PATIENCE).expect("video did not go on");
         }
         gst::PadProbeReturn::Ok
     });
@@ -152,7 +152,7 @@ fn a_pad_goes_on_while_the_other_is_still_flushed() {
 }
 
 #[test]
-fn nothing_comes_in_paused_and_playing_resumes_at_a_key_frame() {
+fn nothing_is_pushed_in_paused_and_playing_resumes_at_a_key_frame() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     assert_eq!(player.pipeline.set_state(gst::State::Paused), Ok(gst::StateChangeSuccess::NoPreroll));
@@ -186,7 +186,7 @@ fn nothing_comes_in_paused_and_playing_resumes_at_a_key_frame() {
 }
 
 #[test]
-fn a_silent_place_is_left_promptly() {
+fn a_search_without_an_answer_stops_promptly() {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = u32::from(deaf.local_addr().unwrap().port());
     for host in ["127.0.0.1", "camera.invalid"] {
@@ -209,7 +209,7 @@ fn a_silent_place_is_left_promptly() {
 }
 
 #[test]
-fn a_camera_that_falls_silent_at_any_stage_is_left_promptly() {
+fn a_source_stops_promptly_at_every_stage() {
     for stage in STAGES {
         let camera = Arc::new(TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour));
         let player = Player::new(&camera, Link::Both);
@@ -230,7 +230,7 @@ fn a_camera_that_falls_silent_at_any_stage_is_left_promptly() {
 }
 
 #[test]
-fn a_stop_while_a_sink_holds_a_buffer_ends_with_the_pipeline() {
+fn a_source_stops_promptly_while_a_sink_holds_a_buffer() {
     let camera = TestCamera::new(synthetic());
     let player = Player::launch(&format!(
         "wyzesrc name=camera {} camera.video ! queue max-size-buffers=1 ! fakesink sync=true ts-offset=3000000000 \
@@ -245,7 +245,7 @@ fn a_stop_while_a_sink_holds_a_buffer_ends_with_the_pipeline() {
 }
 
 #[test]
-fn a_stopped_source_plays_again_and_finds_another_camera() {
+fn a_stopped_source_plays_again_with_another_camera() {
     let first = TestCamera::new(synthetic());
     let second = TestCamera::new(synthetic());
     let player = Player::new(&first, Link::Both);

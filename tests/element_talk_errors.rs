@@ -1,4 +1,4 @@
-//! What keeps a camera from being talked to is told once, with the remedy, and nobody else's stream ends for it.
+//! A talk that fails posts one error, which names the remedy, and other elements' streams go on.
 
 #[path = "support/element.rs"]
 mod support;
@@ -39,7 +39,7 @@ fn expect<T: glib::error::ErrorDomain + std::fmt::Debug>(speaker: &Speaker, code
 }
 
 #[test]
-fn a_camera_that_cannot_listen_is_told_and_the_viewer_goes_on() {
+fn a_camera_that_cannot_listen_is_reported_and_the_viewer_goes_on() {
     type Change = fn(&mut CameraConfig);
     let cases: [(Change, gst::ResourceError, &[&str]); 4] = [
         (|c| c.two_way_audio = false, gst::ResourceError::OpenWrite, &["talk:", "no two-way audio"]),
@@ -63,7 +63,7 @@ fn a_camera_that_cannot_listen_is_told_and_the_viewer_goes_on() {
 }
 
 #[test]
-fn a_camera_that_sends_no_sound_is_told() {
+fn a_camera_that_sends_no_audio_is_reported() {
     let media = MediaSource::Synthetic(SyntheticConfig { audio: None, ..small() });
     let camera = TestCamera::with_config(|_| {}, media);
     for line in [TONE, "audiotestsrc is-live=true"] {
@@ -74,7 +74,7 @@ fn a_camera_that_sends_no_sound_is_told() {
 }
 
 #[test]
-fn nobody_is_blocked_for_longer_than_connect_timeout() {
+fn a_talk_that_opens_too_slowly_fails_after_connect_timeout() {
     // Everything works, but slowly.
     let camera = camera(|config| config.talk_delay = Duration::from_secs(5));
     let speaker = Speaker::new(&camera, TONE);
@@ -86,7 +86,7 @@ fn nobody_is_blocked_for_longer_than_connect_timeout() {
 }
 
 #[test]
-fn an_absent_camera_is_told_in_the_words_of_the_session() {
+fn an_absent_camera_is_reported_with_the_sessions_error() {
     init();
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let (uid, enr, mac) = (wyze_camera::DEMO_UID, wyze_camera::DEMO_ENR, wyze_camera::DEMO_MAC);
@@ -124,7 +124,7 @@ fn only_one_talks_at_a_time() {
     second.play();
     expect(&second, gst::ResourceError::Busy, &["somebody else talks"]);
     let before = first.stat("frames");
-    wait_until("more of the first", || first.stat("frames") > before + 10);
+    wait_until("more frames of the first talk", || first.stat("frames") > before + 10);
     first.stop();
     let third = Speaker::new(&camera, TONE);
     third.play();
@@ -132,7 +132,7 @@ fn only_one_talks_at_a_time() {
 }
 
 #[test]
-fn encoded_sound_of_another_kind_says_what_the_camera_speaks() {
+fn audio_in_another_codec_is_refused_with_the_cameras_format() {
     let camera = camera(|_| {});
     for (line, word) in [
         ("audiotestsrc ! audio/x-raw,rate=8000,channels=1 ! alawenc", "audio/x-alaw"),
@@ -147,7 +147,7 @@ fn encoded_sound_of_another_kind_says_what_the_camera_speaks() {
 }
 
 #[test]
-fn a_codec_that_nobody_makes_is_told() {
+fn a_codec_without_an_encoder_is_reported() {
     let camera = TestCamera::with_config(|_| {}, speaking(CodecId::MP3, 16_000));
     let speaker = Speaker::new(&camera, TONE);
     speaker.play();
@@ -155,7 +155,7 @@ fn a_codec_that_nobody_makes_is_told() {
 }
 
 #[test]
-fn a_missing_encoder_is_asked_for_and_its_package_named() {
+fn a_missing_encoder_is_reported_with_its_package() {
     init();
     let registry = gst::Registry::get();
     for encoder in ["fdkaacenc", "avenc_aac", "voaacenc", "faac"] {
@@ -177,7 +177,7 @@ fn a_missing_encoder_is_asked_for_and_its_package_named() {
 }
 
 #[test]
-fn a_camera_that_goes_away_in_mid_talk_ends_it() {
+fn a_camera_that_goes_away_ends_the_talk() {
     let media = speaking(CodecId::MULAW, 8000);
     let camera = TestCamera::start(|_| {}, media, ServerOptions::default(), Tolerance::Behaviour);
     let speaker = Speaker::new(&camera, TONE);

@@ -1,4 +1,4 @@
-//! The client against the simulated camera, in memory, in virtual time, over a seeded link.
+//! The client and the simulated camera in memory, in virtual time, over a link with seeded faults.
 
 #[path = "support/world.rs"]
 mod world;
@@ -19,7 +19,7 @@ use wyze_camera::{
 };
 
 #[test]
-fn a_clean_link_gives_every_frame_and_no_deviation() {
+fn a_clean_link_delivers_every_frame_without_deviations() {
     for envelope in both_envelopes() {
         let mut world = World::new(client_config(), camera_config(envelope), 1);
         world.connect();
@@ -33,7 +33,7 @@ fn a_clean_link_gives_every_frame_and_no_deviation() {
 }
 
 #[test]
-fn connecting_names_what_was_found_and_waits_for_nothing() {
+fn connecting_is_fast_and_reports_the_camera() {
     for envelope in both_envelopes() {
         let mut world = World::new(client_config(), camera_config(envelope), 2);
         let start = world.now;
@@ -55,7 +55,7 @@ fn connecting_names_what_was_found_and_waits_for_nothing() {
 }
 
 #[test]
-fn every_dialect_of_cameras_is_understood() {
+fn every_variant_of_the_protocol_is_understood() {
     for challenge in [1, 3, 6] {
         for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
             for hello_verify in [false, true] {
@@ -99,7 +99,7 @@ fn reordering_and_duplication_lose_nothing() {
 }
 
 #[test]
-fn loss_loses_only_the_frames_that_lost_a_packet() {
+fn loss_costs_only_the_frames_that_lost_a_packet() {
     for envelope in both_envelopes() {
         for seed in 0..5 {
             let mut world = World::new(client_config(), camera_config(envelope), seed);
@@ -116,8 +116,8 @@ fn loss_loses_only_the_frames_that_lost_a_packet() {
 }
 
 #[test]
-fn a_lost_frame_of_one_medium_is_no_gap_in_the_other() {
-    // One packet a frame, so that nothing but numbers and times tells what is missing.
+fn a_lost_frame_of_one_medium_marks_no_gap_in_the_other() {
+    // One packet per frame, so that only numbers and times show what is missing.
     let media = SyntheticConfig { key_frame_len: 900, frame_len: 500, ..SyntheticConfig::default() };
     for seed in 0..5 {
         let mut world = World::new(client_config(), camera_config(Envelope::Transcode), seed);
@@ -132,18 +132,18 @@ fn a_lost_frame_of_one_medium_is_no_gap_in_the_other() {
             let received: Vec<_> = world.received.iter().filter(|frame| frame.medium == medium).collect();
             for pair in received.windows(2) {
                 let is_gap = position(&pair[1].data) != position(&pair[0].data) + 1;
-                assert!(pair[1].after_gap || !is_gap, "{medium:?}: a gap that is not told of");
+                assert!(pair[1].after_gap || !is_gap, "{medium:?}: a gap that is not marked");
                 wrong += usize::from(pair[1].after_gap && !is_gap);
             }
         }
-        // Where several are lost in a row, it may be told of once too often.
+        // If several frames are lost in a row, a gap may be marked where there is none.
         let lost = world.hit.len();
-        assert!(lost > 30 && wrong <= lost / 10, "{wrong} told of where there were none, with {lost} frames lost");
+        assert!(lost > 30 && wrong <= lost / 10, "{wrong} gaps marked that were none, with {lost} frames lost");
     }
 }
 
 #[test]
-fn corruption_loses_only_the_records_hit() {
+fn corruption_costs_only_the_records_it_hits() {
     for envelope in both_envelopes() {
         let mut world = World::new(client_config(), camera_config(envelope), 4);
         world.connect();
@@ -178,13 +178,13 @@ fn the_handshake_completes_under_heavy_loss() {
             world.now = Instant::now();
             world.tick();
         }
-        // From here on there is no timer of OpenSSL's, and time is virtual again.
+        // From here on no timer of OpenSSL's runs, and time is virtual again.
         world.connect();
     }
 }
 
 #[test]
-fn the_wrong_resolution_command_is_never_used_and_wishes_arrive() {
+fn each_model_gets_its_own_resolution_command() {
     for (model, size) in [("WYZEDB3", 0), ("HL_CAM4", 3), ("HL_CFL2", 4), ("WYZE_CAKP2JFUS", 0)] {
         let camera = CameraConfig { model: model.into(), ..camera_config(Envelope::Transcode) };
         let mut world = World::new(client_config(), camera, 5);
@@ -209,7 +209,7 @@ fn the_wrong_resolution_command_is_never_used_and_wishes_arrive() {
 }
 
 #[test]
-fn a_medium_that_is_off_is_off_at_the_camera() {
+fn a_medium_that_is_off_is_switched_off_at_the_camera() {
     for (video, audio) in [(true, false), (false, true)] {
         let mut world = World::new(
             Config { media: MediaSet { video, audio }, ..client_config() },
@@ -236,13 +236,13 @@ fn closing_says_goodbye() {
         world.exchange();
         assert_eq!(world.camera.clients(), 0, "{:?}", world.camera_events);
         assert_eq!(world.client.poll_timeout(), None);
-        assert_eq!(world.ended, None, "a session that was closed does not fail");
+        assert_eq!(world.ended, None, "closing is not a failure");
         world.assert_no_deviation();
     }
 }
 
 #[test]
-fn each_failure_is_told_apart() {
+fn each_failure_has_an_error_of_its_own() {
     let ended = |client: Config, camera: CameraConfig| {
         let mut world = World::new(client, camera, 8);
         world.run_until(Duration::from_secs(60), |_| false);
@@ -271,7 +271,7 @@ fn each_failure_is_told_apart() {
     }
 }
 
-/// A world in which the client has come so far and no farther.
+/// Makes a world in which the client has just reached `stage`.
 fn world_at(stage: Stage, config: Config, envelope: Envelope) -> World {
     let mut world = World::new(config, camera_config(envelope), 8);
     world.set_link(LinkConfig { latency: Duration::from_millis(5), ..LinkConfig::default() });
@@ -281,7 +281,7 @@ fn world_at(stage: Stage, config: Config, envelope: Envelope) -> World {
 }
 
 #[test]
-fn a_camera_that_hangs_up_while_connecting_is_most_likely_full() {
+fn a_camera_that_hangs_up_while_connecting_is_reported() {
     for stage in [Stage::Login, Stage::Auth] {
         let mut world = world_at(stage, client_config(), Envelope::Cc51);
         world.camera.close();
@@ -291,11 +291,11 @@ fn a_camera_that_hangs_up_while_connecting_is_most_likely_full() {
 }
 
 #[test]
-fn a_camera_that_restarts_while_connecting_is_looked_for_again() {
+fn a_camera_that_restarts_while_connecting_is_searched_for_again() {
     for envelope in both_envelopes() {
         for stage in [Stage::Session, Stage::Login, Stage::Auth] {
             let mut world = world_at(stage, client_config(), envelope);
-            // It knows nothing of the session that was begun.
+            // The new camera knows nothing of the session that was begun.
             world.camera = Camera::new(camera_config(envelope), 77);
             let before = world.now;
             world.connect();
@@ -305,7 +305,7 @@ fn a_camera_that_restarts_while_connecting_is_looked_for_again() {
 }
 
 #[test]
-fn what_an_attempt_failed_of_is_not_forgotten_when_the_camera_is_looked_for_again() {
+fn a_failed_search_reports_what_the_attempt_before_failed_of() {
     let mut world = world_at(Stage::Login, client_config(), Envelope::Transcode);
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
     world.run_until(Duration::from_secs(60), |_| false);
@@ -314,7 +314,7 @@ fn what_an_attempt_failed_of_is_not_forgotten_when_the_camera_is_looked_for_agai
 }
 
 #[test]
-fn port_unreachable_is_believed_of_a_target_and_of_a_camera_that_does_not_disprove_it() {
+fn port_unreachable_ends_a_search_and_a_session_that_hears_no_more() {
     let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 8);
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
     let target = SocketAddr::from(DISCOVERY);
@@ -344,7 +344,7 @@ fn port_unreachable_is_believed_of_a_target_and_of_a_camera_that_does_not_dispro
 }
 
 #[test]
-fn a_key_frame_is_asked_for_after_a_loss_and_not_all_the_time() {
+fn a_loss_requests_a_key_frame_but_not_too_often() {
     for envelope in both_envelopes() {
         let mut world = World::new(client_config(), camera_config(envelope), 3);
         world.connect();
@@ -353,7 +353,7 @@ fn a_key_frame_is_asked_for_after_a_loss_and_not_all_the_time() {
             world.camera_events.iter().filter(is_request).count()
         };
         world.stream(FAT, Duration::from_secs(5));
-        assert_eq!((asked(&world), world.client.stats().key_frame_requests), (1, 0), "the picture, at the start");
+        assert_eq!((asked(&world), world.client.stats().key_frame_requests), (1, 0), "the resolution, at the start");
         world.client.request_key_frame(world.now);
         world.client.request_key_frame(world.now);
         world.run_until(Duration::from_secs(1), |_| false);
@@ -368,7 +368,7 @@ fn a_key_frame_is_asked_for_after_a_loss_and_not_all_the_time() {
 }
 
 #[test]
-fn a_camera_that_sends_keepalives_but_no_media_is_lost_after_the_stall_timeout() {
+fn a_camera_without_media_or_keepalives_is_lost_after_its_timeout() {
     let stall = Duration::from_secs(3);
     let stalling = |stall_timeout, video| {
         let config = Config { stall_timeout, media: MediaSet { video, audio: false }, ..client_config() };
@@ -378,7 +378,7 @@ fn a_camera_that_sends_keepalives_but_no_media_is_lost_after_the_stall_timeout()
         world.ended
     };
     assert_eq!(stalling(Some(stall), true), Some(Error::Stalled(stall)));
-    assert_eq!(stalling(Some(stall), false), None, "nothing is wanted");
+    assert_eq!(stalling(Some(stall), false), None, "no medium is wanted");
     assert_eq!(stalling(None, true), None, "no limit");
 
     for (stall, silence) in [(Duration::from_secs(3), 3), (Duration::from_secs(20), 20)] {
@@ -392,7 +392,7 @@ fn a_camera_that_sends_keepalives_but_no_media_is_lost_after_the_stall_timeout()
 }
 
 #[test]
-fn a_camera_that_goes_silent_or_says_goodbye_ends_the_session() {
+fn a_silent_or_closing_camera_ends_the_session() {
     let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 9);
     world.connect();
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
