@@ -1,4 +1,5 @@
-//! Every codec that cameras have, made by real encoders: the bytes come out as they went in, with caps that decode.
+//! Every codec that cameras have, from real encoders: the bytes come out as they went in, with caps that decoders
+//! accept.
 
 #[path = "support/element.rs"]
 mod support;
@@ -13,7 +14,7 @@ use wyze_camera::{MediaFrame, MediaSource, SyntheticConfig};
 
 const PICTURES: usize = 12;
 
-/// Frames of one medium, `interval` apart.
+/// Makes a camera's frames, `interval` apart, from encoded buffers: audio if there is an `audio_rate`.
 fn frames(codec: CodecId, audio_rate: Option<u32>, encoded: &[Encoded], interval: Duration) -> Vec<MediaFrame> {
     let start = SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let make = |(i, encoded): (usize, &Encoded)| {
@@ -37,7 +38,7 @@ fn frames(codec: CodecId, audio_rate: Option<u32>, encoded: &[Encoded], interval
     encoded.iter().enumerate().map(make).collect()
 }
 
-/// What came out: the pad's caps, its buffers' bytes, and what a decoder made of them.
+/// The pad's first caps, its buffers and which of them are key frames, and the caps and size of each decoded buffer.
 struct Outcome {
     caps: gst::Caps,
     got: Vec<Vec<u8>>,
@@ -45,7 +46,7 @@ struct Outcome {
     decoded: Vec<(gst::Caps, usize)>,
 }
 
-/// Sends frames of one medium through camera and element into a decoder.
+/// Sends frames of one medium through camera and element into a decoder, with the other medium (`off`) switched off.
 fn stream(frames: &[MediaFrame], off: &str, lost_at_start: usize) -> Outcome {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::launch(&format!(
@@ -108,7 +109,7 @@ fn video(codec: CodecId, encoder: &str, caps: &str) {
 }
 
 #[test]
-fn h264() {
+fn h264_video_comes_out_unchanged() {
     video(
         CodecId::H264,
         "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse config-interval=-1 ! \
@@ -118,7 +119,7 @@ fn h264() {
 }
 
 #[test]
-fn h265() {
+fn h265_video_comes_out_unchanged() {
     video(
         CodecId::H265,
         "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=5 log-level=none ! h265parse config-interval=-1 ! \
@@ -128,12 +129,12 @@ fn h265() {
 }
 
 #[test]
-fn mjpeg() {
+fn mjpeg_video_comes_out_unchanged() {
     video(CodecId::MJPEG, "jpegenc", "image/jpeg,width=176,height=144");
 }
 
 #[test]
-fn mpeg4() {
+fn mpeg4_video_comes_out_unchanged() {
     video(
         CodecId::MPEG4,
         "avenc_mpeg4 gop-size=5 ! mpeg4videoparse config-interval=-1",
@@ -142,11 +143,11 @@ fn mpeg4() {
 }
 
 #[test]
-fn h263() {
+fn h263_video_comes_out_unchanged() {
     video(CodecId::H263, "avenc_h263 gop-size=5", "video/x-h263,variant=itu");
 }
 
-/// A second of sound. `held` frames at the start are dropped until it is clear what they are.
+/// Checks one second of audio. The element drops `held` frames at the start, until it has recognised the codec.
 fn audio(
     codec: CodecId,
     rate: u32,
@@ -195,18 +196,18 @@ fn audio(
 fn unchanged(_: &mut Vec<Encoded>) {}
 
 #[test]
-fn g711() {
+fn g711_audio_comes_out_unchanged() {
     audio(CodecId::MULAW, 8000, 320, "mulawenc", "audio/x-mulaw,rate=8000,channels=1", 0, unchanged);
     audio(CodecId::ALAW, 16000, 640, "alawenc", "audio/x-alaw,rate=16000,channels=1", 0, unchanged);
 }
 
 #[test]
-fn the_id_of_g726_with_the_bytes_of_a_law() {
+fn a_law_under_the_id_of_g726_is_recognised() {
     audio(CodecId::G726, 8000, 320, "alawenc", "audio/x-alaw,rate=8000,channels=1", 1, unchanged);
 }
 
 #[test]
-fn pcm() {
+fn pcm_audio_comes_out_unchanged() {
     let caps = "audio/x-raw,format=S16LE,layout=interleaved,rate=16000,channels=1";
     audio(CodecId::PCM, 16000, 640, "identity", caps, 0, unchanged);
 }
@@ -215,7 +216,7 @@ const ADTS: &str = "avenc_aac bitrate=32000 ! aacparse ! audio/mpeg,mpegversion=
 const RAW: &str = "avenc_aac bitrate=32000 ! audio/mpeg,mpegversion=4,stream-format=raw";
 
 #[test]
-fn aac_adts_under_each_of_its_ids() {
+fn adts_aac_is_recognised_under_each_of_its_ids() {
     for codec in [CodecId::AAC_ADTS, CodecId::AAC_WYZE, CodecId::SPEEX] {
         let caps = "audio/mpeg,mpegversion=4,stream-format=adts,rate=16000,channels=1";
         audio(codec, 16000, 1024, &format!("audioconvert ! {ADTS}"), caps, 0, unchanged);
@@ -223,13 +224,13 @@ fn aac_adts_under_each_of_its_ids() {
 }
 
 #[test]
-fn aac_raw() {
+fn raw_aac_comes_out_unchanged() {
     // AAC-LC, 16 kHz, mono.
     let caps = "audio/mpeg,mpegversion=4,stream-format=raw,rate=16000,channels=1,codec_data=(buffer)1408";
     audio(CodecId::AAC_RAW, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, unchanged);
 }
 
-/// Puts an AudioMuxElement around raw AAC: its own configuration, 16 kHz mono AAC-LC, in each frame.
+/// Puts an AudioMuxElement around each raw AAC frame, with a configuration of 16 kHz mono AAC-LC in each.
 fn to_latm(encoded: &mut Vec<Encoded>) {
     for encoded in encoded {
         let mut bits: Vec<bool> = Vec::new();
@@ -255,31 +256,31 @@ fn to_latm(encoded: &mut Vec<Encoded>) {
 }
 
 #[test]
-fn aac_latm() {
+fn latm_aac_comes_out_in_loas_frames() {
     let caps = "audio/mpeg,mpegversion=4,stream-format=loas,rate=16000,channels=1";
     audio(CodecId::AAC_LATM, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, to_latm);
 }
 
 #[test]
-fn opus() {
+fn opus_audio_comes_out_unchanged() {
     let caps = "audio/x-opus,channel-mapping-family=0,rate=16000,channels=1";
     audio(CodecId::OPUS, 16000, 320, "opusenc frame-size=20 bitrate=24000", caps, 0, unchanged);
 }
 
 #[test]
-fn mp3() {
+fn mp3_audio_comes_out_unchanged() {
     let caps = "audio/mpeg,mpegversion=1,mpegaudioversion=2,layer=3,rate=16000,channels=1";
     audio(CodecId::MP3, 16000, 576, "lamemp3enc ! mpegaudioparse", caps, 0, unchanged);
 }
 
-/// Frames of sound that nobody can name, beside a picture.
+/// Makes audio frames of a codec that GStreamer has no caps for.
 fn refused_sound(codec: CodecId, len: usize) -> Vec<MediaFrame> {
     let noise = vec![Encoded { data: vec![0x37; len], key: true }; 20];
     frames(codec, Some(8000), &noise, Duration::from_millis(40))
 }
 
 #[test]
-fn what_gstreamer_cannot_carry_is_one_warning_and_the_picture_goes_on() {
+fn audio_without_caps_gives_one_warning_and_video_goes_on() {
     for (codec, len, name) in [
         (CodecId::ADPCM, 160, "ADPCM"),
         (CodecId::SPEEX, 40, "Speex"),
@@ -294,7 +295,7 @@ fn what_gstreamer_cannot_carry_is_one_warning_and_the_picture_goes_on() {
         }
         let pictures = camera.feed(SyntheticConfig { audio: None, ..small() }, Duration::from_secs(1), false);
         let (mut warnings, mut pads, mut ended, mut buffers) = (Vec::new(), Vec::new(), false, 0);
-        player.until("all pictures and the warning", |seen| {
+        player.until("all video frames and the warning", |seen| {
             warnings.extend(seen.warning());
             match seen {
                 Seen::PadAdded { pad, .. } => pads.push(pad.name().to_string()),
@@ -313,7 +314,7 @@ fn what_gstreamer_cannot_carry_is_one_warning_and_the_picture_goes_on() {
 }
 
 #[test]
-fn a_picture_that_gstreamer_cannot_carry_leaves_the_sound() {
+fn video_without_caps_gives_a_warning_and_audio_goes_on() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();

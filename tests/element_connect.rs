@@ -1,4 +1,5 @@
-//! From the launch line to the first buffers: which pads come, in which order, with what on them.
+//! From the launch line to the first buffers: which pads appear, in which order, and which events and buffers they
+//! have.
 
 #[path = "support/element.rs"]
 mod support;
@@ -10,7 +11,7 @@ use support::*;
 use wyze_camera::{CameraEvent, Envelope, LiveAudio, LiveVideo, MediaSource, Synthetic, SyntheticConfig};
 
 #[test]
-fn the_first_launch_line_shows_the_picture() {
+fn the_readmes_first_launch_line_decodes_video() {
     let camera = TestCamera::new(live(LiveVideo::H264, LiveAudio::Mulaw));
     let player =
         Player::launch(&format!("wyzesrc name=camera {} ! decodebin ! fakevideosink name=view", settings(&camera)));
@@ -31,7 +32,7 @@ fn the_first_launch_line_shows_the_picture() {
 }
 
 #[test]
-fn both_envelopes_and_both_suites_stream() {
+fn streaming_works_with_both_envelopes_and_both_suites() {
     for (envelope, suite) in [
         (Envelope::Transcode, Suite::EcdhePskChacha20Poly1305),
         (Envelope::Transcode, Suite::PskAes128CbcSha256),
@@ -58,7 +59,7 @@ fn both_envelopes_and_both_suites_stream() {
 }
 
 #[test]
-fn every_challenge_that_asks_for_an_answer_gets_one() {
+fn every_sort_of_challenge_is_answered() {
     for challenge in [1, 3, 6] {
         let enr = "roTRg3tiuL3TjXhmroTRg3tiuL3TjXh+";
         let camera = TestCamera::with_config(
@@ -77,7 +78,7 @@ fn every_challenge_that_asks_for_an_answer_gets_one() {
     }
 }
 
-/// The pads with their sticky events, in the order of their signals, until no-more-pads.
+/// Waits for no-more-pads; returns the pads with their sticky events, in the order of their signals.
 fn signals(player: &Player) -> Vec<(gst::Pad, Vec<gst::Event>)> {
     signals_and_buffers(player).0
 }
@@ -99,7 +100,7 @@ fn signals_and_buffers(player: &Player) -> PadsAndBuffers {
 }
 
 #[test]
-fn video_comes_first_then_audio_and_each_pad_has_all_it_needs() {
+fn the_video_pad_comes_before_audio_and_each_has_its_sticky_events() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -149,7 +150,7 @@ fn video_comes_first_then_audio_and_each_pad_has_all_it_needs() {
 }
 
 #[test]
-fn the_first_caps_tell_size_rate_and_channels() {
+fn the_first_caps_have_size_rate_and_channels() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -166,7 +167,7 @@ fn the_first_caps_tell_size_rate_and_channels() {
 }
 
 #[test]
-fn a_camera_without_sound_keeps_nothing_waiting() {
+fn a_camera_without_audio_does_not_delay_video() {
     let camera = TestCamera::new(MediaSource::Synthetic(SyntheticConfig { audio: None, ..small() }));
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -178,13 +179,13 @@ fn a_camera_without_sound_keeps_nothing_waiting() {
         before += usize::from(seen.buffer("video").is_some());
         matches!(seen, Seen::NoMorePads).then_some(())
     });
-    // 2 s of patience at 20 frames a second, and what a slow machine adds.
-    assert!((20..100).contains(&before), "{before} pictures before no-more-pads");
+    // The element waits 2 s for audio: 40 frames, more on a slow machine.
+    assert!((20..100).contains(&before), "{before} video buffers before no-more-pads");
     player.buffers("video", 5);
 }
 
 #[test]
-fn a_camera_without_a_picture_lets_sound_through_in_the_end() {
+fn a_camera_without_video_gives_audio_after_a_wait() {
     let camera = TestCamera::new(MediaSource::Synthetic(SyntheticConfig { video: None, ..small() }));
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -194,7 +195,7 @@ fn a_camera_without_a_picture_lets_sound_through_in_the_end() {
 }
 
 #[test]
-fn what_is_off_here_is_off_at_the_camera() {
+fn a_medium_that_is_off_is_switched_off_at_the_camera() {
     for (off, on) in [("video", "audio"), ("audio", "video")] {
         let camera = TestCamera::new(synthetic());
         let player = Player::new(&camera, Link::Both);
@@ -213,7 +214,7 @@ fn what_is_off_here_is_off_at_the_camera() {
             .collect();
         assert_eq!(streaming, [(on == "video", on == "audio")]);
         let asked = events.iter().any(|event| matches!(event, CameraEvent::VideoParameters { .. }));
-        assert_eq!(asked, on == "video", "a picture is asked for where one is wanted");
+        assert_eq!(asked, on == "video", "a resolution is asked for only if video is wanted");
     }
 }
 
@@ -229,14 +230,14 @@ fn an_unlinked_pad_never_stops_the_other() {
 }
 
 #[test]
-fn nothing_linked_is_one_clear_error() {
+fn no_linked_pad_is_one_clear_error() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Neither);
     player.play();
     let (error, _) = player.error();
     assert!(error.matches(gst::StreamError::Failed), "{error}");
     assert!(error.message().contains("link"), "{error}");
-    // Both tasks meet the same failure.
+    // Both pads' tasks run into the same error, which is posted once.
     player.until("the end of both pads", {
         let mut ended = Vec::new();
         move |seen| {
@@ -254,7 +255,7 @@ fn nothing_linked_is_one_clear_error() {
 }
 
 #[test]
-fn a_pad_that_is_linked_late_starts_where_decoding_can() {
+fn a_pad_linked_late_starts_at_a_key_frame() {
     for (early, late) in [("video", "audio"), ("audio", "video")] {
         let camera = TestCamera::new(synthetic());
         let player = Player::new(&camera, Link::Only(early));
@@ -283,13 +284,13 @@ fn a_pad_that_is_linked_late_starts_where_decoding_can() {
 }
 
 #[test]
-fn the_picture_starts_at_a_key_frame_that_can_be_decoded() {
+fn video_starts_at_a_key_frame_with_parameter_sets() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Only("video"));
     player.connect();
     let mut media = Synthetic::new(SyntheticConfig { audio: None, gop: 6, ..small() });
     let mut frames: Vec<_> = (0..16).map(|_| media.next_frame().unwrap().1).collect();
-    // A key frame without its parameter sets: only the picture, from its start code on.
+    // Take the parameter sets from a key frame, leaving only the picture with its start code.
     let picture = frames[6].data.windows(5).position(|bytes| bytes == [0, 0, 0, 1, 0x65]).unwrap();
     frames[6].data.drain(..picture);
     for frame in &frames[1..] {
@@ -322,6 +323,6 @@ fn a_url_of_go2rtc_works_unchanged() {
         CameraEvent::VideoParameters { parameters, .. } => Some(*parameters),
         _ => None,
     });
-    assert_eq!(parameters.frame_size, 1, "sd");
+    assert_eq!(parameters.frame_size, 1, "subtype sd is 360p");
     assert!(gst::Element::make_from_uri(gst::URIType::Src, &url, None).unwrap().is::<gstwyze::wyzesrc::WyzeSrc>());
 }

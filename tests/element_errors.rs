@@ -1,4 +1,4 @@
-//! What goes wrong is told once on the bus, by the right code, with the stage and the remedy, and without a secret.
+//! Each failure posts one error on the bus, with the right code, the stage and the remedy in its text, and no secret.
 
 #[path = "support/element.rs"]
 mod support;
@@ -15,7 +15,7 @@ use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConf
 
 const OTHER_ENR: &str = "anotherKeyThanIt";
 
-/// All that must not be seen of these credentials.
+/// The parts of these credentials, and the key derived from them, that no text may contain.
 fn secrets(uid: &str, enr: &str, mac: &str) -> Vec<String> {
     let auth_key = Credentials::new(uid, enr, mac).unwrap().auth_key();
     [uid, enr, mac].into_iter().map(str::to_owned).chain([String::from_utf8_lossy(auth_key.bytes()).into()]).collect()
@@ -28,7 +28,8 @@ fn assert_no_secret(text: &str) {
     }
 }
 
-/// The one error that ends this attempt: its code, all of `words` in its text, and its reason for programs.
+/// Waits for the error; asserts its code, that its text contains all of `words`, the reason that the last message and
+/// the stats give to programs, and that there is no second error.
 fn expect<T: glib::error::ErrorDomain + std::fmt::Debug>(player: &Player, code: T, reason: &str, words: &[&str]) {
     let mut failed = None;
     let (error, debug) = player.until("an error", |seen| {
@@ -60,7 +61,7 @@ fn impatient(player: &Player) {
     player.src.set_property("connect-timeout", 1000u32);
 }
 
-/// A player of the demonstration camera, at an address where something else is.
+/// Makes a player that looks for the demonstration camera at this address, where it is not.
 fn misled(address: SocketAddr) -> Player {
     let player = Player::bare(Link::Both);
     impatient(&player);
@@ -70,7 +71,7 @@ fn misled(address: SocketAddr) -> Player {
 }
 
 #[test]
-fn settings_that_are_missing_or_malformed_fail_at_once() {
+fn missing_or_malformed_settings_fail_at_once() {
     let good = [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC)];
     for (name, value, words) in [
         ("uid", None, &["uid is not set", "README"][..]),
@@ -99,7 +100,7 @@ fn settings_that_are_missing_or_malformed_fail_at_once() {
 }
 
 #[test]
-fn with_both_media_off_there_is_nothing_to_start() {
+fn both_media_off_fails_at_once() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.src.set_property("video", false);
@@ -113,7 +114,7 @@ fn with_both_media_off_there_is_nothing_to_start() {
 }
 
 #[test]
-fn where_no_camera_answers_the_error_says_what_was_probed() {
+fn without_an_answer_the_error_names_the_probed_address() {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = deaf.local_addr().unwrap();
     let words = ["discovery", &address.to_string(), "check"];
@@ -131,7 +132,7 @@ fn a_camera_with_another_uid_does_not_answer() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_named() {
+fn a_host_name_that_does_not_resolve_is_named() {
     let player = Player::bare(Link::Both);
     player.src.set_property("connect-timeout", 3000u32);
     for (name, value) in [("uid", DEMO_UID), ("enr", DEMO_ENR), ("mac", DEMO_MAC), ("host", "camera.invalid")] {
@@ -142,14 +143,14 @@ fn a_name_that_nobody_knows_is_named() {
 }
 
 #[test]
-fn a_host_on_which_nothing_listens_is_told_from_one_that_is_away() {
+fn a_closed_port_has_an_error_of_its_own() {
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let words = ["discovery", &closed.to_string(), "port unreachable", "check host and port"];
     expect(&misled(closed), gst::ResourceError::NotFound, "port-unreachable", &words);
 }
 
 #[test]
-fn an_answer_under_another_key_is_told_from_none() {
+fn an_answer_under_another_key_has_an_error_of_its_own() {
     let camera = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = camera.local_addr().unwrap();
     let other = Credentials::new(DEMO_UID, OTHER_ENR, DEMO_MAC).unwrap();
@@ -168,7 +169,7 @@ fn an_answer_under_another_key_is_told_from_none() {
 }
 
 #[test]
-fn an_interface_that_is_not_there_is_named() {
+fn a_missing_interface_is_named() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.src.set_property("interface", "wyze-none");
@@ -180,7 +181,7 @@ fn an_interface_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_camera_that_takes_other_suites_says_so_and_is_told_what_was_offered() {
+fn a_camera_with_other_suites_gives_an_error_that_names_the_offered_ones() {
     let suites = |config: &mut CameraConfig| config.suites = vec![Suite::PskAes128GcmSha256];
     let camera = TestCamera::start(suites, synthetic(), ServerOptions::default(), Tolerance::Anything);
     let player = Player::new(&camera, Link::Both);
@@ -190,7 +191,7 @@ fn a_camera_that_takes_other_suites_says_so_and_is_told_what_was_offered() {
 }
 
 #[test]
-fn a_refused_login_is_a_matter_of_rights() {
+fn a_refused_login_gives_not_authorized() {
     let camera = TestCamera::with_config(|config| config.refuse_login = true, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -198,7 +199,7 @@ fn a_refused_login_is_a_matter_of_rights() {
 }
 
 #[test]
-fn a_camera_that_is_full_is_found_and_says_nothing_more() {
+fn a_camera_with_too_many_viewers_has_an_error_of_its_own() {
     for envelope in [Envelope::Transcode, Envelope::Cc51] {
         let full = |config: &mut CameraConfig| (config.envelope, config.max_clients) = (envelope, 0);
         let camera = TestCamera::with_config(full, synthetic());
@@ -210,7 +211,7 @@ fn a_camera_that_is_full_is_found_and_says_nothing_more() {
 }
 
 #[test]
-fn a_wrong_enr_is_told_from_a_camera_that_is_away() {
+fn a_wrong_enr_gives_not_authorized() {
     type Change = fn(&mut CameraConfig);
     let lenient: Change = |config| config.strict_auth_key = false;
     let alerting: Change = |config| {
@@ -228,7 +229,7 @@ fn a_wrong_enr_is_told_from_a_camera_that_is_away() {
 }
 
 #[test]
-fn a_refusal_is_a_matter_of_rights() {
+fn a_refused_challenge_answer_gives_not_authorized() {
     let camera = TestCamera::with_config(|config| config.refuse_answer = true, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -236,7 +237,7 @@ fn a_refusal_is_a_matter_of_rights() {
 }
 
 #[test]
-fn a_camera_that_turns_viewers_away_says_why() {
+fn a_camera_that_turns_viewers_away_gives_its_reason() {
     for (challenge, reason, words) in [
         (2, "updating", ["updating", "wait"]),
         (4, "checking", ["checking", "try again"]),
@@ -261,7 +262,7 @@ fn a_camera_that_says_goodbye_ends_the_stream_with_an_error() {
 }
 
 #[test]
-fn a_camera_that_falls_silent_is_given_up() {
+fn a_camera_that_falls_silent_ends_the_stream_with_an_error() {
     let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Both);
     player.src.set_property("reconnect-attempts", 0);
@@ -272,7 +273,7 @@ fn a_camera_that_falls_silent_is_given_up() {
 }
 
 #[test]
-fn a_stage_that_takes_too_long_names_itself() {
+fn a_stage_that_takes_too_long_is_named() {
     let cut = LinkConfig { loss: 1.0, ..LinkConfig::default() };
     for (text, stage, reason) in [
         ("Securing the connection", "dtls:", "handshake-timeout"),
@@ -293,7 +294,7 @@ fn a_stage_that_takes_too_long_names_itself() {
 }
 
 #[test]
-fn progress_tells_of_every_stage_and_of_failure() {
+fn progress_messages_report_every_stage_and_failure() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -307,7 +308,7 @@ fn progress_tells_of_every_stage_and_of_failure() {
     ] {
         player.progress(text);
     }
-    // One session a camera: the next one would share this.
+    // Stop this player: the next one must not share its session.
     drop(player);
     let refusing = TestCamera::with_config(|config| config.challenge = 5, MediaSource::None);
     let player = Player::new(&refusing, Link::Both);
@@ -316,7 +317,7 @@ fn progress_tells_of_every_stage_and_of_failure() {
 }
 
 #[test]
-fn an_error_does_not_keep_the_element_from_another_try() {
+fn an_element_can_start_again_after_an_error() {
     let camera = TestCamera::with_config(|config| config.challenge = 5, synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();

@@ -1,4 +1,4 @@
-//! A `wyzesrc` inside `fallbacksrc`, which shows something else while the camera is away.
+//! A `wyzesrc` inside `fallbacksrc`, which shows a dummy picture while the camera is away.
 
 #[path = "support/element.rs"]
 mod support;
@@ -9,22 +9,24 @@ use std::time::{Duration, Instant};
 use support::*;
 use wyze_camera::{LiveAudio, LiveVideo, ServerOptions};
 
+/// Width of the camera's picture.
 const MAIN: i32 = 320;
+/// Width of fallbacksrc's dummy picture.
 const DUMMY: i32 = 64;
 
-/// Long enough for no test to see it.
+/// Longer than any test runs.
 const NEVER: gst::ClockTime = gst::ClockTime::from_seconds(600);
 
-/// A `fallbacksrc` with picture and sound, whose dummy picture is smaller than the camera's.
+/// A running `fallbacksrc`; the width of a picture tells whether it is the camera's or the dummy.
 struct Fallback {
     pipeline: gst::Pipeline,
     src: gst::Element,
-    /// The width of each.
+    /// The width of each picture that came.
     pictures: Receiver<i32>,
 }
 
 impl Fallback {
-    /// `restart` is how long fallbacksrc leaves a source that has stopped to itself.
+    /// `restart` is how long fallbacksrc waits before it restarts a source that has stopped.
     fn new(restart: gst::ClockTime, properties: &[(&str, &dyn ToValue)]) -> Self {
         init();
         gstfallbackswitch::plugin_register_static().unwrap();
@@ -52,7 +54,7 @@ impl Fallback {
                 let sender = sender.clone();
                 pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
                     let width = pad.current_caps().and_then(|caps| caps.structure(0)?.get("width").ok());
-                    // A test that is over no longer listens.
+                    // Sending fails after the test has ended, which does no harm.
                     let _ = sender.send(width.unwrap_or(0));
                     gst::PadProbeReturn::Ok
                 });
@@ -62,14 +64,17 @@ impl Fallback {
         Fallback { pipeline, src, pictures }
     }
 
-    /// Waits for so many pictures of this width, and for none of another in between.
+    /// Waits for `count` consecutive pictures of this width.
     fn await_pictures(&self, width: i32, count: usize) {
         let deadline = Instant::now() + PATIENCE;
         let mut row = 0;
         while row < count {
             let left = deadline.saturating_duration_since(Instant::now());
             let seen = self.pictures.recv_timeout(left).unwrap_or_else(|_| {
-                panic!("no {count} pictures of {width}, {:?}", self.src.property::<gst::Structure>("statistics"))
+                panic!(
+                    "no {count} consecutive pictures of width {width}, {:?}",
+                    self.src.property::<gst::Structure>("statistics")
+                )
             });
             row = if seen == width { row + 1 } else { 0 };
         }
@@ -88,7 +93,7 @@ impl Fallback {
 
 impl Drop for Fallback {
     fn drop(&mut self) {
-        // A pipeline that cannot stop shows in the tests of states.
+        // A failure to stop is ignored: other tests check stopping.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
@@ -97,7 +102,7 @@ fn camera() -> TestCamera {
     TestCamera::start(|_| {}, live(LiveVideo::H264, LiveAudio::Mulaw), ServerOptions::default(), Tolerance::Behaviour)
 }
 
-/// The camera goes away three times, and comes back, without the help of fallbacksrc.
+/// Asserts that the source recovers from three reboots by itself, without restarts by fallbacksrc.
 fn assert_comes_back(fallback: &Fallback, camera: &TestCamera) {
     fallback.await_pictures(MAIN, 15);
     for _ in 0..3 {
@@ -110,14 +115,14 @@ fn assert_comes_back(fallback: &Fallback, camera: &TestCamera) {
 }
 
 #[test]
-fn a_camera_that_is_lost_is_replaced_until_it_is_back() {
+fn the_dummy_replaces_a_lost_camera_until_it_returns() {
     let camera = camera();
     let uri = format!("{}&stall-timeout=500", uri(&camera));
     assert_comes_back(&Fallback::new(NEVER, &[("uri", &uri)]), &camera);
 }
 
 #[test]
-fn a_restart_by_fallbacksrc_is_survived() {
+fn the_source_survives_a_restart_by_fallbacksrc() {
     let camera = camera();
     let uri = format!("{}&stall-timeout=500", uri(&camera));
     let fallback = Fallback::new(gst::ClockTime::from_seconds(1), &[("uri", &uri)]);
@@ -126,11 +131,11 @@ fn a_restart_by_fallbacksrc_is_survived() {
     fallback.await_pictures(DUMMY, 15);
     fallback.await_pictures(MAIN, 15);
     fallback.assert_no_error();
-    assert!(fallback.retries() > 0, "the source was to be restarted");
+    assert!(fallback.retries() > 0, "fallbacksrc did not restart the source");
 }
 
 #[test]
-fn an_element_as_source_gives_encoded_streams_and_comes_back_as_well() {
+fn a_source_given_as_an_element_recovers_too() {
     let camera = camera();
     init();
     let source = gst::ElementFactory::make("wyzesrc").property("stall-timeout", 500u32).build().unwrap();
@@ -139,19 +144,19 @@ fn an_element_as_source_gives_encoded_streams_and_comes_back_as_well() {
 }
 
 #[test]
-fn a_camera_that_is_not_there_yet_is_tried_until_it_is() {
+fn fallbacksrc_retries_until_the_camera_is_there() {
     let camera = camera();
     camera.reboot(Duration::from_secs(3));
     let uri = format!("{}&connect-timeout=1000&stall-timeout=500", uri(&camera));
     let fallback = Fallback::new(NEVER, &[("uri", &uri)]);
     fallback.await_pictures(DUMMY, 15);
     fallback.await_pictures(MAIN, 15);
-    // The first connection is not tried again by the element; fallbacksrc waits for a second before it does.
+    // The element does not retry its first connection; fallbacksrc does, after a second.
     let retries = fallback.retries();
     assert!((1..=3).contains(&retries), "{retries} retries in 3 s of absence");
     camera.reboot(Duration::from_secs(4));
     fallback.await_pictures(DUMMY, 15);
     fallback.await_pictures(MAIN, 15);
-    assert_eq!(fallback.retries(), retries, "attempts to connect again are no restarts");
+    assert_eq!(fallback.retries(), retries, "reconnecting by itself needs no retry");
     fallback.assert_no_error();
 }

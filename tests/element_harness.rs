@@ -1,4 +1,4 @@
-//! One pad of the element in GStreamer's own test harness.
+//! One pad of `wyzesrc` in GStreamer's own test harness.
 
 #[path = "support/element.rs"]
 mod support;
@@ -7,14 +7,15 @@ use gst::prelude::*;
 use std::sync::mpsc;
 use support::*;
 
-/// The element in a harness with its pad of this name linked; the clock is the system's, and base time is zero.
+/// Puts the element into a harness and links its pad of this name. The clock is the system's, and the base time is
+/// zero.
 fn harness(camera: &TestCamera, pad: &'static str) -> gst_check::Harness {
     let src = gst::ElementFactory::make("wyzesrc").build().unwrap();
     aim(&src, camera);
     let (sender, added) = mpsc::channel();
     src.connect_pad_added(move |_, added| {
         if added.name() == pad {
-            // Fails only where the test is over already.
+            // Sending fails only after the test has ended.
             let _ = sender.send(added.clone());
         }
     });
@@ -26,7 +27,7 @@ fn harness(camera: &TestCamera, pad: &'static str) -> gst_check::Harness {
 }
 
 #[test]
-fn a_harness_gets_what_a_pipeline_gets() {
+fn a_harness_gets_key_frame_caps_and_growing_time_stamps() {
     for (pad, name) in [("video", "video/x-h264"), ("audio", "audio/x-mulaw")] {
         let camera = TestCamera::new(synthetic());
         let mut harness = harness(&camera, pad);
@@ -41,7 +42,7 @@ fn a_harness_gets_what_a_pipeline_gets() {
             last = pts;
         }
         let clock = gst::SystemClock::obtain().time();
-        // A frame that comes sooner than those before it is ahead of its arrival by as much.
+        // A frame that travelled faster than those before it has a PTS that is as much after its arrival.
         let ahead = last.saturating_sub(clock);
         assert!(ahead < gst::ClockTime::from_mseconds(50), "{pad}: {last} at {clock}");
         assert!(clock.saturating_sub(last) < gst::ClockTime::SECOND, "{pad}: {last} at {clock}");
@@ -49,7 +50,7 @@ fn a_harness_gets_what_a_pipeline_gets() {
 }
 
 #[test]
-fn a_harness_is_told_of_stream_caps_and_segment_in_order() {
+fn a_harness_gets_stream_start_caps_and_segment_in_order() {
     let camera = TestCamera::new(synthetic());
     let mut harness = harness(&camera, "audio");
     let types: Vec<_> = (0..3).map(|_| harness.pull_event().unwrap().type_()).collect();
@@ -57,7 +58,7 @@ fn a_harness_is_told_of_stream_caps_and_segment_in_order() {
 }
 
 #[test]
-fn the_harness_finds_the_latency_honest() {
+fn a_harness_gets_the_default_latency() {
     let camera = TestCamera::new(synthetic());
     let mut harness = harness(&camera, "video");
     harness.pull().unwrap();

@@ -1,4 +1,4 @@
-//! A flood from a neighbour that sees all and can pass for the camera, over loopback.
+//! A flood, over loopback, from a host that sees all datagrams and can send from the camera's address.
 
 #[path = "support/element.rs"]
 mod support;
@@ -14,13 +14,14 @@ use support::*;
 use wyze_camera::{DEMO_ENR, DEMO_UID, Envelope, MediaSource, ServerOptions, SyntheticConfig};
 
 const FLOOD: Duration = Duration::from_secs(3);
-/// Datagrams a second that are aimed at.
+/// Datagrams per second that the flood aims at.
 const RATE: u64 = 100_000;
 const GIGABIT: u64 = 1_000_000_000;
 const BURST: u64 = 100;
 const MIB: u64 = 1 << 20;
 
-/// A host between client and camera: passes on what they say, and what it floods the client with comes from the same address.
+/// A host between client and camera. It passes on their datagrams, so that its flood comes from the address that the
+/// client takes for the camera's.
 struct Neighbour {
     socket: Arc<UdpSocket>,
     client: Arc<Mutex<Option<SocketAddr>>>,
@@ -52,7 +53,7 @@ impl Neighbour {
                     if let Some(id) = session_id_of(&buffer[..len]) {
                         *session_id.lock().unwrap() = id;
                     }
-                    // What is full drops, as on any network.
+                    // A full socket drops datagrams, as on any network.
                     let _ = socket.send_to(&buffer[..len], camera_now);
                 } else if from.ip() == camera.ip() {
                     camera_now = from;
@@ -64,7 +65,8 @@ impl Neighbour {
         neighbour
     }
 
-    /// Sends copies of `datagrams`, all as long, in turn: as many as a gigabit network carries, up to the rate. Returns how many.
+    /// Sends copies of `datagrams`, which have equal lengths, in turn: as many as a gigabit network carries, up to
+    /// [`RATE`]. The thread returns how many.
     fn flood(&self, datagrams: &[Vec<u8>], from_camera: bool) -> JoinHandle<u64> {
         let other = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
         let socket = if from_camera { self.socket.clone() } else { other };
@@ -93,7 +95,7 @@ impl Drop for Neighbour {
     }
 }
 
-/// As the client's own packets show it.
+/// Reads the session id from a client's data packet.
 fn session_id_of(datagram: &[u8]) -> Option<SessionId> {
     let mut plain = datagram.to_vec();
     if cc51::is_cc51(datagram) {
@@ -106,13 +108,13 @@ fn session_id_of(datagram: &[u8]) -> Option<SessionId> {
     }
 }
 
-/// Resident memory of this process.
+/// Resident memory of this process, in bytes.
 fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// CPU time of the session's thread.
+/// CPU time that the session's thread has used.
 fn session_cpu() -> Duration {
     let mut time = Duration::ZERO;
     for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
@@ -129,7 +131,7 @@ fn record(number: u64, len: usize) -> Vec<u8> {
     [head, vec![7; len]].concat()
 }
 
-/// What the flood is made of, by name.
+/// The sorts of floods: name, whether it comes from the camera's address, and the datagrams.
 fn floods(session_id: SessionId) -> Vec<(&'static str, bool, Vec<Vec<u8>>)> {
     let scramble = |mut packet: Vec<u8>| {
         transcode::encode(&mut packet).unwrap();
@@ -153,7 +155,7 @@ fn floods(session_id: SessionId) -> Vec<(&'static str, bool, Vec<Vec<u8>>)> {
         ("data with a bad HMAC", true, vec![signed()]),
         ("forged records", true, numbers().map(|number| data(session_id, number, 1000)).collect()),
         ("keepalives", true, vec![scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, [1; 8]))]),
-        ("great datagrams", true, numbers().map(|number| data(session_id, number, 16_000)).collect()),
+        ("large datagrams", true, numbers().map(|number| data(session_id, number, 16_000)).collect()),
     ]
 }
 
@@ -163,7 +165,7 @@ fn flooded(envelope: Envelope) {
         |config| config.envelope = envelope,
         media,
         ServerOptions::default(),
-        // Flooded, the client may miss a keepalive.
+        // During a flood the client may miss a keepalive.
         Tolerance::Behaviour,
     );
     let neighbour = Neighbour::new(camera.addr());
@@ -190,11 +192,11 @@ fn flooded(envelope: Envelope) {
         let sent = flood.join().unwrap();
         let (read, cpu) = (player.stat("packets") - packets, session_cpu() - cpu);
         println!(
-            "{envelope:?}, {what}: {sent} sent, {read} read, {:?} of CPU time each, {pictures} pictures, {} KiB more memory",
+            "{envelope:?}, {what}: {sent} sent, {read} read, {:?} of CPU time each, {pictures} video frames, {} KiB more memory",
             cpu / u32::try_from(read).unwrap().max(1),
             (most - before) / 1024,
         );
-        assert!(pictures > 0, "{what}: no picture came through");
+        assert!(pictures > 0, "{what}: no video came through");
         assert!(most - before < 32 * MIB, "{what}: {} MiB more", (most - before) / MIB);
         player.buffers("video", 10);
         assert_eq!(player.stat("reconnects"), 0, "{what}");

@@ -1,4 +1,4 @@
-//! Bad networks and blocked pipelines.
+//! `wyzesrc` over bad networks and in blocked pipelines.
 
 #[path = "support/element.rs"]
 mod support;
@@ -14,12 +14,12 @@ fn recorded(link: LinkConfig, envelope: Envelope, tolerance: Tolerance) -> TestC
     TestCamera::start(|config| config.envelope = envelope, media, options, tolerance)
 }
 
-/// The bytes of each buffer of a pad.
+/// The buffers of a pad in `seen`.
 fn of(seen: &[Seen], pad: &str) -> Vec<gst::Buffer> {
     seen.iter().filter_map(|seen| seen.buffer(pad)).collect()
 }
 
-/// Plays for as many pictures, and returns all buffers of both pads.
+/// Plays until `pictures` video buffers have come; returns all video buffers and all audio buffers.
 fn play(player: &Player, pictures: usize) -> [Vec<gst::Buffer>; 2] {
     player.play();
     let mut buffers: [Vec<gst::Buffer>; 2] = Default::default();
@@ -36,7 +36,7 @@ fn play(player: &Player, pictures: usize) -> [Vec<gst::Buffer>; 2] {
     buffers
 }
 
-/// Where in what was sent each buffer is; each after the one before.
+/// Returns each buffer's index among the sent frames; asserts that they were sent, in this order.
 fn places(buffers: &[gst::Buffer], sent: &[SentFrame]) -> Vec<usize> {
     let mut next = 0;
     buffers
@@ -63,7 +63,7 @@ fn reordering_and_duplication_lose_nothing() {
         for (buffers, video) in got.iter().zip([true, false]) {
             let sent = camera.sent(video);
             let places = places(buffers, &sent);
-            assert!(places[0] < 5, "the first is the {}th that was sent", places[0]);
+            assert!(places[0] < 5, "the first buffer has index {}", places[0]);
             assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "none is missing: {places:?}");
             assert_eq!(buffers.iter().filter(|buffer| is_discont(buffer)).count(), 1);
         }
@@ -85,14 +85,14 @@ fn loss_costs_only_the_frames_that_lost_a_packet() {
         for (pair, buffer) in places.windows(2).zip(&buffers[1..]) {
             let gap = pair[1] > pair[0] + 1;
             missing += pair[1] - pair[0] - 1;
-            assert!(!gap || is_discont(buffer), "a gap without a word");
+            assert!(!gap || is_discont(buffer), "a gap without a discontinuity");
         }
     }
     assert!(missing > 0 && missing as u64 <= lost, "{missing} frames are missing, {lost} packets were lost");
 }
 
 #[test]
-fn corruption_costs_only_what_it_hits() {
+fn corruption_costs_only_the_frames_it_hits() {
     let link = LinkConfig { corrupt: 0.02, ..LinkConfig::default() };
     let camera = recorded(link, Envelope::Cc51, Tolerance::Anything);
     let player = Player::new(&camera, Link::Both);
@@ -106,7 +106,7 @@ fn corruption_costs_only_what_it_hits() {
 }
 
 #[test]
-fn a_blocked_pad_stops_neither_sound_nor_session() {
+fn a_blocked_video_pad_stops_neither_audio_nor_session() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
     player.play();
@@ -115,9 +115,9 @@ fn a_blocked_pad_stops_neither_sound_nor_session() {
     let pad = player.src.static_pad("video").unwrap();
     let probe = pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, |_, _| gst::PadProbeReturn::Ok);
     let probe = probe.unwrap();
-    // 4 s: more than the queue holds.
+    // 4 s are more than the queue holds.
     let (mut sounds, mut pictures) = (0, 0);
-    player.until("4 s of sound", |seen| {
+    player.until("4 s of audio", |seen| {
         sounds += usize::from(seen.buffer("audio").is_some());
         pictures += usize::from(seen.buffer("video").is_some());
         (sounds == 100).then_some(())
@@ -128,7 +128,7 @@ fn a_blocked_pad_stops_neither_sound_nor_session() {
     let newest = player.pipeline.current_running_time().unwrap();
     player.drain();
     pad.remove_probe(probe);
-    // The one that was held, and then what the queue kept: no more than its two seconds.
+    // The buffer in the blocked pad comes first, then what the queue has kept: its newest two seconds.
     let buffers = player.buffers("video", 3);
     let at = buffers.iter().position(is_discont).expect("a discontinuity after the drop");
     assert!(is_key(&buffers[at]), "{buffers:?}");
@@ -141,7 +141,7 @@ fn a_blocked_pad_stops_neither_sound_nor_session() {
 }
 
 #[test]
-fn after_an_error_a_camera_that_rebooted_is_found_again() {
+fn a_source_restarted_after_an_error_finds_the_camera_again() {
     let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Both);
     player.src.set_property("reconnect-attempts", 0);

@@ -1,4 +1,4 @@
-//! What becomes of the pictures after a lost one, and how a key frame is asked for.
+//! Video after a lost frame: the property `on-loss`, and requests for key frames.
 
 #[path = "support/element.rs"]
 mod support;
@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use support::*;
 use wyze_camera::{CameraEvent, LinkConfig, MediaSource, SentFrame, ServerOptions, SyntheticConfig};
 
-/// A camera whose packets get lost once it is told so. Half of the time no key frame comes by itself.
+/// A camera on whose link packets can be lost later. Its own key frames are 3 s apart.
 fn lossy() -> TestCamera {
     let options = ServerOptions { record_frames: true, seed: 5, ..ServerOptions::default() };
     let media = SyntheticConfig { gop: 60, ..small() };
     TestCamera::start(|_| {}, MediaSource::Synthetic(media), options, Tolerance::Behaviour)
 }
 
-/// What a picture is among those that the camera sent, and how it was flagged.
+/// A video buffer: its index among the frames that the camera sent, and its flags.
 struct Shown {
     number: usize,
     is_key: bool,
@@ -24,7 +24,8 @@ struct Shown {
     is_corrupted: bool,
 }
 
-/// Plays with losses until some pictures were lost, and says what was shown.
+/// Plays over a lossy link until some video frames were lost; returns the buffers and how many whole frames were
+/// skipped.
 fn shown(on_loss: &str) -> (Vec<Shown>, u64) {
     let camera = lossy();
     let player = Player::new(&camera, Link::Both);
@@ -50,7 +51,7 @@ fn shown(on_loss: &str) -> (Vec<Shown>, u64) {
 }
 
 #[test]
-fn no_picture_is_shown_that_builds_on_a_lost_one() {
+fn no_frame_is_pushed_that_depends_on_a_lost_one() {
     let (shown, skipped) = shown("until-key-frame");
     assert!(shown[0].is_key && shown[0].is_discont);
     let mut gaps = 0;
@@ -64,7 +65,7 @@ fn no_picture_is_shown_that_builds_on_a_lost_one() {
 }
 
 #[test]
-fn with_pass_every_whole_picture_is_shown_and_the_broken_ones_are_flagged() {
+fn with_pass_every_whole_frame_is_pushed_and_damaged_ones_are_flagged() {
     let (shown, skipped) = shown("pass");
     assert_eq!(skipped, 0);
     let (mut broken, mut flagged, mut wrongly) = (false, 0, 0);
@@ -76,7 +77,7 @@ fn with_pass_every_whole_picture_is_shown_and_the_broken_ones_are_flagged() {
         flagged += usize::from(broken);
         wrongly += usize::from(pair[1].is_corrupted && !broken);
     }
-    // Lost frames of sound, several in a row, may be taken for pictures.
+    // Several audio frames lost in a row may be taken for video frames.
     assert!(flagged > 0 && wrongly <= flagged, "{flagged} flagged, {wrongly} wrongly");
 }
 
@@ -86,7 +87,7 @@ fn asked_for_a_picture(event: &CameraEvent) -> Option<()> {
 
 #[test]
 fn a_force_key_unit_event_brings_a_key_frame() {
-    // No other key frame comes for a minute.
+    // The camera's own key frames are a minute apart.
     let media = SyntheticConfig { gop: 1200, ..small() };
     let camera = TestCamera::new(MediaSource::Synthetic(media));
     let player = Player::new(&camera, Link::Both);
@@ -109,5 +110,5 @@ fn a_force_key_unit_event_brings_a_key_frame() {
     });
     key_frame(&player);
     player.stop();
-    assert!(!player.src.send_event(force()), "nobody to ask");
+    assert!(!player.src.send_event(force()), "a stopped source has no camera to ask");
 }

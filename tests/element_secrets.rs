@@ -1,4 +1,5 @@
-//! No log of any level has a secret in it. Alone in its process: it sets the log levels of all of it.
+//! No log at any level contains a secret. This is the only test in its file because it sets the log levels of its whole
+//! process.
 
 #[path = "support/element.rs"]
 mod support;
@@ -13,7 +14,7 @@ const OTHER_ENR: &str = "anotherKeyThanIt";
 const MAC_WITH_COLONS: &str = "AA:BB:CC:DD:EE:FF";
 
 #[test]
-fn no_log_message_stats_or_info_has_a_secret() {
+fn no_log_message_or_structure_contains_a_secret() {
     init();
     let lines = Arc::new(Mutex::new((0usize, Vec::<String>::new())));
     let auth_key = |enr| {
@@ -57,7 +58,7 @@ fn no_log_message_stats_or_info_has_a_secret() {
     }
     texts.push(player.src.property::<gst::Structure>("camera-info").to_string());
     player.src.set_property("uri", format!("{}&unknown=1", uri(&camera)));
-    // Refused, with a secret in what was refused.
+    // These URIs are refused, and what is refused contains a secret.
     player.src.set_property("uri", format!("wyze://127.0.0.1?uid={DEMO_UID}&enr={DEMO_ENR}&mac=x{DEMO_MAC}"));
     let e = player
         .src

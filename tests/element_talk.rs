@@ -1,4 +1,4 @@
-//! Talk: what `wyzesink` is given is what the camera hears.
+//! Talk through `wyzesink`: what goes into the sink arrives at the camera.
 
 #[path = "support/element.rs"]
 mod support;
@@ -13,10 +13,10 @@ use talk::*;
 use wyze_camera::{CameraConfig, CameraEvent, ServerOptions, TalkEnd};
 
 #[test]
-fn mulaw_arrives_byte_for_byte_to_the_last() {
+fn mulaw_arrives_byte_for_byte() {
     let camera = eager();
     let speaker = Speaker::new(&camera, MULAW_IN);
-    // No whole number of frames, in buffers of no whole number of frames.
+    // Neither the whole nor any buffer is a whole number of frames.
     let sound = mulaw(8000 + 77);
     let mut at = Duration::ZERO;
     for part in sound.chunks(777) {
@@ -36,11 +36,11 @@ fn mulaw_arrives_byte_for_byte_to_the_last() {
 }
 
 #[test]
-fn sound_without_time_stamps_is_paced_and_complete() {
+fn audio_without_time_stamps_is_paced_and_complete() {
     let camera = eager();
     let speaker = Speaker::new(&camera, MULAW_IN);
     let sound = mulaw(16_000);
-    // One buffer, and all at once.
+    // All of it comes at once, in one buffer.
     speaker.push(sound.clone(), None);
     speaker.push_end();
     let start = Instant::now();
@@ -49,7 +49,7 @@ fn sound_without_time_stamps_is_paced_and_complete() {
     assert!(start.elapsed() > Duration::from_millis(1900), "{:?}", start.elapsed());
 }
 
-/// Half a second of 440 Hz, as the camera hears it, decoded.
+/// Plays a second of 440 Hz to a camera with this codec, and returns what the camera heard, decoded.
 fn heard_tone(codec: CodecId, rate: u32, decoder: &str) -> Vec<i16> {
     let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_millis(5), speaking(codec, rate));
     let line =
@@ -82,7 +82,7 @@ fn heard_tone(codec: CodecId, rate: u32, decoder: &str) -> Vec<i16> {
 }
 
 #[test]
-fn a_tone_arrives_as_that_tone_in_whatever_the_camera_speaks() {
+fn a_tone_arrives_in_each_codec() {
     for (codec, rate, decoder) in [
         (CodecId::MULAW, 8000, "audio/x-mulaw,rate=8000,channels=1 ! mulawdec"),
         (CodecId::ALAW, 8000, "audio/x-alaw,rate=8000,channels=1 ! alawdec"),
@@ -93,7 +93,7 @@ fn a_tone_arrives_as_that_tone_in_whatever_the_camera_speaks() {
         let samples = heard_tone(codec, rate, decoder);
         let seconds = samples.len() as f64 / f64::from(rate);
         assert!((0.95..1.25).contains(&seconds), "{codec}: {seconds} s");
-        // From where codecs have begun to where they end.
+        // Leave out the beginning and the end, where codecs fade in and out.
         let middle = &samples[samples.len() / 8..samples.len() * 7 / 8];
         let share = share_of(440.0, rate, middle);
         assert!(share > 0.9, "{codec}: {share}");
@@ -102,7 +102,7 @@ fn a_tone_arrives_as_that_tone_in_whatever_the_camera_speaks() {
 }
 
 #[test]
-fn alone_it_leaves_picture_and_sound_off_but_for_a_moment() {
+fn a_sink_alone_receives_audio_only_for_a_moment() {
     let camera = eager();
     let speaker = Speaker::new(&camera, "audiotestsrc num-buffers=20");
     speaker.play_out();
@@ -122,7 +122,7 @@ fn alone_it_leaves_picture_and_sound_off_but_for_a_moment() {
 }
 
 #[test]
-fn a_pause_sends_nothing_and_loses_nothing() {
+fn a_paused_sink_sends_nothing_and_loses_nothing() {
     let camera = eager();
     let speaker = Speaker::new(&camera, MULAW_IN);
     let sound = mulaw(16_000);
@@ -131,7 +131,7 @@ fn a_pause_sends_nothing_and_loses_nothing() {
     }
     speaker.push_end();
     speaker.play();
-    wait_until("some sound", || camera.talk_audio().len() > 4000);
+    wait_until("some audio", || camera.talk_audio().len() > 4000);
     speaker.set(gst::State::Paused);
     std::thread::sleep(Duration::from_millis(300));
     let heard = camera.talk_audio().len();
@@ -144,12 +144,12 @@ fn a_pause_sends_nothing_and_loses_nothing() {
 }
 
 #[test]
-fn a_flush_drops_what_waits_and_goes_on() {
+fn a_flush_drops_queued_audio_and_talk_goes_on() {
     let camera = eager();
     let speaker = Speaker::new(&camera, MULAW_IN);
     speaker.push(vec![1; 80_000], None);
     speaker.play();
-    wait_until("some sound", || camera.talk_audio().len() > 1600);
+    wait_until("some audio", || camera.talk_audio().len() > 1600);
     let start = Instant::now();
     assert!(speaker.app_src().send_event(gst::event::FlushStart::new()));
     assert!(speaker.app_src().send_event(gst::event::FlushStop::builder(true).build()));
@@ -160,12 +160,12 @@ fn a_flush_drops_what_waits_and_goes_on() {
     speaker.end();
     let heard = camera.talk_audio();
     assert!(heard.ends_with(&sound), "{}", heard.len());
-    assert!(heard.len() < 16_000, "{} bytes of the dropped sound", heard.len());
+    assert!(heard.len() < 16_000, "{} bytes were heard", heard.len());
     assert_eq!(camera.talks().len(), 1);
 }
 
 #[test]
-fn after_its_end_a_stream_can_begin_again() {
+fn a_stream_can_begin_again_after_its_end() {
     let camera = eager();
     let speaker = Speaker::new(&camera, "audiotestsrc samplesperbuffer=441");
     speaker.set(gst::State::Paused);
@@ -182,7 +182,7 @@ fn after_its_end_a_stream_can_begin_again() {
 }
 
 #[test]
-fn a_live_stream_is_not_held_up_and_brings_no_old_sound() {
+fn a_live_stream_is_not_blocked_and_sends_no_old_audio() {
     let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_secs(1), speaking(CodecId::MULAW, 8000));
     let speaker = Speaker::new(&camera, "audiotestsrc is-live=true samplesperbuffer=441 ! identity name=seen");
     let start = Instant::now();
@@ -192,15 +192,15 @@ fn a_live_stream_is_not_held_up_and_brings_no_old_sound() {
     speaker.await_state("talking");
     let opened = Instant::now();
     assert!(speaker.stat("dropped") > 50, "{}", speaker.stats());
-    wait_until("a second of sound", || camera.talk_audio().len() >= 8000);
-    // No faster than it is made, but for what had been cut to a frame.
+    wait_until("a second of audio", || camera.talk_audio().len() >= 8000);
+    // It arrives no faster than it is made, except for a frame that was begun before.
     assert!(opened.elapsed() > Duration::from_millis(850), "{:?}", opened.elapsed());
     speaker.pipeline.send_event(gst::event::Eos::new());
     speaker.end();
 }
 
 #[test]
-fn a_file_is_complete_beside_a_live_picture_of_the_same_pipeline() {
+fn a_file_is_complete_beside_a_live_source_in_the_same_pipeline() {
     let camera = TestCamera::with_config(|c| c.talk_delay = Duration::from_millis(500), speaking(CodecId::MULAW, 8000));
     let properties = settings(&camera);
     let speaker = Speaker::launch(&format!(
@@ -217,10 +217,10 @@ fn a_file_is_complete_beside_a_live_picture_of_the_same_pipeline() {
 }
 
 #[test]
-fn it_stops_at_any_stage_at_once() {
+fn a_sink_stops_at_once_at_any_stage() {
     let change = |config: &mut CameraConfig| {
         config.talk_delay = Duration::from_millis(150);
-        // In the middle of the DTLS handshake there is no way to say goodbye.
+        // A client that stops during the DTLS handshake cannot say goodbye, so the camera has to time it out.
         config.idle_timeout = Duration::from_millis(500);
     };
     let media = speaking(CodecId::MULAW, 8000);
@@ -237,7 +237,7 @@ fn it_stops_at_any_stage_at_once() {
 }
 
 #[test]
-fn it_is_found_by_uri_and_only_by_uri() {
+fn the_sink_is_found_by_uri_and_never_by_rank() {
     init();
     let uri = format!(
         "wyze://10.0.0.1?uid={0}&enr={1}&mac={2}&subtype=hd",

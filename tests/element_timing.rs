@@ -1,4 +1,4 @@
-//! Time stamps, flags and latency: the camera's time, on one line for both pads.
+//! Time stamps, flags and latency: both pads follow the camera's clock on one timeline.
 
 #[path = "support/element.rs"]
 mod support;
@@ -20,12 +20,12 @@ fn pts(buffer: &gst::Buffer) -> u64 {
     buffer.pts().unwrap().nseconds()
 }
 
-/// Frames by their bytes.
+/// Indexes frames by their bytes.
 fn by_bytes(frames: &[MediaFrame]) -> HashMap<Vec<u8>, MediaFrame> {
     frames.iter().map(|frame| (frame.data.clone(), frame.clone())).collect()
 }
 
-/// Plays `frames` in groups, each group when its last frame is due: arrival that is anything but even.
+/// Pushes synthetic frames in groups of four, each group when its last frame is due, so that they arrive unevenly.
 fn push_unevenly(camera: &TestCamera, config: SyntheticConfig, duration: Duration) -> Vec<MediaFrame> {
     let (start, begin) = (SystemTime::UNIX_EPOCH.elapsed().unwrap(), Instant::now());
     let mut media = Synthetic::new(SyntheticConfig { start, ..config });
@@ -46,7 +46,7 @@ fn push_unevenly(camera: &TestCamera, config: SyntheticConfig, duration: Duratio
 }
 
 #[test]
-fn stamps_follow_the_camera_and_not_arrival() {
+fn time_stamps_follow_the_camera_not_the_arrival() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();
@@ -63,7 +63,7 @@ fn stamps_follow_the_camera_and_not_arrival() {
         }
         (left == 0).then_some(())
     });
-    // What a stamp adds to the camera's time is the same for all, but for the slow correction of drift.
+    // The difference between a PTS and the camera's time is constant, except for the slow correction of drift.
     let offset = |buffer: &gst::Buffer| pts(buffer) as i64 - time(&sent[&bytes(buffer)]).as_nanos() as i64;
     for buffers in &buffers {
         assert!(buffers.windows(2).all(|pair| pts(&pair[0]) < pts(&pair[1])), "stamps grow");
@@ -87,14 +87,14 @@ fn stamps_follow_the_camera_and_not_arrival() {
         assert!(with_capture * 4 > buffers.len(), "{with_capture} of {} have a capture time", buffers.len());
         assert!(
             buffers.last().unwrap().meta::<gst::ReferenceTimestampMeta>().is_some(),
-            "a clock that runs is believed"
+            "a running clock gives capture times"
         );
     }
-    // Picture and sound of the same moment keep their distance.
+    // Video and audio of the same moment get the same correction.
     for picture in &buffers[0] {
         let near = buffers[1].iter().min_by_key(|sound| pts(sound).abs_diff(pts(picture))).unwrap();
         let shift = offset(picture) - offset(near);
-        assert!(shift.unsigned_abs() < 3 * MS, "picture and sound are {shift} ns apart");
+        assert!(shift.unsigned_abs() < 3 * MS, "video and audio are {shift} ns apart");
     }
 }
 
@@ -119,7 +119,7 @@ fn a_camera_whose_clock_was_never_set_gives_no_capture_time() {
 }
 
 #[test]
-fn a_clock_that_jumps_leaves_the_stream_in_step() {
+fn a_clock_that_jumps_does_not_disturb_the_time_stamps() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Only("video"));
     player.connect();
@@ -131,7 +131,7 @@ fn a_clock_that_jumps_leaves_the_stream_in_step() {
     {
         std::thread::sleep((begin + due).saturating_duration_since(Instant::now()));
         if due >= Duration::from_millis(1500) {
-            // A day and a bit, as when the camera hears from a time server.
+            // The clock jumps by a day and 400 ms, as when a time server sets it.
             let moved = time(&frame) + Duration::from_millis(86_400_400);
             (frame.seconds, frame.microseconds) = (moved.as_secs() as u32, moved.subsec_micros());
         }
@@ -144,7 +144,7 @@ fn a_clock_that_jumps_leaves_the_stream_in_step() {
 }
 
 #[test]
-fn a_lost_frame_leaves_a_discontinuity() {
+fn a_lost_frame_marks_a_discontinuity() {
     let camera = TestCamera::start(|_| {}, MediaSource::None, Default::default(), Tolerance::Behaviour);
     let player = Player::new(&camera, Link::Only("video"));
     player.src.set_property_from_str("on-loss", "pass");
@@ -171,7 +171,7 @@ fn a_lost_frame_leaves_a_discontinuity() {
 }
 
 #[test]
-fn the_latency_is_live_and_the_one_that_was_set() {
+fn the_latency_is_live_and_as_set() {
     for ms in [0u32, 200, 700] {
         let camera = TestCamera::new(synthetic());
         let player = Player::launch(&format!(
@@ -199,7 +199,7 @@ fn the_latency_is_live_and_the_one_that_was_set() {
 }
 
 #[test]
-fn a_sink_that_keeps_time_gets_its_buffers_in_time() {
+fn a_synchronising_sink_gets_its_buffers_in_time() {
     let camera = TestCamera::new(synthetic());
     let player = Player::launch(&format!(
         "wyzesrc name=camera {} camera.video ! fakesink name=video sync=true qos=true max-lateness=100000000 \
@@ -216,7 +216,7 @@ fn a_sink_that_keeps_time_gets_its_buffers_in_time() {
 }
 
 #[test]
-fn what_changes_in_mid_stream_becomes_new_caps() {
+fn a_change_within_the_stream_gives_new_caps() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();

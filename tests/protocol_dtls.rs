@@ -1,6 +1,6 @@
-//! DTLS endpoints against each other: handshakes over good and bad links, and sessions that noise does not end.
+//! DTLS endpoints with each other: handshakes over good and bad links, and sessions that noise does not end.
 //!
-//! OpenSSL's handshake timer reads the real clock, so tests that need it run on short intervals.
+//! OpenSSL's handshake timer reads the real clock, so tests that need it set short intervals.
 
 use gstwyze::protocol::credentials::{Credentials, Psk};
 use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
@@ -9,10 +9,10 @@ use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
 
 const BOTH: [Suite; 2] = [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256];
-/// With what only other implementations have.
+/// The cameras' suites, and one that is only for tests with other implementations.
 const ALL: [Suite; 3] = [BOTH[0], BOTH[1], Suite::PskAes128GcmSha256];
 const SERVER: Role = Role::Server { hello_verify: false };
-/// Of a record's header.
+/// Bytes of a record's header.
 const HEADER: usize = 13;
 
 fn psk(enr: &str) -> Psk {
@@ -40,7 +40,7 @@ impl Pair {
         Pair { client: Endpoint::new(client).unwrap(), server: Endpoint::new(server).unwrap() }
     }
 
-    /// A session with `suite`, over a good link.
+    /// Makes an established session with `suite`.
     fn established(suite: Suite) -> Self {
         let mut pair = Pair::new(&settings(Role::Client, &[suite]), &settings(SERVER, &ALL));
         pair.exchange(&mut |datagram| vec![datagram]);
@@ -52,7 +52,7 @@ impl Pair {
         (self.client.state(), self.server.state())
     }
 
-    /// Carries datagrams both ways until both have said all. `link` makes of each one those that arrive.
+    /// Carries datagrams both ways until both are silent. `link` returns, for each datagram sent, those that arrive.
     fn exchange(&mut self, link: &mut dyn FnMut(Vec<u8>) -> Vec<Vec<u8>>) {
         loop {
             let mut silent = true;
@@ -70,7 +70,7 @@ impl Pair {
         }
     }
 
-    /// Goes on, with timers, while `unfinished` or for a while.
+    /// Carries datagrams and runs timers while `unfinished` returns true, for 20 s at most.
     fn run(&mut self, link: &mut dyn FnMut(Vec<u8>) -> Vec<Vec<u8>>, unfinished: impl Fn(&Pair) -> bool) {
         let until = Instant::now() + Duration::from_secs(20);
         self.exchange(link);
@@ -84,15 +84,15 @@ impl Pair {
         }
     }
 
-    /// A record from the server to the client that nobody has carried yet.
+    /// Has the server make a record for the client, and returns it without delivering it.
     fn record(&mut self, data: &[u8]) -> Vec<u8> {
         assert!(self.server.send(data));
         let record = self.server.poll_transmit().unwrap();
-        assert_eq!(self.server.poll_transmit(), None, "one record, one datagram");
+        assert_eq!(self.server.poll_transmit(), None, "a record is one datagram");
         record
     }
 
-    /// What the client reads of a datagram.
+    /// Delivers a datagram to the client, and returns what it reads.
     fn receive(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
         let mut received = Vec::new();
         self.client.handle_datagram(datagram, |plain| received.push(plain.to_vec()));
@@ -125,7 +125,7 @@ fn is_handshaking(endpoint: &Endpoint) -> bool {
 // Handshakes
 
 #[test]
-fn both_suites_shake_hands_with_and_without_hello_verify() {
+fn handshakes_complete_with_both_suites_and_hello_verify() {
     for suite in BOTH {
         for hello_verify in [false, true] {
             let server = settings(Role::Server { hello_verify }, &BOTH);
@@ -156,22 +156,23 @@ fn the_client_prefers_chacha_and_falls_back_to_cbc() {
 }
 
 #[test]
-fn no_suite_in_common_is_an_alert() {
+fn no_suite_in_common_gives_an_alert() {
     let mut pair = Pair::new(&settings(Role::Client, &BOTH[..1]), &settings(SERVER, &BOTH[1..]));
     pair.exchange(&mut |datagram| vec![datagram]);
     assert_eq!(pair.client.alert(), Some(Failure::Alert(40)));
-    assert_eq!(pair.client.state(), &State::Handshaking, "anybody may have sent it");
+    assert_eq!(pair.client.state(), &State::Handshaking, "the alert may be forged");
     assert!(matches!(pair.server.state(), State::Failed(_)));
     assert!(!pair.client.send(b"nobody hears this"));
 }
 
 #[test]
-fn the_client_hello_is_what_cameras_take() {
+fn the_client_hello_has_what_cameras_accept() {
     let mut client = Endpoint::new(&Settings::new(Role::Client, psk("roTRg3tiuL3TjXhm"))).unwrap();
     let hello = client.poll_transmit().unwrap();
     assert_eq!(client.poll_transmit(), None);
     let (suites, extensions) = read_client_hello(&hello);
-    // The last is not a suite but says that renegotiation is safe; newer OpenSSL uses an extension for it.
+    // Any further one is 0x00FF, which signals safe renegotiation and is no suite; newer OpenSSL uses an extension for
+    // it.
     assert_eq!(suites[..2], [0xCCAC, 0x00AE]);
     assert!(suites[2..].iter().all(|&suite| suite == 0x00FF), "{suites:04X?}");
     let body = |kind: u16| extensions.iter().find(|(extension, _)| *extension == kind).map(|(_, body)| &body[..]);
@@ -181,14 +182,14 @@ fn the_client_hello_is_what_cameras_take() {
     assert_eq!(body(35), None, "session ticket");
 }
 
-/// The suites and extensions of a ClientHello in one record.
+/// Reads the suites and extensions of a ClientHello that is one record.
 fn read_client_hello(datagram: &[u8]) -> (Vec<u16>, Vec<(u16, Vec<u8>)>) {
     let u16_at = |at: usize| u16::from_be_bytes([datagram[at], datagram[at + 1]]);
     assert_eq!((datagram[0], datagram[HEADER]), (22, 1), "a handshake record with a ClientHello");
     let mut at = HEADER + 12;
     assert_eq!(u16_at(at), 0xFEFD, "DTLS 1.2");
     at += 2 + 32;
-    // Session id and cookie.
+    // Skip the session id and the cookie.
     at += 1 + usize::from(datagram[at]);
     at += 1 + usize::from(datagram[at]);
     let suites_end = at + 2 + usize::from(u16_at(at));
@@ -207,16 +208,16 @@ fn read_client_hello(datagram: &[u8]) -> (Vec<u16>, Vec<(u16, Vec<u8>)>) {
 // Timers
 
 #[test]
-fn the_first_resend_is_due_when_settings_say() {
+fn the_first_resend_is_due_as_set() {
     let first_resend = Duration::from_millis(300);
     let mut client = Endpoint::new(&Settings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
     let due = client.next_timeout().unwrap();
     assert!((Duration::from_millis(200)..=first_resend).contains(&due), "{due:?}");
-    // Not yet: nothing is sent.
+    // It is not due yet, so nothing is sent.
     assert!(client.poll_transmit().is_some());
     client.handle_timeout();
     assert_eq!(client.poll_transmit(), None);
-    // A server has nothing to send again before it heard something.
+    // A server has nothing to resend before it has received something.
     assert_eq!(Endpoint::new(&settings(SERVER, &BOTH)).unwrap().next_timeout(), None);
 }
 
@@ -230,13 +231,14 @@ fn resends_come_at_doubled_intervals() {
         client.handle_timeout();
         let due = client.next_timeout().unwrap();
         assert!(interval / 2 < due && due <= interval, "{due:?}");
-        // The same message, in a new record.
+        // It is the same message in a new record.
         assert_eq!(client.poll_transmit().unwrap()[HEADER..], hello[HEADER..]);
         assert_eq!(client.poll_transmit(), None);
     }
 }
 
-/// 30 % of all datagrams are lost, both ways. Each seed has a thread of its own, as it mostly waits for timers.
+/// Asserts that handshakes complete though 30 % of all datagrams are lost. Each seed has a thread of its own, because
+/// it mostly waits for timers.
 fn assert_lossy_handshakes(suite: Suite) {
     let runs: Vec<_> = (0..20)
         .map(|seed| {
@@ -258,17 +260,17 @@ fn assert_lossy_handshakes(suite: Suite) {
 }
 
 #[test]
-fn chacha_shakes_hands_over_a_lossy_link() {
+fn chacha_handshakes_complete_over_a_lossy_link() {
     assert_lossy_handshakes(Suite::EcdhePskChacha20Poly1305);
 }
 
 #[test]
-fn cbc_shakes_hands_over_a_lossy_link() {
+fn cbc_handshakes_complete_over_a_lossy_link() {
     assert_lossy_handshakes(Suite::PskAes128CbcSha256);
 }
 
 #[test]
-fn a_handshake_gets_through_loss_copies_reordering_and_noise() {
+fn a_handshake_completes_despite_loss_copies_reordering_and_noise() {
     let runs: Vec<_> = (0..12)
         .map(|seed| {
             std::thread::spawn(move || {
@@ -291,7 +293,8 @@ fn a_handshake_gets_through_loss_copies_reordering_and_noise() {
                     }
                     arriving
                 };
-                // An unlucky order is fatal to OpenSSL; then both sides begin anew, as the client and cameras do.
+                // OpenSSL fails if datagrams come in an unlucky order; both sides then begin anew, as the client and
+                // cameras do.
                 let mut attempts = (0..4).map(|_| {
                     let mut pair = Pair::new(&fast(Role::Client, &[suite]), &fast(SERVER, &BOTH));
                     pair.run(&mut link, |pair| is_handshaking(&pair.client) || is_handshaking(&pair.server));
@@ -308,7 +311,7 @@ fn a_handshake_gets_through_loss_copies_reordering_and_noise() {
 }
 
 #[test]
-fn a_wrong_key_is_suspected_from_the_peers_silence() {
+fn a_wrong_key_is_suspected_when_the_peer_falls_silent() {
     for suite in BOTH {
         let mut client = fast(Role::Client, &[suite]);
         client.psk = psk("anotherEnrOf16ch");
@@ -322,7 +325,7 @@ fn a_wrong_key_is_suspected_from_the_peers_silence() {
 }
 
 #[test]
-fn a_slow_link_is_not_a_wrong_key() {
+fn an_unanswered_hello_is_not_taken_for_a_wrong_key() {
     let mut client = Endpoint::new(&fast(Role::Client, &BOTH)).unwrap();
     for _ in 0..4 {
         std::thread::sleep(client.next_timeout().unwrap());
@@ -354,7 +357,7 @@ fn a_record_cut_anywhere_is_dropped() {
         for cut in 0..len {
             let mut record = pair.record(&[5; 200]);
             assert!(pair.receive(&record[..cut]).is_empty(), "{suite:?} cut to {cut}");
-            // And with a header that says so, down to less than the tag.
+            // Cut it again with a header that gives the shorter length, down to less than the tag.
             record.truncate(cut.max(HEADER));
             let body = (record.len() - HEADER) as u16;
             record[11..13].copy_from_slice(&body.to_be_bytes());
@@ -365,7 +368,7 @@ fn a_record_cut_anywhere_is_dropped() {
 }
 
 #[test]
-fn copies_are_dropped_and_late_records_taken_within_the_replay_window() {
+fn copies_are_dropped_and_late_records_accepted_within_the_replay_window() {
     for suite in BOTH {
         let mut pair = Pair::established(suite);
         let records: Vec<_> = (0..=100u8).map(|i| pair.record(&[i])).collect();
@@ -380,7 +383,7 @@ fn copies_are_dropped_and_late_records_taken_within_the_replay_window() {
 }
 
 #[test]
-fn records_of_one_datagram_are_read_each_though_one_is_bad() {
+fn a_bad_record_does_not_spoil_others_in_its_datagram() {
     for suite in BOTH {
         let mut pair = Pair::established(suite);
         let (first, mut bad, third) = (pair.record(b"first"), pair.record(b"bad"), pair.record(b"third"));
@@ -392,7 +395,7 @@ fn records_of_one_datagram_are_read_each_though_one_is_bad() {
     }
 }
 
-/// Random bytes, in most cases behind a header that fits, of an epoch up to `max_epoch`.
+/// Makes a datagram of random bytes, mostly behind a header that fits, with an epoch up to `max_epoch`.
 fn noise(rng: &mut StdRng, max_epoch: u8) -> Vec<u8> {
     let mut datagram: Vec<u8> = (0..rng.random_range(1..1400usize)).map(|_| rng.random()).collect();
     if datagram.len() > HEADER && rng.random_bool(0.7) {
@@ -436,7 +439,7 @@ fn forged_plaintext_records_do_not_end_a_session() {
         }
         let mut stranger = Endpoint::new(&settings(Role::Client, &BOTH)).unwrap();
         pair.receive(&stranger.poll_transmit().unwrap());
-        pair.assert_alive("after another's hello");
+        pair.assert_alive("after a stranger's hello");
     }
 }
 
@@ -466,7 +469,7 @@ fn a_goodbye_closes_both_ends() {
         assert!(pair.receive(&goodbye).is_empty());
         assert_eq!(pair.client.state(), &State::Closed);
         assert!(!pair.client.send(b"too late"));
-        // Whatever comes after is ignored, and closing again says nothing.
+        // Whatever comes later is ignored, and closing again sends nothing.
         pair.client.handle_datagram(&goodbye, |_| panic!("nothing is read"));
         pair.server.close();
         assert_eq!(pair.server.poll_transmit(), None);
@@ -474,7 +477,7 @@ fn a_goodbye_closes_both_ends() {
 }
 
 #[test]
-fn closing_before_a_session_says_nothing() {
+fn closing_before_a_session_sends_nothing() {
     let mut client = Endpoint::new(&settings(Role::Client, &BOTH)).unwrap();
     client.poll_transmit();
     client.close();
@@ -483,10 +486,11 @@ fn closing_before_a_session_says_nothing() {
 }
 
 #[test]
-fn a_lost_last_flight_is_sent_again_by_the_established_server() {
+fn an_established_server_resends_a_lost_last_flight() {
     let mut pair = Pair::new(&fast(Role::Client, &BOTH), &fast(SERVER, &BOTH));
     let mut count = 0;
-    // Hello, its answer, the client's Finished; then the server's is lost.
+    // The fourth datagram, the server's Finished, is lost; before it come the hello, its answer and the client's
+    // Finished.
     let mut link = |datagram| {
         count += 1;
         if count == 4 { vec![] } else { vec![datagram] }
@@ -498,7 +502,7 @@ fn a_lost_last_flight_is_sent_again_by_the_established_server() {
     pair.assert_echo();
 }
 
-/// Leaves an error in the thread's queue, as other users of OpenSSL do.
+/// Leaves an error in the thread's OpenSSL queue, as other users of OpenSSL do.
 fn leave_a_stale_error() {
     let errors = openssl::x509::X509::from_pem(b"junk").unwrap_err();
     assert!(!errors.errors().is_empty());
@@ -519,7 +523,7 @@ fn a_stale_error_of_another_openssl_user_changes_nothing() {
         let record = pair.record(b"data");
         leave_a_stale_error();
         assert_eq!(pair.receive(&record), [b"data"]);
-        // A copy: OpenSSL has nothing to say, which must not be taken for failure.
+        // For a copy OpenSSL reports nothing, so the stale error must not be taken for its result.
         leave_a_stale_error();
         assert!(pair.receive(&record).is_empty());
         pair.assert_alive("after stale errors");

@@ -1,4 +1,4 @@
-//! Every entry of `tests/vectors/vectors.json`, byte for byte.
+//! Compares the library with every entry of `tests/vectors/vectors.json`, byte for byte.
 
 mod support;
 
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use support::{bytes, text, vectors};
 
-/// What the DTLS packets of `client` carry.
+/// The payload of the data packets in section `client`.
 const DTLS: &[u8] = b"\x16\xFE\xFD\0\0\0\0\0\0\0\0\0\x04\x01\x02\x03\x04";
 
 fn list(value: &Value) -> &[Value] {
@@ -26,14 +26,14 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn array<const N: usize>(hex: &Value) -> [u8; N] {
-    bytes(hex).try_into().expect("another length")
+    bytes(hex).try_into().expect("the array's length")
 }
 
 fn number(hex: &Value) -> u16 {
     u16::from_str_radix(text(hex).trim_start_matches("0x"), 16).unwrap()
 }
 
-/// The camera that `client` speaks to.
+/// The identity and session of section `client`.
 struct Identity {
     credentials: Credentials,
     session_id: SessionId,
@@ -58,7 +58,8 @@ impl Identity {
     }
 }
 
-/// An object's entries of which a test names every one, so that a new entry fails it until it is tested too.
+/// The entries of a section. A test takes each one and asserts that none is left, so that a new entry fails it until it
+/// is tested too.
 struct Entries<'a>(serde_json::Map<String, Value>, &'a str);
 
 impl<'a> Entries<'a> {
@@ -70,7 +71,7 @@ impl<'a> Entries<'a> {
         bytes(&self.0.remove(key).unwrap_or_else(|| panic!("no {key} in {}", self.1)))
     }
 
-    /// Takes a packet that `emitted` has to equal.
+    /// Takes a packet, and asserts that `emitted` equals it.
     fn check(&mut self, key: &str, emitted: impl AsRef<[u8]>) -> Vec<u8> {
         let golden = self.take(key);
         assert_eq!(emitted.as_ref(), golden, "{key}");
@@ -79,7 +80,7 @@ impl<'a> Entries<'a> {
 }
 
 #[test]
-fn the_file_has_the_sections_that_are_tested_here() {
+fn every_section_of_the_file_is_tested() {
     let vectors = vectors();
     let mut names: Vec<_> = vectors.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -90,7 +91,7 @@ fn the_file_has_the_sections_that_are_tested_here() {
 }
 
 #[test]
-fn identity() {
+fn the_identity_gives_its_keys() {
     let vectors = vectors();
     let Identity { credentials, .. } = Identity::of(&vectors);
     assert_eq!(credentials.auth_key().bytes(), text(&vectors["identity"]["authkey"]).as_bytes());
@@ -98,7 +99,7 @@ fn identity() {
 }
 
 #[test]
-fn auth_key() {
+fn enr_and_mac_give_the_auth_key() {
     let vectors = vectors();
     for entry in list(&vectors["authkey"]) {
         let uid = text(&vectors["identity"]["uid"]);
@@ -108,7 +109,7 @@ fn auth_key() {
 }
 
 #[test]
-fn psk_ends_at_its_first_zero_byte() {
+fn a_psk_ends_at_its_first_zero_byte() {
     let vectors = vectors();
     let mut cut = 0;
     for entry in list(&vectors["psk"]) {
@@ -122,7 +123,7 @@ fn psk_ends_at_its_first_zero_byte() {
 }
 
 #[test]
-fn transcode_both_ways() {
+fn transcode_encodes_and_decodes() {
     let vectors = vectors();
     let entries = list(&vectors["transcode"]);
     assert_eq!(entries.len(), 60);
@@ -138,7 +139,7 @@ fn transcode_both_ways() {
 }
 
 #[test]
-fn xxtea_both_ways() {
+fn xxtea_encrypts_and_decrypts() {
     let vectors = vectors();
     for entry in list(&vectors["xxtea_decrypt"]) {
         match bytes(&entry["plain"]).len() {
@@ -170,7 +171,7 @@ fn challenges_are_answered() {
 }
 
 #[test]
-fn client_packets() {
+fn client_packets_are_emitted_and_parsed() {
     let vectors = vectors();
     let identity = Identity::of(&vectors);
     let mut entries = Entries::of(&vectors, "client");
@@ -278,7 +279,7 @@ fn talk_frames(entries: &mut Entries) {
 }
 
 #[test]
-fn hl_messages() {
+fn hl_messages_are_emitted_and_parsed() {
     let vectors = vectors();
     let mut entries = Entries::of(&vectors, "hl");
     entries.check("k10000", hl::auth_request(&[CodecId::MULAW, CodecId::ALAW, CodecId::PCM]));
@@ -306,7 +307,7 @@ fn parse_media(packet: &[u8]) -> MediaPacket<'_> {
     }
 }
 
-/// Feeds a list of `media` to a reassembler, and returns the frames that come out with the channel they came on.
+/// Gives media packets to a reassembler, and returns the frames with the channel on which they came.
 fn reassemble(packets: &[Vec<u8>]) -> Vec<(MediaChannel, Frame)> {
     let (now, mut records) = (Instant::now(), RecordWindow::default());
     let mut reassembler = Reassembler::default();
@@ -357,7 +358,7 @@ fn media_packets_are_emitted_as_they_came() {
             let packet = parse_media(&golden);
             let emitted = if is_wrapped { packet.emit_wrapped() } else { packet.emit() };
             assert_eq!(parse_media(&emitted), packet);
-            // The longer header and the wrapper have bytes that vary from camera to camera.
+            // Some bytes of the longer header and of the wrapper vary from camera to camera.
             if !is_wrapped && packet.frame_type.0 < 8 {
                 assert_eq!(emitted, golden);
             } else {
@@ -368,7 +369,7 @@ fn media_packets_are_emitted_as_they_came() {
 }
 
 #[test]
-fn a_uid_is_found_wherever_an_answer_has_it() {
+fn an_answer_is_recognised_by_uid_or_session_id() {
     let vectors = vectors();
     let identity = Identity::of(&vectors);
     let stage1 = bytes(&vectors["client"]["disco_stage1"]);
