@@ -15,7 +15,7 @@ fn recorded(link: LinkConfig, envelope: Envelope, tolerance: Tolerance) -> TestC
 }
 
 /// The buffers of a pad in `seen`.
-fn of(seen: &[Seen], pad: &str) -> Vec<gst::Buffer> {
+fn buffers_of(seen: &[Seen], pad: &str) -> Vec<gst::Buffer> {
     seen.iter().filter_map(|seen| seen.buffer(pad)).collect()
 }
 
@@ -31,7 +31,7 @@ fn play(player: &Player, pictures: usize) -> [Vec<gst::Buffer>; 2] {
     });
     let last = player.end();
     for (of_pad, name) in buffers.iter_mut().zip(["video", "audio"]) {
-        of_pad.extend(of(&last, name));
+        of_pad.extend(buffers_of(&last, name));
     }
     buffers
 }

@@ -222,7 +222,7 @@ fn a_bad_uri_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn properties_of_the_start_cannot_change_while_it_runs() {
+fn properties_read_at_the_start_cannot_change_while_it_runs() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Both);
     player.connect();
@@ -320,8 +320,8 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
         let _ = sender.send(src.property::<gst::Structure>("camera-info"));
     });
     player.play();
-    let told = notified.recv_timeout(PATIENCE).expect("camera-info is notified");
-    assert_eq!(told.get::<String>("model").unwrap(), "WYZE_CAKP2JFUS");
+    let info = notified.recv_timeout(PATIENCE).expect("camera-info is notified");
+    assert_eq!(info.get::<String>("model").unwrap(), "WYZE_CAKP2JFUS");
     player.buffers("video", 20);
     player.buffers("audio", 2);
     let stats = player.src.property::<gst::Structure>("stats");

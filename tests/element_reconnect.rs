@@ -52,7 +52,7 @@ fn streaming_goes_on_by_itself_after_a_reboot() {
     let mut messages = Vec::new();
     let mut buffers: Vec<(String, gst::Buffer)> = Vec::new();
     player.until("video and audio", |seen| {
-        messages.extend(told_of(seen));
+        messages.extend(report_in(seen));
         if let Seen::Buffer(pad, buffer) = seen {
             buffers.push((pad.clone(), buffer.clone()));
         }
@@ -68,7 +68,7 @@ fn streaming_goes_on_by_itself_after_a_reboot() {
     camera.reboot(downtime);
     let mut again = 0;
     player.until("video and audio again", |seen| {
-        messages.extend(told_of(seen));
+        messages.extend(report_in(seen));
         if let Seen::Buffer(pad, buffer) = seen {
             if again == 0 && is_resync(buffer) {
                 eprintln!("streaming {:?} after the camera's return", Instant::now().saturating_duration_since(back));
@@ -92,7 +92,7 @@ fn streaming_goes_on_by_itself_after_a_reboot() {
     let last = |pad| buffers.iter().rev().find(|(of, _)| of == pad).unwrap().1.pts().unwrap();
     assert!(last("video").absdiff(last("audio")) < gst::ClockTime::from_mseconds(500));
 
-    let states: Vec<_> = messages.iter().map(|told| told.state.as_str()).collect();
+    let states: Vec<_> = messages.iter().map(|report| report.state.as_str()).collect();
     assert_eq!(states[..4], ["connecting", "streaming", "stalled", "reconnecting"], "{messages:?}");
     assert_eq!(*states.last().unwrap(), "streaming");
     assert!(states[4..states.len() - 1].iter().all(|state| *state == "reconnecting"), "{messages:?}");
@@ -112,8 +112,8 @@ fn a_camera_that_says_goodbye_is_found_again_on_the_same_port() {
     player.buffers("video", 5);
     let address = first.addr();
     drop(first);
-    let told = await_state(&player, "reconnecting");
-    assert_eq!((told.attempt, told.reason.as_deref()), (1, Some("closed")));
+    let report = await_state(&player, "reconnecting");
+    assert_eq!((report.attempt, report.reason.as_deref()), (1, Some("closed")));
     let config = CameraConfig::demo().unwrap();
     let _second = CameraServer::start(config, address, synthetic()).unwrap();
     assert!(is_key(&until_again(&player, 5).iter().find(|(pad, _)| pad == "video").unwrap().1));
@@ -171,7 +171,7 @@ fn after_the_last_attempt_there_is_one_error() {
     cut(&camera, true);
     let mut attempts = Vec::new();
     let (error, _) = player.until("an error", |seen| {
-        attempts.extend(told_of(seen).filter(|told| told.state == "reconnecting").map(|told| told.attempt));
+        attempts.extend(report_in(seen).filter(|report| report.state == "reconnecting").map(|report| report.attempt));
         seen.error()
     });
     assert_eq!(attempts, [1, 2]);
@@ -228,11 +228,11 @@ fn a_camera_that_sends_only_keepalives_is_reconnected_unless_the_timeout_is_0() 
         player.buffers("video", 5);
         if timeout == 0 {
             std::thread::sleep(Duration::from_secs(2));
-            assert!(player.drain().iter().filter_map(told_of).all(|told| told.state == "streaming"));
+            assert!(player.drain().iter().filter_map(report_in).all(|report| report.state == "streaming"));
             continue;
         }
-        let told = await_state(&player, "stalled");
-        assert_eq!(told.reason.as_deref(), Some("stalled"), "keepalives came");
+        let report = await_state(&player, "stalled");
+        assert_eq!(report.reason.as_deref(), Some("stalled"), "keepalives came");
         await_state(&player, "reconnecting");
     }
 }
@@ -245,7 +245,7 @@ fn stopping_does_not_wait_for_the_next_attempt() {
     player.play();
     player.buffers("video", 5);
     cut(&camera, true);
-    player.until("a long pause", |seen| told_of(seen).filter(|told| told.attempt == 3));
+    player.until("a long pause", |seen| report_in(seen).filter(|report| report.attempt == 3));
     std::thread::sleep(Duration::from_millis(100));
     let start = Instant::now();
     player.stop();
@@ -262,7 +262,7 @@ fn a_return_during_a_long_pause_is_noticed() {
     cut(&camera, true);
     // The fourth pause lasts 4 s or more.
     let pause = player.until("a long pause", |seen| match seen {
-        Seen::Message(message) if told(message).is_some_and(|told| told.attempt == 4) => {
+        Seen::Message(message) if report(message).is_some_and(|report| report.attempt == 4) => {
             message.structure()?.get::<u64>("delay").ok()
         }
         _ => None,
@@ -356,7 +356,7 @@ fn live_talk_goes_on_when_the_camera_returns() {
     wait_until("audio at the camera", || camera.talk_audio().len() > 4000);
     let messages: Vec<_> = speaker.bus.iter().collect();
     assert!(messages.iter().all(|message| message.type_() != gst::MessageType::Error));
-    let states: Vec<_> = messages.iter().filter_map(told).map(|told| told.state).collect();
+    let states: Vec<_> = messages.iter().filter_map(report).map(|report| report.state).collect();
     assert_eq!(states[..3], ["connecting", "streaming", "reconnecting"], "{states:?}");
     assert_eq!(states.last().unwrap(), "streaming");
 }

@@ -252,7 +252,7 @@ fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
         play_on(&here, &player);
         player.drain();
         let mut seen: [Vec<gst::Buffer>; 2] = Default::default();
-        player.until("15 s of pictures", |event| {
+        player.until("200 video frames", |event| {
             for (of_pad, name) in seen.iter_mut().zip(["video", "audio"]) {
                 of_pad.extend(event.buffer(name));
             }

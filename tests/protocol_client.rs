@@ -305,7 +305,7 @@ fn a_camera_that_restarts_while_connecting_is_searched_for_again() {
 }
 
 #[test]
-fn a_failed_search_reports_what_the_attempt_before_failed_of() {
+fn a_failed_search_reports_the_error_of_the_attempt_before() {
     let mut world = world_at(Stage::Login, client_config(), Envelope::Transcode);
     world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
     world.run_until(Duration::from_secs(60), |_| false);
@@ -331,14 +331,14 @@ fn port_unreachable_ends_a_search_and_a_session_that_hears_no_more() {
         if !disproves {
             world.set_link(LinkConfig { loss: 1.0, ..LinkConfig::default() });
         }
-        let told = world.now;
-        world.client.handle_unreachable(told, SocketAddr::from(EPHEMERAL));
+        let at = world.now;
+        world.client.handle_unreachable(at, SocketAddr::from(EPHEMERAL));
         world.run_until(Duration::from_secs(5), |_| false);
         if disproves {
             assert_eq!(world.ended, None);
         } else {
             assert_eq!(world.ended, Some(Error::PortClosed));
-            assert_eq!(world.now - told, Duration::from_secs(1));
+            assert_eq!(world.now - at, Duration::from_secs(1));
         }
     }
 }

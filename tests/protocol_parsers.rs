@@ -36,7 +36,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
     let golden = ["client", "hl"].into_iter().flat_map(|section| vectors[section].as_object().unwrap().clone());
     let mut packets: Vec<_> = golden.filter(|(key, _)| key != "note").map(|(_, hex)| bytes(&hex)).collect();
     for stream in vectors["media"].as_array().unwrap() {
-        // One of each channel and frame type.
+        // Take one packet of each channel and frame type.
         let mut media: Vec<_> = stream["packets"].as_array().unwrap().iter().map(bytes).collect();
         media.sort_by_key(|packet| [packet[0], packet[1]]);
         media.dedup_by_key(|packet| [packet[0], packet[1]]);

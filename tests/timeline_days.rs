@@ -259,7 +259,7 @@ fn no_clock_makes_a_queue_wait_longer_than_a_second() {
 }
 
 #[test]
-fn two_days_with_all_faults_of_a_clock_go_well() {
+fn a_stream_keeps_time_through_two_days_of_clock_faults() {
     let length = 2 * DAY;
     let mut changes = rates(6 * HOUR, 12 * HOUR, length);
     for (day, ppm) in [(0, 200), (1, -200)] {

@@ -6,16 +6,17 @@ use crate::support::*;
 
 /// The fields of a `wyze-connection` message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ConnectionReport {
     pub state: String,
     pub stage: String,
     pub attempt: u32,
     pub reason: Option<String>,
 }
 
-pub fn told(message: &gst::Message) -> Option<Told> {
+/// Reads a `wyze-connection` message; returns `None` for any other.
+pub fn report(message: &gst::Message) -> Option<ConnectionReport> {
     let structure = message.structure().filter(|structure| structure.name() == "wyze-connection")?;
-    Some(Told {
+    Some(ConnectionReport {
         state: structure.get("state").unwrap(),
         stage: structure.get("stage").unwrap(),
         attempt: structure.get("attempt").unwrap(),
@@ -23,21 +24,21 @@ pub fn told(message: &gst::Message) -> Option<Told> {
     })
 }
 
-pub fn told_of(seen: &Seen) -> Option<Told> {
+pub fn report_in(seen: &Seen) -> Option<ConnectionReport> {
     match seen {
-        Seen::Message(message) => told(message),
+        Seen::Message(message) => report(message),
         _ => None,
     }
 }
 
-pub fn await_state(player: &Player, state: &str) -> Told {
-    player.until(state, |seen| told_of(seen).filter(|told| told.state == state))
+pub fn await_state(player: &Player, state: &str) -> ConnectionReport {
+    player.until(state, |seen| report_in(seen).filter(|report| report.state == state))
 }
 
 /// Returns all buffers, with the names of their pads, up to `pictures` video buffers after the next discontinuity.
 pub fn until_again(player: &Player, pictures: usize) -> Vec<(String, gst::Buffer)> {
     let (mut all, mut left) = (Vec::new(), None);
-    player.until("pictures again", |seen| {
+    player.until("video again", |seen| {
         if let Seen::Buffer(pad, buffer) = seen {
             if pad == "video" {
                 left = if is_discont(buffer) { Some(pictures) } else { left.map(|left: usize| left - 1) };

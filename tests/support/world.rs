@@ -268,7 +268,7 @@ impl World {
 
     pub fn assert_no_deviation(&self) {
         let entries: Vec<_> = self.camera.log().entries().iter().map(ToString::to_string).collect();
-        assert!(entries.is_empty(), "the camera noted: {entries:#?}");
+        assert!(entries.is_empty(), "the camera logged: {entries:#?}");
         assert!(self.unanswered.is_empty(), "commands without an answer: {:?}", self.unanswered);
     }
 }
@@ -277,6 +277,7 @@ pub fn both_envelopes() -> [Envelope; 2] {
     [Envelope::Transcode, Envelope::Cc51]
 }
 
+/// Media whose frames take many packets each.
 pub const FAT: SyntheticConfig = SyntheticConfig {
     video: Some(gstwyze::protocol::wire::codec::CodecId::H264),
     fps: 20,

@@ -415,7 +415,7 @@ impl Camera {
             cc51::Packet::Data(data) => {
                 if let Some(at) = self.position(data.session_id) {
                     if !self.has_ticket(at, data.ticket) {
-                        self.shared.log.byte(now, "CC51 data: not the session's ticket");
+                        self.shared.log.byte(now, "CC51 data: the ticket is not the session's");
                     }
                     self.handle_dtls(now, from, at, data.channel, data.payload);
                 }

@@ -271,7 +271,7 @@ impl Call {
             answer.echo[1..] == random[1..] && [first, first.wrapping_add(1)].contains(&answer.echo[0])
         };
         if !self.login.randoms.iter().any(echoes) {
-            shared.log.byte(now, "talk login answer: the echo is not of the login's bytes 20 to 23");
+            shared.log.byte(now, "talk login answer: the echo does not match the login's bytes 20 to 23");
             return;
         }
         if !answer.success {

@@ -83,7 +83,7 @@ fn sign_again(packet: cc51::Packet<'_>) {
     assert_eq!(cc51::Packet::parse(&emitted, &signer), Ok(packet));
 }
 
-/// What goes before media: ACKs, login, control frames and the messages in them.
+/// Target `control`: ACKs, logins, control frames and the messages in them.
 pub fn control(bytes: &[u8]) {
     if let Ok(ack) = Ack::parse(bytes) {
         assert_eq!(Ack::parse(&ack.emit()), Ok(ack));

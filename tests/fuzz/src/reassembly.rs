@@ -117,7 +117,7 @@ fn hostile(input: &mut Input<'_>) {
     assert_eq!(receiver.reassembler.next_expiry(WAIT), None);
 }
 
-/// One packet on its way.
+/// A packet in flight.
 struct Flight {
     sequence: u64,
     frame: u32,

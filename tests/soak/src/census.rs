@@ -97,7 +97,7 @@ fn thread_names() -> io::Result<Vec<String>> {
     let main = std::process::id().to_string();
     let names = fs::read_dir("/proc/self/task")?.filter_map(|task| {
         let task = task.ok().filter(|task| task.file_name() != *main)?;
-        // A thread may end while it is looked at.
+        // A thread may end while its name is read.
         fs::read_to_string(task.path().join("comm")).ok()
     });
     Ok(names.map(|name| name.trim().to_owned()).collect())

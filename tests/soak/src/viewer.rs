@@ -11,7 +11,7 @@ const LATENESS: Duration = Duration::from_secs(10);
 /// Running time before which lateness is not checked: audio waits for the first video frame.
 const START: gst::ClockTime = gst::ClockTime::from_seconds(4);
 
-/// One pad in one run of the element.
+/// The state of the checks of one pad.
 struct Watched {
     name: &'static str,
     last_pts: Option<gst::ClockTime>,
