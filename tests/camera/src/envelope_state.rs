@@ -99,7 +99,7 @@ impl EnvelopeState {
         let EnvelopeState::Transcode { pings, .. } = self else { return };
         match pings.iter().position(|(sent, _)| *sent == payload) {
             Some(at) => drop(pings.remove(at)),
-            None => log.behaviour(now, "keepalive answer: the payload is that of no unanswered keepalive"),
+            None => log.behaviour(now, "keepalive answer: the payload matches no unanswered keepalive"),
         }
     }
 
