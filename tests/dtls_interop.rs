@@ -4,7 +4,7 @@
 //! server always sends HelloVerifyRequest.
 
 use gstwyze::protocol::credentials::Credentials;
-use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role, Suite};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::login;
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -34,7 +34,7 @@ struct Ours {
 
 impl Ours {
     fn new(role: Role, socket: UdpSocket) -> Self {
-        let mut settings = Settings::new(role, credentials().psk());
+        let mut settings = EndpointSettings::new(role, credentials().psk());
         settings.suites = vec![Suite::PskAes128GcmSha256];
         Ours { endpoint: Endpoint::new(&settings).unwrap(), socket, received: Vec::new() }
     }
@@ -102,9 +102,9 @@ async fn shake_hands(role: Role) -> (Ours, DTLSConn) {
     let is_client = role != Role::Client;
     let (theirs, ()) = tokio::join!(
         DTLSConn::new(Arc::new(theirs), their_config(is_client), is_client, None),
-        ours.run_until(|ours| *ours.endpoint.state() != State::Handshaking)
+        ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Handshaking)
     );
-    assert_eq!(ours.endpoint.state(), &State::Established);
+    assert_eq!(ours.endpoint.state(), &EndpointState::Established);
     assert_eq!(ours.endpoint.suite(), Some(Suite::PskAes128GcmSha256));
     (ours, theirs.unwrap())
 }
@@ -167,8 +167,8 @@ async fn talk_to_us(mut ours: Ours, theirs: DTLSConn) {
         assert_eq!(ours.receive().await, talk_frame(number));
     }
     theirs.close().await.unwrap();
-    ours.run_until(|ours| *ours.endpoint.state() != State::Established).await;
-    assert_eq!(ours.endpoint.state(), &State::Closed);
+    ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Established).await;
+    assert_eq!(ours.endpoint.state(), &EndpointState::Closed);
 }
 
 fn run(test: impl Future<Output = ()>) {

@@ -3,7 +3,7 @@
 //! OpenSSL's handshake timer reads the real clock, so tests that need it set short intervals.
 
 use gstwyze::protocol::credentials::{Credentials, Psk};
-use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Failure, Role, Suite};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
@@ -19,15 +19,15 @@ fn psk(enr: &str) -> Psk {
     Credentials::new("HSBJYB5HSETGCDWD111A", enr, "AABBCCDDEEFF").unwrap().psk()
 }
 
-fn settings(role: Role, suites: &[Suite]) -> Settings {
-    let mut settings = Settings::new(role, psk("roTRg3tiuL3TjXhm"));
+fn settings(role: Role, suites: &[Suite]) -> EndpointSettings {
+    let mut settings = EndpointSettings::new(role, psk("roTRg3tiuL3TjXhm"));
     settings.suites = suites.to_vec();
     settings
 }
 
 /// Settings whose handshake timer a test can afford to wait for.
-fn fast(role: Role, suites: &[Suite]) -> Settings {
-    Settings { first_resend: Duration::from_millis(20), ..settings(role, suites) }
+fn fast(role: Role, suites: &[Suite]) -> EndpointSettings {
+    EndpointSettings { first_resend: Duration::from_millis(20), ..settings(role, suites) }
 }
 
 struct Pair {
@@ -36,7 +36,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(client: &Settings, server: &Settings) -> Self {
+    fn new(client: &EndpointSettings, server: &EndpointSettings) -> Self {
         Pair { client: Endpoint::new(client).unwrap(), server: Endpoint::new(server).unwrap() }
     }
 
@@ -44,11 +44,11 @@ impl Pair {
     fn established(suite: Suite) -> Self {
         let mut pair = Pair::new(&settings(Role::Client, &[suite]), &settings(SERVER, &ALL));
         pair.exchange(&mut |datagram| vec![datagram]);
-        assert_eq!(pair.states(), (&State::Established, &State::Established));
+        assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established));
         pair
     }
 
-    fn states(&self) -> (&State, &State) {
+    fn states(&self) -> (&EndpointState, &EndpointState) {
         (self.client.state(), self.server.state())
     }
 
@@ -100,7 +100,7 @@ impl Pair {
     }
 
     fn assert_alive(&mut self, what: &str) {
-        assert_eq!(self.client.state(), &State::Established, "{what}");
+        assert_eq!(self.client.state(), &EndpointState::Established, "{what}");
         let record = self.record(b"alive");
         assert_eq!(self.receive(&record), [b"alive"], "{what}");
     }
@@ -119,7 +119,7 @@ impl Pair {
 }
 
 fn is_handshaking(endpoint: &Endpoint) -> bool {
-    *endpoint.state() == State::Handshaking
+    *endpoint.state() == EndpointState::Handshaking
 }
 
 // Handshakes
@@ -136,7 +136,7 @@ fn handshakes_complete_with_both_suites_and_hello_verify() {
                 assert!(datagram.len() <= 1200, "a flight of {} bytes", datagram.len());
                 vec![datagram]
             });
-            assert_eq!(pair.states(), (&State::Established, &State::Established));
+            assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established));
             assert_eq!((pair.client.suite(), pair.server.suite()), (Some(suite), Some(suite)));
             assert_eq!((pair.client.next_timeout(), pair.server.next_timeout()), (None, None));
             assert_eq!(datagrams, if hello_verify { 6 } else { 4 });
@@ -147,7 +147,7 @@ fn handshakes_complete_with_both_suites_and_hello_verify() {
 
 #[test]
 fn the_client_prefers_chacha_and_falls_back_to_cbc() {
-    let client = Settings::new(Role::Client, psk("roTRg3tiuL3TjXhm"));
+    let client = EndpointSettings::new(Role::Client, psk("roTRg3tiuL3TjXhm"));
     for (offered, chosen) in [(&BOTH[..], BOTH[0]), (&BOTH[1..], BOTH[1])] {
         let mut pair = Pair::new(&client, &settings(SERVER, offered));
         pair.exchange(&mut |datagram| vec![datagram]);
@@ -160,14 +160,14 @@ fn no_suite_in_common_gives_an_alert() {
     let mut pair = Pair::new(&settings(Role::Client, &BOTH[..1]), &settings(SERVER, &BOTH[1..]));
     pair.exchange(&mut |datagram| vec![datagram]);
     assert_eq!(pair.client.alert(), Some(Failure::Alert(40)));
-    assert_eq!(pair.client.state(), &State::Handshaking, "the alert may be forged");
-    assert!(matches!(pair.server.state(), State::Failed(_)));
+    assert_eq!(pair.client.state(), &EndpointState::Handshaking, "the alert may be forged");
+    assert!(matches!(pair.server.state(), EndpointState::Failed(_)));
     assert!(!pair.client.send(b"nobody hears this"));
 }
 
 #[test]
 fn the_client_hello_has_what_cameras_accept() {
-    let mut client = Endpoint::new(&Settings::new(Role::Client, psk("roTRg3tiuL3TjXhm"))).unwrap();
+    let mut client = Endpoint::new(&EndpointSettings::new(Role::Client, psk("roTRg3tiuL3TjXhm"))).unwrap();
     let hello = client.poll_transmit().unwrap();
     assert_eq!(client.poll_transmit(), None);
     let (suites, extensions) = read_client_hello(&hello);
@@ -210,7 +210,7 @@ fn read_client_hello(datagram: &[u8]) -> (Vec<u16>, Vec<(u16, Vec<u8>)>) {
 #[test]
 fn the_first_resend_is_due_as_set() {
     let first_resend = Duration::from_millis(300);
-    let mut client = Endpoint::new(&Settings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
+    let mut client = Endpoint::new(&EndpointSettings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
     let due = client.next_timeout().unwrap();
     assert!((Duration::from_millis(200)..=first_resend).contains(&due), "{due:?}");
     // It is not due yet, so nothing is sent.
@@ -224,7 +224,7 @@ fn the_first_resend_is_due_as_set() {
 #[test]
 fn resends_come_at_doubled_intervals() {
     let first_resend = Duration::from_millis(50);
-    let mut client = Endpoint::new(&Settings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
+    let mut client = Endpoint::new(&EndpointSettings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
     let hello = client.poll_transmit().unwrap();
     for interval in [first_resend * 2, first_resend * 4] {
         std::thread::sleep(client.next_timeout().unwrap());
@@ -249,7 +249,7 @@ fn assert_lossy_handshakes(suite: Suite) {
                 let mut pair = Pair::new(&fast(Role::Client, &[suite]), &server);
                 let mut link = |datagram| if rng.random_bool(0.3) { vec![] } else { vec![datagram] };
                 pair.run(&mut link, |pair| is_handshaking(&pair.client) || is_handshaking(&pair.server));
-                assert_eq!(pair.states(), (&State::Established, &State::Established), "seed {seed}");
+                assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established), "seed {seed}");
                 pair.assert_echo();
             })
         })
@@ -300,7 +300,8 @@ fn a_handshake_completes_despite_loss_copies_reordering_and_noise() {
                     pair.run(&mut link, |pair| is_handshaking(&pair.client) || is_handshaking(&pair.server));
                     pair
                 });
-                let established = attempts.find(|pair| pair.states() == (&State::Established, &State::Established));
+                let established =
+                    attempts.find(|pair| pair.states() == (&EndpointState::Established, &EndpointState::Established));
                 established.unwrap_or_else(|| panic!("seed {seed}")).assert_echo();
             })
         })
@@ -319,7 +320,7 @@ fn a_wrong_key_is_suspected_when_the_peer_falls_silent() {
         pair.run(&mut |datagram| vec![datagram], |pair| {
             is_handshaking(&pair.client) && !pair.client.suspects_wrong_key()
         });
-        let says_so = *pair.client.state() == State::Failed(Failure::WrongKey);
+        let says_so = *pair.client.state() == EndpointState::Failed(Failure::WrongKey);
         assert!(says_so || pair.client.suspects_wrong_key(), "{suite:?}: {:?}", pair.client.state());
     }
 }
@@ -415,7 +416,7 @@ fn noise_does_not_end_a_session() {
         for i in 0..20_000 {
             let datagram = noise(&mut rng, 2);
             assert!(pair.receive(&datagram).is_empty());
-            assert_eq!(pair.client.state(), &State::Established, "{suite:?} datagram {i}");
+            assert_eq!(pair.client.state(), &EndpointState::Established, "{suite:?} datagram {i}");
         }
         pair.assert_alive("after noise");
     }
@@ -454,7 +455,7 @@ fn noise_before_the_handshake_does_not_spoil_it() {
             pair.client.handle_datagram(&noise(&mut rng, 0), |_| {});
         }
         pair.exchange(&mut |datagram| vec![datagram]);
-        assert_eq!(pair.states(), (&State::Established, &State::Established), "handshake {i}");
+        assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established), "handshake {i}");
     }
 }
 
@@ -464,10 +465,10 @@ fn a_goodbye_closes_both_ends() {
         let mut pair = Pair::established(suite);
         pair.server.close();
         let goodbye = pair.server.poll_transmit().unwrap();
-        assert_eq!(pair.server.state(), &State::Closed);
+        assert_eq!(pair.server.state(), &EndpointState::Closed);
         assert!(!pair.server.send(b"too late"));
         assert!(pair.receive(&goodbye).is_empty());
-        assert_eq!(pair.client.state(), &State::Closed);
+        assert_eq!(pair.client.state(), &EndpointState::Closed);
         assert!(!pair.client.send(b"too late"));
         // Whatever comes later is ignored, and closing again sends nothing.
         pair.client.handle_datagram(&goodbye, |_| panic!("nothing is read"));
@@ -481,7 +482,7 @@ fn closing_before_a_session_sends_nothing() {
     let mut client = Endpoint::new(&settings(Role::Client, &BOTH)).unwrap();
     client.poll_transmit();
     client.close();
-    assert_eq!(client.state(), &State::Closed);
+    assert_eq!(client.state(), &EndpointState::Closed);
     assert_eq!((client.poll_transmit(), client.next_timeout()), (None, None));
 }
 
@@ -496,9 +497,9 @@ fn an_established_server_resends_a_lost_last_flight() {
         if count == 4 { vec![] } else { vec![datagram] }
     };
     pair.exchange(&mut link);
-    assert_eq!(pair.states(), (&State::Handshaking, &State::Established));
+    assert_eq!(pair.states(), (&EndpointState::Handshaking, &EndpointState::Established));
     pair.run(&mut link, |pair| is_handshaking(&pair.client));
-    assert_eq!(pair.states(), (&State::Established, &State::Established));
+    assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established));
     pair.assert_echo();
 }
 
@@ -518,7 +519,7 @@ fn a_stale_error_of_another_openssl_user_changes_nothing() {
             leave_a_stale_error();
             vec![datagram]
         });
-        assert_eq!(pair.states(), (&State::Established, &State::Established));
+        assert_eq!(pair.states(), (&EndpointState::Established, &EndpointState::Established));
         leave_a_stale_error();
         let record = pair.record(b"data");
         leave_a_stale_error();

@@ -6,7 +6,7 @@ mod world;
 
 use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
-use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, Failure, Role, Suite};
 use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
@@ -53,8 +53,8 @@ fn scramble(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
-fn other_psk_settings(role: Role) -> Settings {
-    Settings::new(role, Credentials::new(DEMO_UID, "anotherEnrOf16ch", DEMO_MAC).unwrap().psk())
+fn other_psk_settings(role: Role) -> EndpointSettings {
+    EndpointSettings::new(role, Credentials::new(DEMO_UID, "anotherEnrOf16ch", DEMO_MAC).unwrap().psk())
 }
 
 /// Builds a DTLS record.

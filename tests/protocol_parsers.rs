@@ -5,11 +5,11 @@ mod support;
 
 use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
 use gstwyze::protocol::dtls::record::records;
-use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, ChallengeStatus, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, ChallengeStatus, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -45,7 +45,7 @@ fn valid_packets() -> Vec<Vec<u8>> {
     let challenge = Challenge { status: ChallengeStatus::Enr, challenge: [7; 16] }.emit();
     packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
     packets.push(challenge);
-    packets.push(Answer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
+    packets.push(ChallengeAnswer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
     packets.push(frame_index_packet());
     packets
 }
@@ -76,7 +76,7 @@ fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
     let _ = FrameInfo::parse(b).map(|info| format!("{info:?} {:?}", info.audio_flags().rate()));
     let _ = TalkFrame::parse(b).map(|frame| frame.emit());
     let _ = Challenge::parse(b).map(|challenge| credentials().answer(&challenge));
-    let _ = Answer::parse(b);
+    let _ = ChallengeAnswer::parse(b);
     let _ = ControlFrame::parse(b).and_then(|frame| Message::parse(frame.hl).map(|message| message.emit()));
     if let Ok(message) = Message::parse(b) {
         let _ = VideoParameters::parse(&message).map(|parameters| (parameters.emit(), parameters.emit_doorbell()));
@@ -126,7 +126,7 @@ fn packets_of_fixed_length_are_errors_when_cut() {
     assert_needs_every_byte("FRAMEINFO", &[1; frame_info::LEN], FrameInfo::parse);
     assert_needs_every_byte("transcode", &[1; 16], |b| transcode::decode(&mut b.to_vec()));
     assert_needs_every_byte("challenge", &[3; 17], Challenge::parse);
-    assert_needs_every_byte("answer", &[3; 22], Answer::parse);
+    assert_needs_every_byte("answer", &[3; 22], ChallengeAnswer::parse);
 }
 
 #[test]
@@ -199,9 +199,9 @@ fn records_of_a_datagram_end_before_one_that_is_cut() {
 /// Returns an endpoint with a session, a client that waits for the answer to its hello, and a server that waits for
 /// one.
 fn endpoints() -> [Endpoint; 3] {
-    let endpoint = |role| Endpoint::new(&Settings::new(role, credentials().psk())).unwrap();
+    let endpoint = |role| Endpoint::new(&EndpointSettings::new(role, credentials().psk())).unwrap();
     let (mut client, mut server) = (endpoint(Role::Client), endpoint(Role::Server { hello_verify: false }));
-    while *client.state() != State::Established {
+    while *client.state() != EndpointState::Established {
         while let Some(datagram) = client.poll_transmit() {
             server.handle_datagram(&datagram, |_| {});
         }
@@ -330,7 +330,7 @@ proptest! {
                 prop_assert_eq!(received, 0);
             }
         }
-        prop_assert_eq!(established.state(), &State::Established);
+        prop_assert_eq!(established.state(), &EndpointState::Established);
     }
 }
 
@@ -478,8 +478,8 @@ proptest! {
         let challenge = Challenge { status: status.into(), challenge };
         prop_assert_eq!(challenge.status.number(), status);
         prop_assert_eq!(Challenge::parse(Message::parse(&challenge.emit()).unwrap().payload), Ok(challenge));
-        let answer = Answer { answer, random, video, audio };
-        prop_assert_eq!(Answer::parse(Message::parse(&answer.emit()).unwrap().payload), Ok(answer));
+        let answer = ChallengeAnswer { answer, random, video, audio };
+        prop_assert_eq!(ChallengeAnswer::parse(Message::parse(&answer.emit()).unwrap().payload), Ok(answer));
         let parameters = VideoParameters { frame_size, bitrate, fps };
         for b in [parameters.emit(), parameters.emit_doorbell()] {
             prop_assert_eq!(VideoParameters::parse(&Message::parse(&b).unwrap()), Some(parameters));

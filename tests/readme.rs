@@ -1,4 +1,5 @@
-//! README.md, CONTRIBUTING.md and docs/ say what is true: of properties, pads, counters, errors, commands, files and links.
+//! README.md, CONTRIBUTING.md and docs/ say what is true: of properties, pads, counters, errors, commands, files and
+//! links.
 
 #[path = "support/element.rs"]
 mod support;

@@ -104,7 +104,8 @@ impl Store {
         Ok(result)
     }
 
-    /// Writes down the address at which the camera with this UID was found. A camera that is not in the store stays out of it.
+    /// Writes down the address at which the camera with this UID was found. A camera that is not in the store stays out
+    /// of it.
     pub fn keep_address(&self, uid: &Secret, ip: Ipv4Addr) -> Result<(), StoreError> {
         self.update(|cameras| {
             let camera = cameras.iter_mut().find(|camera| camera.uid == *uid);

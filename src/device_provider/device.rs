@@ -11,25 +11,25 @@ use std::sync::OnceLock;
 
 /// What a device is to a pipeline: a source of picture and sound, or a sink for talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum DeviceKind {
     Source,
     Sink,
 }
 
-impl Role {
-    pub const ALL: [Role; 2] = [Role::Source, Role::Sink];
+impl DeviceKind {
+    pub const ALL: [DeviceKind; 2] = [DeviceKind::Source, DeviceKind::Sink];
 
     fn class(self) -> &'static str {
         match self {
-            Role::Source => "Source/Network/Video",
-            Role::Sink => "Sink/Network/Audio",
+            DeviceKind::Source => "Source/Network/Video",
+            DeviceKind::Sink => "Sink/Network/Audio",
         }
     }
 
     fn factory(self) -> &'static str {
         match self {
-            Role::Source => "wyzesrc",
-            Role::Sink => "wyzesink",
+            DeviceKind::Source => "wyzesrc",
+            DeviceKind::Sink => "wyzesink",
         }
     }
 
@@ -48,7 +48,7 @@ impl Role {
 #[derive(Default)]
 pub struct WyzeDevice {
     /// The device's role, and what names its camera in the store. Set once, when the device is made.
-    role: OnceLock<(Role, String)>,
+    role: OnceLock<(DeviceKind, String)>,
 }
 
 #[glib::object_subclass]
@@ -62,7 +62,7 @@ impl ObjectImpl for WyzeDevice {}
 impl GstObjectImpl for WyzeDevice {}
 
 impl super::WyzeDevice {
-    pub fn new(camera: &Listed, role: Role) -> Self {
+    pub fn new(camera: &Listed, role: DeviceKind) -> Self {
         let mut properties = gst::Structure::builder("wyze-device")
             .field("device.api", "wyze")
             .field("online", camera.online)

@@ -1,4 +1,4 @@
-use super::device::Role;
+use super::device::DeviceKind;
 use super::watch::{Listed, Watch, Watching};
 use super::{CAT, WyzeDevice};
 use crate::account::Store;
@@ -73,7 +73,7 @@ impl DeviceProviderImpl for WyzeDeviceProvider {
 }
 
 fn devices(camera: &Listed) -> [WyzeDevice; 2] {
-    Role::ALL.map(|role| WyzeDevice::new(camera, role))
+    DeviceKind::ALL.map(|role| WyzeDevice::new(camera, role))
 }
 
 /// Removes the devices of cameras that are not listed any more, and adds those of new ones.

@@ -18,12 +18,12 @@ struct Sought {
     found: Option<IpAddr>,
 }
 
-pub struct Search {
+pub struct CameraSearch {
     /// One entry for each camera; `None` where it cannot be asked.
     sought: Vec<Option<Sought>>,
 }
 
-impl Search {
+impl CameraSearch {
     /// Makes a search for these cameras. `targets` returns the addresses to ask for a place.
     pub fn new(
         cameras: &[Camera],
@@ -38,7 +38,7 @@ impl Search {
             // Only the session request has the time in it, and it is never sent.
             Some(Sought { transport: Transport::new(&credentials, targets, session_id(), 0), found: None })
         };
-        Search { sought: cameras.iter().map(seek).collect() }
+        CameraSearch { sought: cameras.iter().map(seek).collect() }
     }
 
     /// Returns datagrams that ask for the cameras that have not answered.

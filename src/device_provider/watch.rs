@@ -1,7 +1,7 @@
 //! Keeps track of the cameras: which are in the store, and which are online.
 
 use super::CAT;
-use super::search::Search;
+use super::search::CameraSearch;
 use crate::account::{Camera, Cameras, Store};
 use crate::protocol::wire::SessionId;
 use crate::session::{search_addresses, socket};
@@ -173,7 +173,7 @@ impl Watch {
     /// Asks for all cameras, and notes which of them answer.
     fn search(&mut self) -> io::Result<()> {
         let cameras: Vec<Camera> = self.cameras.iter().map(|(camera, _)| camera.clone()).collect();
-        let mut search = Search::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
+        let mut search = CameraSearch::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
         if !search.is_done() {
             let mut socket = socket::open()?;
             self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     /// Takes answers until a time, or until all cameras have answered.
-    fn listen(&mut self, socket: &UdpSocket, search: &mut Search, until: Instant) -> io::Result<()> {
+    fn listen(&mut self, socket: &UdpSocket, search: &mut CameraSearch, until: Instant) -> io::Result<()> {
         let mut buffer = [0; DATAGRAM];
         while !search.is_done() && !self.stopped() && Instant::now() < until {
             match socket.recv_from(&mut buffer) {

@@ -29,7 +29,7 @@ mod event;
 mod handshakes;
 mod search;
 
-use super::dtls::{Endpoint, Role, Settings};
+use super::dtls::{Endpoint, EndpointSettings, Role};
 use super::error::{Error, Stage};
 use super::medium::MediaSet;
 use super::model::VideoWish;
@@ -67,7 +67,7 @@ impl Client {
         // The field has 32 bits, and wraps in 2106.
         let unix_time = unix_time.as_secs() as u32;
         let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
-        let mut dtls = Settings::new(Role::Client, config.credentials.psk());
+        let mut dtls = EndpointSettings::new(Role::Client, config.credentials.psk());
         dtls.first_resend = config.dtls_first_resend;
         let mut context = Context::new(config, transport, rng, now);
         let mut search = Search::new(dtls);

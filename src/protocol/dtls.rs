@@ -110,7 +110,7 @@ pub enum Role {
 
 /// How an endpoint shakes hands.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct EndpointSettings {
     pub role: Role,
     pub psk: Psk,
     /// In order of preference.
@@ -120,9 +120,9 @@ pub struct Settings {
     pub first_resend: Duration,
 }
 
-impl Settings {
+impl EndpointSettings {
     pub fn new(role: Role, psk: Psk) -> Self {
-        Settings {
+        EndpointSettings {
             role,
             psk,
             suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
@@ -145,7 +145,7 @@ pub enum Failure {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum EndpointState {
     Handshaking,
     Established,
     /// The peer said goodbye, or we did.
@@ -156,7 +156,7 @@ pub enum State {
 /// One end of a DTLS session.
 pub struct Endpoint {
     stream: SslStream<Pipe>,
-    state: State,
+    state: EndpointState,
     suite: Option<Suite>,
     finished_resends: u32,
     alert: Option<u8>,
@@ -165,7 +165,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// A client has its ClientHello ready to transmit at once. The error is OpenSSL's own refusal of the settings.
-    pub fn new(settings: &Settings) -> Result<Self, ErrorStack> {
+    pub fn new(settings: &EndpointSettings) -> Result<Self, ErrorStack> {
         let context = context(settings)?;
         let mut ssl = Ssl::new(&context)?;
         // Required before the handshake where the MTU is not asked of the BIO.
@@ -179,7 +179,7 @@ impl Endpoint {
         unsafe { sys::DTLS_set_timer_cb(ssl.as_ptr().cast(), Some(resend_interval)) };
         let mut endpoint = Endpoint {
             stream: SslStream::new(ssl, Pipe::default())?,
-            state: State::Handshaking,
+            state: EndpointState::Handshaking,
             suite: None,
             finished_resends: 0,
             alert: None,
@@ -191,7 +191,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &EndpointState {
         &self.state
     }
 
@@ -202,7 +202,7 @@ impl Endpoint {
 
     /// Takes one received datagram and hands out what it decrypts to, record by record.
     pub fn handle_datagram(&mut self, datagram: &[u8], mut received: impl FnMut(&[u8])) {
-        if matches!(self.state, State::Closed | State::Failed(_)) {
+        if matches!(self.state, EndpointState::Closed | EndpointState::Failed(_)) {
             return;
         }
         let pipe = self.stream.get_mut();
@@ -215,15 +215,15 @@ impl Endpoint {
         if !pipe.unread {
             return;
         }
-        if self.state == State::Handshaking {
+        if self.state == EndpointState::Handshaking {
             self.handshake();
         }
-        while self.state == State::Established {
+        while self.state == EndpointState::Established {
             drain_error_queue();
             match self.stream.ssl_read(&mut self.buffer[..]) {
                 Ok(n) => received(&self.buffer[..n]),
                 Err(e) if e.code() == ErrorCode::WANT_READ => return,
-                Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.state = State::Closed,
+                Err(e) if e.code() == ErrorCode::ZERO_RETURN => self.state = EndpointState::Closed,
                 Err(e) => self.fail(e.ssl_error()),
             }
             // Most datagrams are one record, so this mostly spares the call that would only say "no more".
@@ -244,7 +244,7 @@ impl Endpoint {
 
     /// The alert that came in plain text while shaking hands, if nothing of a handshake has come since.
     pub fn alert(&self) -> Option<Failure> {
-        (self.state == State::Handshaking).then_some(self.alert).flatten().map(failure)
+        (self.state == EndpointState::Handshaking).then_some(self.alert).flatten().map(failure)
     }
 
     /// The next datagram to send to the peer.
@@ -255,7 +255,7 @@ impl Endpoint {
     /// Encrypts `data` (up to 16 KiB) into one record, one datagram. Returns false where the session is not
     /// established.
     pub fn send(&mut self, data: &[u8]) -> bool {
-        if self.state != State::Established {
+        if self.state != EndpointState::Established {
             return false;
         }
         drain_error_queue();
@@ -270,19 +270,19 @@ impl Endpoint {
 
     /// Says goodbye to the peer; the alert is ready to transmit.
     pub fn close(&mut self) {
-        if self.state == State::Established {
+        if self.state == EndpointState::Established {
             drain_error_queue();
             // An error leaves nothing more to do: the session is over either way.
             let _ = self.stream.shutdown();
         }
-        if !matches!(self.state, State::Failed(_)) {
-            self.state = State::Closed;
+        if !matches!(self.state, EndpointState::Failed(_)) {
+            self.state = EndpointState::Closed;
         }
     }
 
     /// Real time until [`Endpoint::handle_timeout`] is due; `None` when no handshake is under way.
     pub fn next_timeout(&self) -> Option<Duration> {
-        if self.state != State::Handshaking {
+        if self.state != EndpointState::Handshaking {
             return None;
         }
         let mut left = libc::timeval { tv_sec: 0, tv_usec: 0 };
@@ -296,7 +296,7 @@ impl Endpoint {
 
     /// Sends the current flight again where that is due.
     pub fn handle_timeout(&mut self) {
-        if self.state != State::Handshaking {
+        if self.state != EndpointState::Handshaking {
             return;
         }
         drain_error_queue();
@@ -310,7 +310,8 @@ impl Endpoint {
         }
         if resent < 0 {
             drain_error_queue();
-            self.state = State::Failed(if self.suspects_wrong_key() { Failure::WrongKey } else { Failure::Timeout });
+            self.state =
+                EndpointState::Failed(if self.suspects_wrong_key() { Failure::WrongKey } else { Failure::Timeout });
         }
     }
 
@@ -334,7 +335,7 @@ impl Endpoint {
                     Some(name) if name.contains("GCM") => Suite::PskAes128GcmSha256,
                     _ => Suite::EcdhePskChacha20Poly1305,
                 });
-                self.state = State::Established;
+                self.state = EndpointState::Established;
             }
             Err(e) if e.code() == ErrorCode::WANT_READ => {}
             Err(e) => self.fail(e.ssl_error()),
@@ -346,7 +347,7 @@ impl Endpoint {
         let alert = errors.and_then(|stack| {
             stack.errors().iter().find_map(|e| u8::try_from(e.reason_code().checked_sub(1000)?).ok())
         });
-        self.state = State::Failed(match alert {
+        self.state = EndpointState::Failed(match alert {
             Some(alert) => failure(alert),
             None => {
                 let reason = errors.and_then(|stack| stack.errors().first()?.reason().map(str::to_owned));
@@ -363,7 +364,7 @@ fn failure(alert: u8) -> Failure {
     }
 }
 
-fn context(settings: &Settings) -> Result<SslContext, ErrorStack> {
+fn context(settings: &EndpointSettings) -> Result<SslContext, ErrorStack> {
     let method = match settings.role {
         Role::Client => SslMethod::dtls_client(),
         Role::Server { .. } => SslMethod::dtls_server(),
@@ -390,7 +391,7 @@ fn context(settings: &Settings) -> Result<SslContext, ErrorStack> {
     Ok(context.build())
 }
 
-fn set_psk(context: &mut SslContextBuilder, settings: &Settings) {
+fn set_psk(context: &mut SslContextBuilder, settings: &EndpointSettings) {
     let psk = settings.psk.clone();
     match settings.role {
         Role::Client => context.set_psk_client_callback(move |_, _hint, identity, key| {

@@ -119,7 +119,8 @@ impl Talk {
 
     /// Takes a datagram of the back channel.
     pub fn handle_datagram(&mut self, now: Instant, payload: &[u8]) -> Option<TalkEvent> {
-        let failed = self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::State::Failed(_)));
+        let failed =
+            self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::EndpointState::Failed(_)));
         let hello = client_hello_random(payload);
         // A camera may begin anew before its login. Datagrams of an earlier talk that are still on their way look like
         // that, too.
@@ -130,7 +131,7 @@ impl Talk {
         }
         if begins {
             (self.hello, self.begun) = (hello, Some(now));
-            let settings = dtls::Settings::new(Role::Server { hello_verify: false }, self.psk.clone());
+            let settings = dtls::EndpointSettings::new(Role::Server { hello_verify: false }, self.psk.clone());
             match Endpoint::new(&settings) {
                 Ok(endpoint) => self.endpoint = Some(endpoint),
                 Err(_) => return Some(TalkEvent::Failed(TalkError::Handshake)),
@@ -149,7 +150,7 @@ impl Talk {
             endpoint.send(&response.emit());
         }
         self.dtls_timeout = endpoint.next_timeout().map(|left| now + left);
-        if *endpoint.state() == dtls::State::Closed {
+        if *endpoint.state() == dtls::EndpointState::Closed {
             return Some(TalkEvent::Failed(TalkError::HungUp));
         }
         if echoes.is_empty() || std::mem::replace(&mut self.ready, true) {

@@ -1,7 +1,7 @@
 //! The sink's part in a session: learns what the camera speaks, asks it to listen, and hands frames to the session.
 //!
 //! The session thread brings events to [`Talker::handle`]; the streaming thread waits and sends. All that they share is
-//! in one [`State`], whose lock nobody holds while asking the session for something.
+//! in one [`TalkState`], whose lock nobody holds while asking the session for something.
 //!
 //! The session sends each frame when those before it have sounded, and reports it. So the talker knows how much sound
 //! waits there: a stream that is not live waits when that is enough, and live sound is dropped, as it would come late.
@@ -77,7 +77,7 @@ impl Phase {
     }
 }
 
-struct State {
+struct TalkState {
     phase: Phase,
     format: AudioFormat,
     /// What the camera speaks, once that is known.
@@ -96,7 +96,7 @@ struct State {
 pub struct Talker {
     element: glib::WeakRef<WyzeSink>,
     connect_timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<TalkState>,
     changed: Condvar,
     session: Mutex<Option<Membership>>,
 }
@@ -116,7 +116,7 @@ impl Talker {
         Arc::new(Talker {
             element: element.downgrade(),
             connect_timeout,
-            state: Mutex::new(State {
+            state: Mutex::new(TalkState {
                 phase: Phase::Connecting { lost: false, idle: false },
                 format: AudioFormat::new(),
                 camera: None,
@@ -258,7 +258,7 @@ impl Talker {
 
     /// Goes on to the next phase, if there is one and the talk has not failed. Wakes whoever waits, and asks the
     /// session for what the phase needs.
-    fn advance(&self, next: impl FnOnce(&mut State) -> Option<Phase>) {
+    fn advance(&self, next: impl FnOnce(&mut TalkState) -> Option<Phase>) {
         let mut state = self.state();
         if state.phase == Phase::Failed {
             return;
@@ -340,7 +340,7 @@ impl Talker {
                 _ => Some(limit),
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let waiting = |state: &mut State| state.phase == phase && !is_flushing();
+            let waiting = |state: &mut TalkState| state.phase == phase && !is_flushing();
             match left {
                 None => drop(self.changed.wait_while(state, waiting)),
                 Some(Duration::ZERO) => {
@@ -365,7 +365,7 @@ impl Talker {
     }
 
     fn wait_while(&self, waits: impl Fn(Phase) -> bool) -> Waited {
-        let waits = |state: &mut State| !state.unlocked && waits(state.phase);
+        let waits = |state: &mut TalkState| !state.unlocked && waits(state.phase);
         let state = self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner);
         match state.phase {
             _ if state.unlocked => Waited::Interrupted,
@@ -438,7 +438,7 @@ impl Talker {
             }
             _ => None,
         });
-        let stopping = |state: &mut State| state.phase == Phase::Stopping { again: false } && !is_flushing();
+        let stopping = |state: &mut TalkState| state.phase == Phase::Stopping { again: false } && !is_flushing();
         // If no end is reported, the stream ends all the same.
         let _ = self.changed.wait_timeout_while(self.state(), limit, stopping);
     }
@@ -471,12 +471,12 @@ impl Talker {
         structure
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TalkState> {
         lock(&self.state)
     }
 }
 
-impl State {
+impl TalkState {
     /// Returns the error if the camera's sound has been waited for too long.
     fn impatience(&self) -> Option<TalkFailure> {
         match self.phase {

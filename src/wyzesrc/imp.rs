@@ -30,7 +30,7 @@ impl Run {
 }
 
 #[derive(Default)]
-struct State {
+struct RunState {
     run: Option<Run>,
     /// The `stats` of the last run, to be read after it.
     last_stats: Option<gst::Structure>,
@@ -41,7 +41,7 @@ struct State {
 #[derive(Default)]
 pub struct WyzeSrc {
     settings: Mutex<Settings>,
-    state: Mutex<State>,
+    state: Mutex<RunState>,
 }
 
 #[glib::object_subclass]

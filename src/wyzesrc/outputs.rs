@@ -30,7 +30,7 @@ enum Step {
 }
 
 #[derive(Default)]
-struct State {
+struct PadsState {
     pads: [Option<gst::Pad>; 2],
     combiner: UniqueFlowCombiner,
     no_more_pads: Option<Instant>,
@@ -59,7 +59,7 @@ pub struct Outputs {
     group_id: gst::GroupId,
     latency: gst::ClockTime,
     outputs: [Output; 2],
-    state: Mutex<State>,
+    state: Mutex<PadsState>,
     stepped: Condvar,
 }
 

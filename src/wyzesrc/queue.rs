@@ -39,7 +39,7 @@ impl Item {
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     items: VecDeque<Item>,
     bytes: usize,
     /// When items may begin to leave; `None` while the application has no pad to link.
@@ -55,7 +55,7 @@ struct State {
 /// A queue with a limit in time and bytes, beyond which the oldest buffers are dropped.
 #[derive(Default)]
 pub struct PadQueue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
@@ -116,7 +116,7 @@ impl PadQueue {
     }
 }
 
-impl State {
+impl QueueState {
     fn append(&mut self, mut item: Item) {
         if let Item::Buffer { buffer, caps } = &mut item {
             if self.await_key {

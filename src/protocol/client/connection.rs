@@ -206,9 +206,9 @@ impl Connection {
         }
         let stage = context.stage;
         match self.endpoint.state() {
-            dtls::State::Closed if stage == Stage::Streaming => return Err(Error::Closed),
-            dtls::State::Closed => return Err(Error::HungUp(stage)),
-            dtls::State::Failed(failure) => return Err(Error::Broken { stage, reason: failure.to_string() }),
+            dtls::EndpointState::Closed if stage == Stage::Streaming => return Err(Error::Closed),
+            dtls::EndpointState::Closed => return Err(Error::HungUp(stage)),
+            dtls::EndpointState::Failed(failure) => return Err(Error::Broken { stage, reason: failure.to_string() }),
             _ if plain.is_some() => {}
             _ if known => context.stats.duplicates += 1,
             _ => context.stats.undecryptable += 1,

@@ -4,7 +4,7 @@
 //! a failed handshake is begun anew, and an alert is believed only the second time, and only where nothing of a
 //! handshake follows it.
 
-use crate::protocol::dtls::{self, Endpoint, Failure, Role, Settings};
+use crate::protocol::dtls::{self, Endpoint, EndpointSettings, Failure, Role};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::transport::CandidateId;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const ALERT_PATIENCE: Duration = Duration::from_secs(1);
 const ALERTS_BELIEVED: u32 = 2;
 
 pub struct Handshakes {
-    settings: Settings,
+    settings: EndpointSettings,
     running: Vec<Handshake>,
     /// Why handshakes that are over failed.
     failure: Option<Error>,
@@ -35,7 +35,7 @@ struct Handshake {
 }
 
 impl Handshakes {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: EndpointSettings) -> Self {
         debug_assert_eq!(settings.role, Role::Client);
         Handshakes { settings, running: Vec::new(), failure: None }
     }
@@ -96,7 +96,7 @@ impl Handshakes {
 
     /// Takes out the endpoint that has succeeded, and drops the other handshakes.
     pub fn take_established(&mut self) -> Option<(CandidateId, Endpoint)> {
-        let established = |handshake: &Handshake| *handshake.endpoint.state() == dtls::State::Established;
+        let established = |handshake: &Handshake| *handshake.endpoint.state() == dtls::EndpointState::Established;
         let at = self.running.iter().position(established)?;
         let handshake = self.running.swap_remove(at);
         self.running.clear();
@@ -133,15 +133,15 @@ impl Handshake {
     /// Sets the times by the endpoint's state.
     fn look(&mut self, now: Instant, pause: Duration) {
         self.resend_at = self.endpoint.next_timeout().map(|left| now + left);
-        let is_over = matches!(self.endpoint.state(), dtls::State::Closed | dtls::State::Failed(_));
+        let is_over = matches!(self.endpoint.state(), dtls::EndpointState::Closed | dtls::EndpointState::Failed(_));
         self.retry_at = is_over.then(|| self.retry_at.unwrap_or(now + pause));
         self.believe_at = self.endpoint.alert().map(|_| self.believe_at.unwrap_or(now + ALERT_PATIENCE));
     }
 
     /// The error that it is, where it does not succeed.
     fn failure(&self) -> Error {
-        let wrong_key =
-            self.endpoint.suspects_wrong_key() || *self.endpoint.state() == dtls::State::Failed(Failure::WrongKey);
+        let wrong_key = self.endpoint.suspects_wrong_key()
+            || *self.endpoint.state() == dtls::EndpointState::Failed(Failure::WrongKey);
         if wrong_key { Error::WrongKey } else { Error::HandshakeTimeout }
     }
 }

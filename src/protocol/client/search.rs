@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::handshakes::Handshakes;
-use crate::protocol::dtls::{Endpoint, Settings};
+use crate::protocol::dtls::{Endpoint, EndpointSettings};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::timers::SearchTimer;
 use crate::protocol::transport::CandidateId;
@@ -34,7 +34,7 @@ pub struct Search {
 }
 
 impl Search {
-    pub fn new(dtls: Settings) -> Self {
+    pub fn new(dtls: EndpointSettings) -> Self {
         Search { handshakes: Handshakes::new(dtls), session_attempts: 0, refused_by: None, setback: None }
     }
 

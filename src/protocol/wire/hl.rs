@@ -164,7 +164,7 @@ impl Challenge {
 
 /// K10002: the answer to the challenge, and what to stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub struct ChallengeAnswer {
     pub answer: [u8; 16],
     /// Four bytes that no camera checks.
     pub random: [u8; 4],
@@ -183,7 +183,7 @@ mod answer {
     pub const LEN: usize = 22;
 }
 
-impl Answer {
+impl ChallengeAnswer {
     /// Returns the whole message.
     pub fn emit(&self) -> Vec<u8> {
         let mut payload = [0; answer::LEN];
@@ -197,7 +197,7 @@ impl Answer {
     /// Parses the payload.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
         check_len("answer", payload, answer::LEN)?;
-        Ok(Answer {
+        Ok(ChallengeAnswer {
             answer: array(payload, answer::ANSWER),
             random: array(payload, answer::RANDOM),
             video: payload[answer::VIDEO] == 1,

@@ -7,7 +7,7 @@ use crate::media_frame::MediaFrame;
 use crate::packet_checks;
 use crate::packetiser::Packetiser;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message, VideoParameters};
 use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
 use std::time::Instant;
@@ -157,7 +157,7 @@ impl AvSession {
         if payload.len() != 22 {
             shared.log.byte(now, format!("K10002: the payload has {} bytes instead of 22", payload.len()));
         }
-        let Ok(answer) = Answer::parse(payload) else { return };
+        let Ok(answer) = ChallengeAnswer::parse(payload) else { return };
         if payload[20] > 1 || payload[21] > 1 {
             shared.log.byte(now, "K10002: video and audio are neither 0 nor 1");
         }
@@ -257,7 +257,7 @@ fn is_right(answer: &[u8; 16], challenge: [u8; 16], config: &CameraConfig) -> bo
         .is_some_and(|keys| keys.into_iter().rev().flatten().fold(*answer, xxtea::encrypt) == challenge)
 }
 
-fn result_json(answer: &Answer, config: &CameraConfig) -> String {
+fn result_json(answer: &ChallengeAnswer, config: &CameraConfig) -> String {
     let switch = |on: bool| if on { "1" } else { "0" };
     serde_json::json!({
         "connectionRes": "1",

@@ -7,7 +7,7 @@
 
 use crate::camera_config::CameraConfig;
 use crate::main_channel::Change;
-use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,10 @@ pub struct BackChannel {
 impl BackChannel {
     /// Begins the handshake; returns `None` if OpenSSL refuses the suites.
     pub fn new(now: Instant, config: &CameraConfig) -> Option<Self> {
-        let settings = Settings {
+        let settings = EndpointSettings {
             suites: config.talk_suites.clone(),
             first_resend: OPENSSL_RESEND,
-            ..Settings::new(Role::Client, config.credentials.psk())
+            ..EndpointSettings::new(Role::Client, config.credentials.psk())
         };
         let endpoint = Endpoint::new(&settings).ok()?;
         let mut channel = BackChannel { endpoint, last_flight: Vec::new(), resend: None, to_send: VecDeque::new() };
@@ -39,7 +39,7 @@ impl BackChannel {
     }
 
     pub fn is_established(&self) -> bool {
-        *self.endpoint.state() == State::Established
+        *self.endpoint.state() == EndpointState::Established
     }
 
     /// Takes a datagram and calls `received` with each record that it decrypts to.
@@ -47,16 +47,18 @@ impl BackChannel {
         let before = self.endpoint.state().clone();
         self.endpoint.handle_datagram(datagram, received);
         let after = self.endpoint.state().clone();
-        if after == State::Handshaking {
+        if after == EndpointState::Handshaking {
             self.send_flight(now);
             return Change::None;
         }
         self.resend = None;
         self.flush();
         match after {
-            State::Established if before != after => Change::Established(self.endpoint.suite()),
-            State::Closed if before != after => Change::Closed,
-            State::Failed(failure) if before == State::Handshaking || before == State::Established => {
+            EndpointState::Established if before != after => Change::Established(self.endpoint.suite()),
+            EndpointState::Closed if before != after => Change::Closed,
+            EndpointState::Failed(failure)
+                if before == EndpointState::Handshaking || before == EndpointState::Established =>
+            {
                 Change::Failed(failure)
             }
             _ => Change::None,

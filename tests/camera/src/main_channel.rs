@@ -4,7 +4,7 @@
 //! that gets no answer, byte for byte. The peer drops those of its records that it already has.
 
 use crate::camera_config::CameraConfig;
-use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Settings, State, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Failure, Role, Suite};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub enum Change {
 }
 
 pub struct MainChannel {
-    settings: Settings,
+    settings: EndpointSettings,
     alert_wrong_key: bool,
     endpoint: Option<Endpoint>,
     /// The ClientHello random that the endpoint was made for.
@@ -45,10 +45,10 @@ pub struct MainChannel {
 impl MainChannel {
     pub fn new(config: &CameraConfig) -> Self {
         let role = Role::Server { hello_verify: config.hello_verify };
-        let settings = Settings {
+        let settings = EndpointSettings {
             suites: config.suites.clone(),
             first_resend: NEVER,
-            ..Settings::new(role, config.credentials.psk())
+            ..EndpointSettings::new(role, config.credentials.psk())
         };
         MainChannel {
             settings,
@@ -62,7 +62,7 @@ impl MainChannel {
     }
 
     pub fn is_established(&self) -> bool {
-        self.endpoint.as_ref().is_some_and(|endpoint| *endpoint.state() == State::Established)
+        self.endpoint.as_ref().is_some_and(|endpoint| *endpoint.state() == EndpointState::Established)
     }
 
     /// Takes a datagram and calls `received` with each record that it decrypts to.
@@ -74,23 +74,25 @@ impl MainChannel {
         let after = endpoint.state().clone();
         let suite = endpoint.suite();
         let flight: Vec<_> = std::iter::from_fn(|| endpoint.poll_transmit()).collect();
-        if !flight.is_empty() && before == State::Handshaking {
+        if !flight.is_empty() && before == EndpointState::Handshaking {
             self.to_send.extend(flight.iter().cloned());
             self.last_flight = flight;
-            self.resend = (after == State::Handshaking).then(|| (now + FIRST_RESEND, FIRST_RESEND));
-        } else if flight.is_empty() && before == State::Established && is_handshake(datagram) {
+            self.resend = (after == EndpointState::Handshaking).then(|| (now + FIRST_RESEND, FIRST_RESEND));
+        } else if flight.is_empty() && before == EndpointState::Established && is_handshake(datagram) {
             // The client repeats its last flight because our Finished did not arrive.
             self.to_send.extend(self.last_flight.iter().cloned());
         } else {
             self.to_send.extend(flight);
         }
-        if self.alert_wrong_key && after == State::Handshaking && has_encrypted_record(datagram) {
+        if self.alert_wrong_key && after == EndpointState::Handshaking && has_encrypted_record(datagram) {
             self.to_send.push_back(BAD_RECORD_MAC.to_vec());
         }
         match after {
-            State::Established if before != after => Change::Established(suite),
-            State::Closed if before != after => Change::Closed,
-            State::Failed(failure) if before == State::Handshaking || before == State::Established => {
+            EndpointState::Established if before != after => Change::Established(suite),
+            EndpointState::Closed if before != after => Change::Closed,
+            EndpointState::Failed(failure)
+                if before == EndpointState::Handshaking || before == EndpointState::Established =>
+            {
                 self.resend = None;
                 Change::Failed(failure)
             }
@@ -138,7 +140,10 @@ impl MainChannel {
     /// Returns whether the new endpoint replaced another.
     fn begin_on_new_hello(&mut self, datagram: &[u8]) -> bool {
         let Some(random) = client_hello_random(datagram) else { return false };
-        let ended = self.endpoint.as_ref().is_none_or(|e| matches!(e.state(), State::Closed | State::Failed(_)));
+        let ended = self
+            .endpoint
+            .as_ref()
+            .is_none_or(|e| matches!(e.state(), EndpointState::Closed | EndpointState::Failed(_)));
         if random == self.client_random && !ended {
             return false;
         }
@@ -186,7 +191,7 @@ mod tests {
 
     fn pair(config: &CameraConfig, enr: &str) -> (MainChannel, Endpoint) {
         let credentials = Credentials::new("HSBJYB5HSETGCDWD111A", enr, "AABBCCDDEEFF").expect("credentials");
-        let client = Endpoint::new(&Settings::new(Role::Client, credentials.psk())).expect("an endpoint");
+        let client = Endpoint::new(&EndpointSettings::new(Role::Client, credentials.psk())).expect("an endpoint");
         (MainChannel::new(config), client)
     }
 
@@ -219,7 +224,7 @@ mod tests {
             assert_eq!(camera.poll_timeout(), Some(now + FIRST_RESEND));
             camera.handle_timeout(now + FIRST_RESEND);
             carry(now, &mut camera, &mut client, || false);
-            assert_eq!((client.state(), camera.is_established()), (&State::Established, true));
+            assert_eq!((client.state(), camera.is_established()), (&EndpointState::Established, true));
             assert_eq!(camera.poll_timeout(), None);
         }
     }
@@ -234,11 +239,11 @@ mod tests {
             number > 1
         };
         carry(now, &mut camera, &mut client, &mut last_flight_lost);
-        assert_eq!((client.state(), camera.is_established()), (&State::Handshaking, true));
+        assert_eq!((client.state(), camera.is_established()), (&EndpointState::Handshaking, true));
         std::thread::sleep(Duration::from_millis(310));
         client.handle_timeout();
         carry(now, &mut camera, &mut client, || false);
-        assert_eq!(client.state(), &State::Established);
+        assert_eq!(client.state(), &EndpointState::Established);
     }
 
     #[test]
@@ -247,7 +252,7 @@ mod tests {
             let config = CameraConfig { alert_wrong_key, ..CameraConfig::demo().expect("the identity") };
             let (mut camera, mut client) = pair(&config, "another_key_of16");
             carry(Instant::now(), &mut camera, &mut client, || false);
-            assert_eq!((client.state(), client.alert()), (&State::Handshaking, expected));
+            assert_eq!((client.state(), client.alert()), (&EndpointState::Handshaking, expected));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use gstwyze::protocol::dtls::{Endpoint, State, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointState, Suite};
 use gstwyze::protocol::wire::Channel;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::hl::{self, MediaKind};
@@ -39,11 +39,11 @@ fn talking(config: CameraConfig) -> HandClient {
     let mut client = started(config);
     client.ask_to_talk();
     client.run(100 * MS);
-    assert_eq!(back_state(&client), Some(&State::Established));
+    assert_eq!(back_state(&client), Some(&EndpointState::Established));
     client
 }
 
-fn back_state(client: &HandClient) -> Option<&State> {
+fn back_state(client: &HandClient) -> Option<&EndpointState> {
     client.back.endpoint.as_ref().map(Endpoint::state)
 }
 
@@ -97,7 +97,7 @@ fn all_talk_arrives_with_every_suite_and_envelope() {
                 (talk.codec, talk.end, talk.login_answers),
                 (Some(CodecId::MULAW), Some(TalkEnd::SwitchedOff), 1)
             );
-            assert_eq!(back_state(&client), Some(&State::Closed));
+            assert_eq!(back_state(&client), Some(&EndpointState::Closed));
             let id = talk.client;
             let events: Vec<_> = std::iter::from_fn(|| client.camera.poll_event()).skip(2).collect();
             let expected = [
@@ -135,7 +135,7 @@ fn an_unanswered_login_is_repeated_and_finally_given_up() {
         } else {
             assert_logged(&client, 1, "the login was not answered within 10 s");
             assert_eq!(talks(&client)[0].end, Some(TalkEnd::Failed));
-            assert_eq!(back_state(&client), Some(&State::Closed));
+            assert_eq!(back_state(&client), Some(&EndpointState::Closed));
         }
     }
 }
@@ -275,7 +275,7 @@ fn the_camera_hangs_up_and_takes_another_talk() {
     let mut client = talking(CameraConfig { close_talk_after: Some(300 * MS), ..config() });
     let said = say(&mut client, 1, 10);
     client.run(400 * MS);
-    assert_eq!(back_state(&client), Some(&State::Closed));
+    assert_eq!(back_state(&client), Some(&EndpointState::Closed));
     assert_eq!(talks(&client)[0].end, Some(TalkEnd::HungUp));
     client.stop_talking();
     client.camera.config_mut().close_talk_after = None;

@@ -2,7 +2,7 @@
 
 use super::credentials;
 use super::input::Input;
-use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State, Suite};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role, Suite};
 use std::collections::VecDeque;
 
 /// How many datagrams the two endpoints may send in all, so that they do not send for ever.
@@ -56,7 +56,10 @@ pub fn dtls(bytes: &[u8]) {
         pair.collect();
         assert!(pair.sent < MOST_SENT, "{} datagrams", pair.sent);
         if established {
-            assert_eq!((pair.client.state(), pair.server.state()), (&State::Established, &State::Established));
+            assert_eq!(
+                (pair.client.state(), pair.server.state()),
+                (&EndpointState::Established, &EndpointState::Established)
+            );
         }
     }
 }
@@ -73,7 +76,7 @@ fn record(input: &mut Input<'_>) -> Vec<u8> {
 impl Pair {
     fn new(input: &mut Input<'_>) -> Self {
         let mut endpoint = |role| {
-            let mut settings = Settings::new(role, credentials().psk());
+            let mut settings = EndpointSettings::new(role, credentials().psk());
             if input.flag() {
                 settings.suites = vec![Suite::PskAes128CbcSha256];
             }
@@ -90,7 +93,10 @@ impl Pair {
             self.pass_on(true);
             self.pass_on(false);
         }
-        assert_eq!((self.client.state(), self.server.state()), (&State::Established, &State::Established));
+        assert_eq!(
+            (self.client.state(), self.server.state()),
+            (&EndpointState::Established, &EndpointState::Established)
+        );
     }
 
     fn collect(&mut self) {

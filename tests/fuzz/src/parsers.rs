@@ -6,7 +6,7 @@ use super::{credentials, signer};
 use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::FrameInfo;
-use gstwyze::protocol::wire::hl::{Answer, Challenge, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{Challenge, ChallengeAnswer, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::talk::TalkFrame;
@@ -102,9 +102,9 @@ pub fn control(bytes: &[u8]) {
     if let Ok(challenge) = Challenge::parse(bytes) {
         credentials().answer(&challenge);
     }
-    if let Ok(answer) = Answer::parse(bytes) {
+    if let Ok(answer) = ChallengeAnswer::parse(bytes) {
         let emitted = answer.emit();
-        assert_eq!(Answer::parse(Message::parse(&emitted).unwrap().payload), Ok(answer));
+        assert_eq!(ChallengeAnswer::parse(Message::parse(&emitted).unwrap().payload), Ok(answer));
     }
 }
 

@@ -61,7 +61,8 @@ impl Connection {
             return Err(Error::Challenge(challenge.status));
         };
         let media = context.config.media;
-        let answer = hl::Answer { answer, random: context.rng.random(), video: media.video, audio: media.audio };
+        let answer =
+            hl::ChallengeAnswer { answer, random: context.rng.random(), video: media.video, audio: media.audio };
         self.told = media;
         self.control.queue(answer.emit());
         Ok(())

@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use gstwyze::protocol::credentials::{Credentials, Psk};
-use gstwyze::protocol::dtls::{Endpoint, Role, Settings, State};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role};
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Answer, Challenge, MediaKind, Message};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, MediaKind, Message};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, login, transcode};
 use std::net::{SocketAddr, UdpSocket};
@@ -175,11 +175,11 @@ impl HandClient {
     pub fn shake_hands(&mut self) {
         let psk = self.credentials.psk();
         self.shake_hands_with(psk);
-        assert_eq!(self.endpoint.as_ref().map(Endpoint::state), Some(&State::Established));
+        assert_eq!(self.endpoint.as_ref().map(Endpoint::state), Some(&EndpointState::Established));
     }
 
     pub fn shake_hands_with(&mut self, psk: Psk) {
-        self.endpoint = Endpoint::new(&Settings::new(Role::Client, psk)).ok();
+        self.endpoint = Endpoint::new(&EndpointSettings::new(Role::Client, psk)).ok();
         self.flush();
     }
 
@@ -198,7 +198,7 @@ impl HandClient {
     pub fn authenticate(&mut self) {
         let challenge = Challenge::parse(&self.command(&hl::auth_request(&[]))).expect("a challenge");
         let answer = self.credentials.answer(&challenge).expect("a status with a key");
-        let answer = Answer { answer, random: [1; 4], video: true, audio: true };
+        let answer = ChallengeAnswer { answer, random: [1; 4], video: true, audio: true };
         let result: serde_json::Value = serde_json::from_slice(&self.command(&answer.emit())).expect("JSON");
         assert_eq!(result["connectionRes"], "1");
         assert_eq!(result["cameraInfo"]["channelResquestResult"]["video"], "1");
@@ -405,8 +405,10 @@ impl HandClient {
     /// Makes a new endpoint for the back channel.
     pub fn expect_talk(&mut self) {
         let role = Role::Server { hello_verify: false };
-        let settings =
-            Settings { first_resend: Duration::from_millis(40), ..Settings::new(role, self.credentials.psk()) };
+        let settings = EndpointSettings {
+            first_resend: Duration::from_millis(40),
+            ..EndpointSettings::new(role, self.credentials.psk())
+        };
         self.back.endpoint = Endpoint::new(&settings).ok();
     }
 
