@@ -33,8 +33,9 @@ mod targets;
 
 use crate::protocol::client::Config;
 use driver::Driver;
+use members::Member;
 use mio::{Poll, Waker};
-use shared::Shared;
+use shared::{Action, Shared};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -66,11 +67,11 @@ struct Session {
 }
 
 impl Session {
-    /// Starts the thread. `config.targets` is filled from `place`. Fails without a socket, a poll or a thread to be
-    /// had.
-    fn start(config: Config, place: Place) -> io::Result<Session> {
+    /// Starts the thread with its first member, which is so told of everything from the beginning. `config.targets` is
+    /// filled from `place`. Fails without a socket, a poll or a thread to be had.
+    fn start(config: Config, place: Place, first: Member) -> io::Result<Session> {
         let poll = Poll::new()?;
-        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?));
+        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
         let thread = thread::Builder::new().name("wyze-session".into()).spawn({
             let shared = shared.clone();

@@ -27,10 +27,11 @@ struct Entry {
 }
 
 impl Entry {
-    fn start(config: &Config, place: &Place, video_wish: Option<VideoWish>) -> io::Result<Self> {
-        let session = Arc::new(Session::start(config.clone(), place.clone())?);
+    /// Starts the session with its first member, whose id is 1.
+    fn start(config: &Config, place: &Place, video_wish: Option<VideoWish>, first: Member) -> io::Result<Self> {
+        let session = Arc::new(Session::start(config.clone(), place.clone(), first)?);
         let credentials = config.credentials.clone();
-        Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 0, last_id: 0 })
+        Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 1, last_id: 1 })
     }
 
     /// Takes over what a new member brings to a running session, and returns where that differs from the other members'
@@ -101,37 +102,35 @@ impl Membership {
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
         let uid = config.credentials.uid;
         // Each session numbers its members anew.
-        let mut member = Member { id: MemberId(0), wants, attempts: reconnect_attempts, observer: Box::new(observer) };
+        let mut member = Member { id: MemberId(1), wants, attempts: reconnect_attempts, observer: Box::new(observer) };
         let mut sessions = lock(&SESSIONS);
-        loop {
-            let mut conflicts = Vec::new();
-            if let Some(entry) = sessions.get_mut(&uid) {
-                if entry.credentials != config.credentials {
-                    return Err(JoinError::OtherCredentials);
-                }
-                conflicts = entry.adapt(&place, video_wish);
-            } else {
-                config.media = wants.media;
-                config.stall_timeout = wants.stall_timeout;
-                config.video_wish = video_wish.unwrap_or_default();
-                sessions.insert(uid, Entry::start(&config, &place, video_wish)?);
+        if let Some(entry) = sessions.get_mut(&uid) {
+            if entry.credentials != config.credentials {
+                return Err(JoinError::OtherCredentials);
             }
-            let entry = sessions.get_mut(&uid).expect("found or inserted above");
+            let conflicts = entry.adapt(&place, video_wish);
             entry.last_id += 1;
             let id = MemberId(entry.last_id);
             member.id = id;
             match entry.session.shared.act(Action::Join(member)) {
                 Ok(()) => {
                     entry.members += 1;
-                    let session = Some(entry.session.clone());
-                    return Ok((Membership { id, uid, session }, conflicts));
+                    return Ok((Membership { id, uid, session: Some(entry.session.clone()) }, conflicts));
                 }
                 // That session has ended by itself, and another one takes its place.
-                Err(Action::Join(back)) => member = back,
+                Err(Action::Join(back)) => member = Member { id: MemberId(1), ..back },
                 Err(_) => unreachable!("an action comes back as it was"),
             }
             sessions.remove(&uid);
         }
+        config.media = wants.media;
+        config.stall_timeout = wants.stall_timeout;
+        config.video_wish = video_wish.unwrap_or_default();
+        let id = member.id;
+        let entry = Entry::start(&config, &place, video_wish, member)?;
+        let session = Some(entry.session.clone());
+        sessions.insert(uid, entry);
+        Ok((Membership { id, uid, session }, Vec::new()))
     }
 
     /// Counters as of the last datagrams, over all connections of the session.

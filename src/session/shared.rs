@@ -51,8 +51,10 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(waker: Waker) -> Self {
-        Shared { waker, requests: Mutex::default(), stats: Mutex::default() }
+    /// `first` is done before anything else.
+    pub fn new(waker: Waker, first: Action) -> Self {
+        let requests = Requests { actions: vec![first], ..Requests::default() };
+        Shared { waker, requests: Mutex::new(requests), stats: Mutex::default() }
     }
 
     /// Hands the thread an action. The error gives it back, as the thread has ended.
