@@ -139,7 +139,8 @@ impl Client {
         while let Some(timer) = self.context.timers.expire(now) {
             match timer {
                 SearchTimer::Connect => self.fail(self.connect_error()),
-                SearchTimer::Resend => self.search.resend(&mut self.context, now),
+                SearchTimer::Probe => self.search.probe(&mut self.context, now),
+                SearchTimer::Session => self.search.repeat_session_requests(&mut self.context, now),
             }
         }
         let result = self.search.handle_timeout(&mut self.context, now);

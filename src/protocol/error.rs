@@ -56,6 +56,25 @@ struct Row {
     may_pass: bool,
 }
 
+/// The host that refused to shake hands, and how many hosts answered the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedBy {
+    pub address: SocketAddr,
+    /// 1 or more.
+    pub hosts: usize,
+}
+
+impl fmt::Display for RefusedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " by {}", self.address)?;
+        if self.hosts > 1 {
+            write!(f, ", one of {} that answered and perhaps not the camera", self.hosts)
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// Makes [`Error`] of a table. An entry is a variant, whose fields all have a name here, the columns of [`Row`], and
 /// the text with its arguments.
 macro_rules! errors {
@@ -132,14 +151,14 @@ errors! {
                or restart it",
         stage.name()
     }
-    WrongKey => {
+    WrongKey { refused_by: RefusedBy } => {
         stage: Stage::Dtls, reason: "wrong-key", cause: Cause::NotAuthorized, may_pass: true,
-        text: "dtls: the camera could not decrypt what was sent: check enr (fetch it anew if the camera was set up \
-               again)"
+        text: "dtls: the camera could not decrypt what was sent{refused_by}: check enr (fetch it anew if the camera was \
+               set up again)"
     }
-    Handshake(failure: Failure) => {
+    Handshake { failure: Failure, refused_by: RefusedBy } => {
         stage: Stage::Dtls, reason: "handshake-refused", cause: Cause::Lost, may_pass: true,
-        text: "dtls: the camera refused the handshake ({failure}); {SUITES} were offered: update its firmware"
+        text: "dtls: the camera refused the handshake ({failure}){refused_by}; {SUITES} were offered: update its firmware"
     }
     HandshakeTimeout => {
         stage: Stage::Dtls, reason: "handshake-timeout", cause: Cause::Lost, may_pass: true,
@@ -287,8 +306,8 @@ mod tests {
             Error::PortUnreachable { from },
             Error::NoInterface { name: text.clone(), reason: text.clone() },
             Error::Full,
-            Error::WrongKey,
-            Error::Handshake(Failure::Alert(40)),
+            Error::WrongKey { refused_by: RefusedBy { address: from, hosts: 1 } },
+            Error::Handshake { failure: Failure::Alert(40), refused_by: RefusedBy { address: from, hosts: 3 } },
             Error::HandshakeTimeout,
             Error::LoginRefused(7),
             Error::LoginTimeout,

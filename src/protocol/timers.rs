@@ -7,8 +7,10 @@ use std::time::Instant;
 pub enum SearchTimer {
     /// Give up the attempt to connect.
     Connect,
-    /// Send the probes, or the session requests, again.
-    Resend,
+    /// Send the probes again.
+    Probe,
+    /// Send the session requests again.
+    Session,
 }
 
 /// What a connection has to do.

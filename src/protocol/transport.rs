@@ -11,18 +11,23 @@
 use super::credentials::{AuthKey, Credentials, Uid};
 use super::stats::Stats;
 use super::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// The most candidates at a time.
+/// The most candidates at a time, besides those at an address that was asked by itself.
 const MAX_CANDIDATES: usize = 8;
-/// The most among them that led nowhere before: a liar that is quicker than the camera is so again.
+/// How many candidates of one host keep their place when there is no room. A camera may offer a session in each envelope.
+const MAX_PER_HOST: usize = 2;
+/// The most candidates that led nowhere before: a liar that is quicker than the camera is so again.
 const MAX_TRIED_AGAIN: usize = 4;
 /// The most addresses remembered as having led nowhere.
 const MAX_TRIED: usize = 64;
 /// How long a candidate may take to answer its session request before it makes room for another.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// How long a candidate with a session may take to shake hands before it makes room for another. On a slow link the camera
+/// may need longer, and gets its place back when the others have had theirs.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(800);
 /// The most keepalives answered in a second; a camera sends one. Answering a flood would pass it on to the camera.
 const MAX_KEEPALIVES: u32 = 20;
 
@@ -76,6 +81,7 @@ struct Candidate {
     address: SocketAddr,
     envelope: Envelope,
     session_id: SessionId,
+    /// When it answered discovery, or once it is ready, when it opened its session.
     since: Instant,
     /// Whether it has opened a session.
     ready: bool,
@@ -90,6 +96,11 @@ struct Candidate {
 impl Candidate {
     fn is_cc51(&self) -> bool {
         matches!(self.envelope, Envelope::Cc51 { .. })
+    }
+
+    /// Whether it has had the time that the camera needs for its next step.
+    fn has_had_its_time(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= if self.ready { HANDSHAKE_TIME } else { ANSWER_TIME }
     }
 }
 
@@ -107,8 +118,6 @@ pub struct Transport {
     next_id: u32,
     /// Addresses of earlier candidates, and whether their data packets carried the session id.
     tried: VecDeque<(SocketAddr, bool)>,
-    /// Addresses of candidates that refused the handshake.
-    refused: VecDeque<SocketAddr>,
     /// The host that answered discovery under another key.
     pub wrong_key_from: Option<SocketAddr>,
     /// How many keepalives were answered in the second that began then.
@@ -130,7 +139,6 @@ impl Transport {
             chosen: false,
             next_id: 0,
             tried: VecDeque::new(),
-            refused: VecDeque::new(),
             wrong_key_from: None,
             answered: (0, None),
             transmits: VecDeque::new(),
@@ -195,13 +203,26 @@ impl Transport {
         self.candidates.iter_mut().for_each(|camera| camera.names_session = false);
     }
 
-    /// Drops a candidate that refuses DTLS, with all others at its address.
+    /// Drops a candidate that refuses DTLS, with all others at its address. It is asked again when the others have had
+    /// their turn: anybody can refuse in the camera's name.
     pub fn refuse(&mut self, id: CandidateId) {
         if let Some(at) = self.position(id) {
-            let address = self.candidates[at].address;
-            remember(&mut self.refused, address);
+            let Candidate { address, names_session, .. } = self.candidates[at];
+            remember(&mut self.tried, (address, names_session));
             self.candidates.retain(|candidate| candidate.address != address);
         }
+    }
+
+    /// The address of a candidate; `None` where it is gone.
+    pub fn address(&self, id: CandidateId) -> Option<SocketAddr> {
+        self.position(id).map(|at| self.candidates[at].address)
+    }
+
+    /// How many hosts have answered discovery and are remembered.
+    pub fn hosts(&self) -> usize {
+        let candidates = self.candidates.iter().map(|candidate| candidate.address);
+        let tried = self.tried.iter().map(|&(address, _)| address);
+        candidates.chain(tried).map(|address| address.ip()).collect::<BTreeSet<_>>().len()
     }
 
     pub fn has(&self, id: CandidateId) -> bool {
@@ -397,23 +418,19 @@ impl Transport {
         let at = self.candidate_at(from, envelope, id).or_else(|| self.admit(now, from, envelope, id));
         match at.map(|at| &mut self.candidates[at]) {
             Some(candidate) if !candidate.ready => {
-                candidate.ready = true;
+                (candidate.ready, candidate.since) = (true, now);
                 Incoming::Ready(candidate.id)
             }
             _ => Incoming::Nothing,
         }
     }
 
+    /// Makes the sender a candidate, if there is room or another candidate has had its time.
     fn admit(&mut self, now: Instant, from: SocketAddr, envelope: Envelope, id: SessionId) -> Option<usize> {
         let named_session = self.tried.contains(&(from, true));
-        let tried_before = named_session || self.tried.contains(&(from, false));
-        let again = self.candidates.iter().filter(|candidate| candidate.tried_before).count();
-        if self.refused.contains(&from) || tried_before && again >= MAX_TRIED_AGAIN {
-            return None;
-        }
-        if self.candidates.len() >= MAX_CANDIDATES {
-            let silent = |c: &Candidate| !c.ready && now.saturating_duration_since(c.since) >= ANSWER_TIME;
-            let at = self.candidates.iter().position(silent)?;
+        let tried_before = self.tried.iter().any(|(tried, _)| tried.ip() == from.ip());
+        let at = self.replaceable(now, from.ip(), tried_before)?;
+        if let Some(at) = at {
             let candidate = self.candidates.remove(at);
             remember(&mut self.tried, (candidate.address, candidate.names_session));
         }
@@ -431,6 +448,35 @@ impl Transport {
         });
         self.next_id = self.next_id.wrapping_add(1);
         Some(self.candidates.len() - 1)
+    }
+
+    /// The candidate that a new one of this host replaces: `Some(None)` where there is room without, `None` where the
+    /// new one has to come again.
+    fn replaceable(&self, now: Instant, ip: IpAddr, tried_before: bool) -> Option<Option<usize>> {
+        let find = |is: &dyn Fn(&Candidate) -> bool| self.candidates.iter().position(is);
+        let count = |is: &dyn Fn(&Candidate) -> bool| self.candidates.iter().filter(|c| is(c)).count();
+        let of_host = |c: &Candidate| c.address.ip() == ip;
+        let has_had_its_time = |c: &Candidate| c.has_had_its_time(now);
+        let is_full = if self.is_target(ip) { count(&of_host) >= MAX_CANDIDATES } else { self.is_crowded() };
+        if tried_before && count(&|c| c.tried_before) >= MAX_TRIED_AGAIN {
+            return find(&|c| c.tried_before && has_had_its_time(c)).map(Some);
+        }
+        if !is_full {
+            return Some(None);
+        }
+        if count(&of_host) >= MAX_PER_HOST {
+            return find(&|c| of_host(c) && has_had_its_time(c)).map(Some);
+        }
+        let elsewhere = |c: &Candidate| !self.is_target(c.address.ip());
+        let over_share = |c: &Candidate| {
+            elsewhere(c) && !c.ready && count(&|other| other.address.ip() == c.address.ip()) > MAX_PER_HOST
+        };
+        find(&over_share).or_else(|| find(&|c| elsewhere(c) && has_had_its_time(c))).map(Some)
+    }
+
+    /// Whether so many hosts have answered that the camera may not have found room among them.
+    pub fn is_crowded(&self) -> bool {
+        self.candidates.iter().filter(|c| !self.is_target(c.address.ip())).count() >= MAX_CANDIDATES
     }
 
     fn request_session(&mut self, at: usize) {

@@ -5,8 +5,10 @@
 //! handshake follows it.
 
 use crate::protocol::dtls::{self, Endpoint, EndpointSettings, Failure, Role};
-use crate::protocol::error::{Error, Stage};
+use crate::protocol::error::{Error, RefusedBy, Stage};
 use crate::protocol::transport::CandidateId;
+use openssl::error::ErrorStack;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long an alert waits to be believed. A camera whose handshake goes on sends more of it by then.
@@ -23,6 +25,7 @@ pub struct Handshakes {
 
 struct Handshake {
     candidate: CandidateId,
+    address: SocketAddr,
     endpoint: Endpoint,
     /// When OpenSSL's timer is due, on the caller's clock.
     resend_at: Option<Instant>,
@@ -40,11 +43,11 @@ impl Handshakes {
         Handshakes { settings, running: Vec::new(), failure: None }
     }
 
-    /// Begins a handshake with this candidate. The error is OpenSSL's own refusal.
-    pub fn begin(&mut self, candidate: CandidateId, now: Instant) -> Result<(), openssl::error::ErrorStack> {
+    /// Begins a handshake with this candidate at `address`. The error is OpenSSL's own refusal.
+    pub fn begin(&mut self, candidate: CandidateId, address: SocketAddr, now: Instant) -> Result<(), ErrorStack> {
         let endpoint = Endpoint::new(&self.settings)?;
         let mut handshake =
-            Handshake { candidate, endpoint, resend_at: None, retry_at: None, believe_at: None, alerts: 0 };
+            Handshake { candidate, address, endpoint, resend_at: None, retry_at: None, believe_at: None, alerts: 0 };
         handshake.look(now, self.settings.first_resend);
         self.running.push(handshake);
         Ok(())
@@ -59,7 +62,7 @@ impl Handshakes {
     }
 
     /// Does what is due. Returns a candidate that refuses to shake hands.
-    pub fn handle_timeout(&mut self, now: Instant) -> Result<Option<CandidateId>, openssl::error::ErrorStack> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<Option<CandidateId>, ErrorStack> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let mut refusing = None;
         for handshake in &mut self.running {
@@ -70,7 +73,7 @@ impl Handshakes {
             let begin_anew = alert.is_some() || is_due(handshake.retry_at);
             if let Some(alert) = alert {
                 handshake.alerts += 1;
-                note(&mut self.failure, refusal(alert));
+                note(&mut self.failure, handshake.refusal(alert));
                 if handshake.alerts >= ALERTS_BELIEVED {
                     refusing = Some(handshake.candidate);
                 }
@@ -142,7 +145,17 @@ impl Handshake {
     fn failure(&self) -> Error {
         let wrong_key = self.endpoint.suspects_wrong_key()
             || *self.endpoint.state() == dtls::EndpointState::Failed(Failure::WrongKey);
-        if wrong_key { Error::WrongKey } else { Error::HandshakeTimeout }
+        if wrong_key { self.refusal(Failure::WrongKey) } else { Error::HandshakeTimeout }
+    }
+
+    fn refusal(&self, failure: Failure) -> Error {
+        // How many hosts have answered is known to the search.
+        let refused_by = RefusedBy { address: self.address, hosts: 1 };
+        match failure {
+            Failure::WrongKey => Error::WrongKey { refused_by },
+            Failure::Alert(dtls::CLOSE_NOTIFY) => Error::HungUp(Stage::Dtls),
+            failure => Error::Handshake { failure, refused_by },
+        }
     }
 }
 
@@ -150,13 +163,5 @@ impl Handshake {
 fn note(failure: &mut Option<Error>, newer: Error) {
     if newer != Error::HandshakeTimeout || failure.is_none() {
         *failure = Some(newer);
-    }
-}
-
-fn refusal(alert: Failure) -> Error {
-    match alert {
-        Failure::WrongKey => Error::WrongKey,
-        Failure::Alert(dtls::CLOSE_NOTIFY) => Error::HungUp(Stage::Dtls),
-        alert => Error::Handshake(alert),
     }
 }

@@ -40,14 +40,18 @@ impl Search {
 
     // Discovery
 
+    /// Sends the probes. Once a host has answered, that is done only where the camera may not have found room among many:
+    /// a camera that is probed while it opens a session may begin anew.
     pub fn probe(&mut self, context: &mut Context, now: Instant) {
-        context.transport.probe();
+        if context.stage == Stage::Discovery || context.transport.is_crowded() {
+            context.transport.probe();
+        }
         let interval = match now.duration_since(context.started) {
             _ if context.config.patient => PROBE_INTERVAL_PATIENT,
-            since if since < PROBE_EAGERLY => PROBE_INTERVAL,
+            since if since < PROBE_EAGERLY || context.transport.is_crowded() => PROBE_INTERVAL,
             _ => PROBE_INTERVAL_LATER,
         };
-        context.timers.set(SearchTimer::Resend, now + interval);
+        context.timers.set(SearchTimer::Probe, now + interval);
     }
 
     /// Notes that a host answered "port unreachable".
@@ -62,22 +66,21 @@ impl Search {
         if context.stage == Stage::Discovery {
             context.enter(Stage::Session, now);
             self.session_attempts = 1;
-            context.timers.set(SearchTimer::Resend, now + SESSION_FIRST_RESEND);
+            context.timers.set(SearchTimer::Session, now + SESSION_FIRST_RESEND);
         }
     }
 
     // Session
 
-    /// Sends what was not answered again; starts anew where that has been done often enough.
-    pub fn resend(&mut self, context: &mut Context, now: Instant) {
-        if context.stage == Stage::Discovery {
-            self.probe(context, now);
-        } else if self.session_attempts >= SESSION_ATTEMPTS {
+    /// Sends session requests again that were not answered. After enough of them the search starts anew, unless it is so
+    /// crowded that candidates give way to others anyway.
+    pub fn repeat_session_requests(&mut self, context: &mut Context, now: Instant) {
+        if self.session_attempts >= SESSION_ATTEMPTS && !context.transport.is_crowded() {
             self.start_again(self.error(context), context, now);
         } else {
             context.transport.repeat_session_requests(self.session_attempts == 1);
             self.session_attempts += 1;
-            context.timers.set(SearchTimer::Resend, now + SESSION_RESEND);
+            context.timers.set(SearchTimer::Session, now + SESSION_RESEND);
         }
     }
 
@@ -89,12 +92,15 @@ impl Search {
         now: Instant,
     ) -> Result<Option<Endpoint>, Error> {
         self.found(context, now);
+        // It may have taken the place of another.
+        self.handshakes.retain(|candidate| context.transport.has(candidate));
+        let Some(address) = context.transport.address(candidate) else { return Ok(None) };
         if context.stage == Stage::Session {
             context.enter(Stage::Dtls, now);
             self.session_attempts = 1;
-            context.timers.set(SearchTimer::Resend, now + SESSION_RESEND);
+            context.timers.set(SearchTimer::Session, now + SESSION_RESEND);
         }
-        self.handshakes.begin(candidate, now).map_err(broken)?;
+        self.handshakes.begin(candidate, address, now).map_err(broken)?;
         Ok(self.step(context))
     }
 
@@ -112,7 +118,7 @@ impl Search {
         self.step(context)
     }
 
-    /// Does what the handshakes have due. The error is that of a search in which every candidate has refused.
+    /// Does what the handshakes have due. The error is OpenSSL's own refusal.
     pub fn handle_timeout(&mut self, context: &mut Context, now: Instant) -> Result<Option<Endpoint>, Error> {
         if self.handshakes.poll_timeout().is_none_or(|at| at > now) {
             return Ok(None);
@@ -121,7 +127,8 @@ impl Search {
             context.transport.refuse(refusing);
             self.handshakes.retain(|candidate| context.transport.has(candidate));
             if self.handshakes.is_empty() {
-                return Err(self.handshakes.error().unwrap_or(Error::HandshakeTimeout));
+                // Anybody can refuse in the camera's name, and a camera that boots may refuse for a while.
+                self.start_again(self.error(context), context, now);
             }
         }
         Ok(self.step(context))
@@ -138,7 +145,8 @@ impl Search {
         }
         let (candidate, endpoint) = self.handshakes.take_established()?;
         context.transport.choose(candidate);
-        context.timers.stop(SearchTimer::Resend);
+        context.timers.stop(SearchTimer::Probe);
+        context.timers.stop(SearchTimer::Session);
         Some(endpoint)
     }
 
@@ -147,6 +155,7 @@ impl Search {
     /// Goes back to discovery within the same attempt, and remembers how far this round came.
     pub fn start_again(&mut self, setback: Error, context: &mut Context, now: Instant) {
         self.setback = Some(setback);
+        context.timers.stop(SearchTimer::Session);
         context.transport.start_again();
         self.handshakes.clear();
         context.enter(Stage::Discovery, now);
@@ -162,9 +171,17 @@ impl Search {
     pub fn error(&self, context: &Context) -> Error {
         match context.stage {
             Stage::Discovery => self.not_found(context),
-            Stage::Session => self.handshakes.error().unwrap_or(Error::Full),
-            _ => self.handshakes.error().unwrap_or(Error::HandshakeTimeout),
+            Stage::Session => self.handshake_error(context).unwrap_or(Error::Full),
+            _ => self.handshake_error(context).unwrap_or(Error::HandshakeTimeout),
         }
+    }
+
+    fn handshake_error(&self, context: &Context) -> Option<Error> {
+        let mut error = self.handshakes.error()?;
+        if let Error::WrongKey { refused_by } | Error::Handshake { refused_by, .. } = &mut error {
+            refused_by.hosts = context.transport.hosts();
+        }
+        Some(error)
     }
 
     /// An earlier round that came further says most, then a host with another key, then one that refused, then silence.
