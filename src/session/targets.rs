@@ -49,7 +49,7 @@ pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
     let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.retain(|interface| place.interface.as_ref().is_none_or(|name| *name == interface.name));
     let directed = interfaces.into_iter().filter_map(|interface| match interface.addr {
-        if_addrs::IfAddr::V4(v4) => v4.broadcast,
+        if_addrs::IfAddr::V4(v4) => Some(directed_broadcast(v4.ip, v4.netmask, v4.broadcast)),
         if_addrs::IfAddr::V6(_) => None,
     });
     let mut addresses: Vec<_> =
@@ -57,6 +57,11 @@ pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
     addresses.sort_unstable();
     addresses.dedup();
     addresses
+}
+
+/// The broadcast address of a network. Some systems tell none, or the interface's own address.
+fn directed_broadcast(ip: Ipv4Addr, netmask: Ipv4Addr, told: Option<Ipv4Addr>) -> Ipv4Addr {
+    told.filter(|told| *told != ip && !told.is_unspecified()).unwrap_or(ip | !netmask)
 }
 
 #[cfg(test)]
@@ -74,6 +79,16 @@ mod tests {
         let mut unique = addresses.clone();
         unique.dedup();
         assert_eq!(addresses, unique);
+    }
+
+    #[test]
+    fn a_broadcast_address_that_is_not_told_follows_from_the_netmask() {
+        let [ip, netmask, all] = [[10, 1, 2, 3], [255, 255, 252, 0], [10, 1, 3, 255]].map(Ipv4Addr::from);
+        for told in [None, Some(ip), Some(Ipv4Addr::UNSPECIFIED), Some(all)] {
+            assert_eq!(directed_broadcast(ip, netmask, told), all, "{told:?}");
+        }
+        let other = Ipv4Addr::from([10, 1, 255, 255]);
+        assert_eq!(directed_broadcast(ip, netmask, Some(other)), other, "what the system tells otherwise is taken");
     }
 
     #[test]
