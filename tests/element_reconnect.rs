@@ -389,3 +389,37 @@ fn a_sink_does_not_talk_again_after_its_stream_has_ended() {
     speaker.await_state("stopped");
     assert!(camera.talks().is_empty());
 }
+
+#[test]
+fn a_camera_is_waited_for_without_end_where_connecting_has_no_limit() {
+    let camera = camera(speaking(CodecId::MULAW, 8000));
+    cut(&camera, true);
+    let player = player(&camera);
+    player.src.set_property("connect-timeout", 0u32);
+    player.play();
+    let speaker = Speaker::new(&camera, MULAW_IN);
+    speaker.sink.set_property("connect-timeout", 0u32);
+    speaker.play();
+    speaker.push(mulaw(800), Some(Duration::ZERO));
+    speaker.push_end();
+    assert_eq!(await_state(&player, "connecting").reason, None);
+    cut(&camera, false);
+    player.buffers("video", 5);
+    speaker.end();
+}
+
+#[test]
+fn attempts_before_the_first_connection_are_told_like_those_after_it() {
+    let camera = camera(synthetic());
+    let player = player(&camera);
+    for (property, value) in [("host", "camera.invalid"), ("interface", "lo")] {
+        player.src.set_property(property, value);
+    }
+    // The limit is for a camera that was lost.
+    player.src.set_property("reconnect-attempts", 0);
+    player.src.set_property("connect-timeout", 0u32);
+    player.play();
+    let report = await_state(&player, "reconnecting");
+    assert_eq!((report.attempt, report.reason.as_deref()), (1, Some("unknown-host")));
+    assert_eq!(report.stage, "discovery");
+}

@@ -121,9 +121,13 @@ impl Identity {
                 .build(),
             text("interface", "Interface", "The only network interface to use, such as eth0; unset uses any"),
             text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
-            number("connect-timeout", "Connect timeout", "How long connecting may take before it is an error, in ms")
-                .default_value(milliseconds(DEFAULT_CONNECT_TIMEOUT))
-                .build(),
+            number(
+                "connect-timeout",
+                "Connect timeout",
+                "How long connecting may take before it is an error, in ms; 0 waits for the camera for ever",
+            )
+            .default_value(milliseconds(DEFAULT_CONNECT_TIMEOUT))
+            .build(),
             glib::ParamSpecInt::builder("reconnect-attempts")
                 .nick("Reconnect attempts")
                 .blurb(

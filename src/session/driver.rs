@@ -29,6 +29,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const SEARCH_FROM: u32 = 2;
 /// How long to rest before the next look for the camera when there is no network.
 const NO_NETWORK_PAUSE: Duration = Duration::from_secs(1);
+/// How long an attempt may take where the camera is waited for without a limit.
+const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 /// How long to wait for a name service when there are known addresses to try.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
 const SOCKET: Token = Token(0);
@@ -133,11 +135,12 @@ impl Driver {
                 stats.last_error = Some(error.reason());
                 stats.clone()
             };
-            if self.camera.is_none() || !error.may_pass() {
+            let is_lost = self.camera.is_some();
+            if !(is_lost || self.config.connect_timeout.is_zero()) || !error.may_pass() {
                 return Err(Exit::Failed(error));
             }
             let (number, delay) = self.backoff.next(&mut self.rng);
-            if !self.members.reconnect(&error, number, delay) {
+            if !self.members.reconnect(&error, number, delay, is_lost) {
                 return Err(Exit::Failed(error));
             }
             self.pause(Instant::now() + delay, is_away)?;
@@ -149,12 +152,18 @@ impl Driver {
     /// Starts to look for the camera, from a new socket.
     fn begin_attempt(&mut self) -> Result<Attempt, Exit> {
         self.find_place()?;
-        self.open(Config { targets: self.targets(), ..self.config.clone() }).map_err(|e| {
+        let connect_timeout = self.attempt_time();
+        self.open(Config { targets: self.targets(), connect_timeout, ..self.config.clone() }).map_err(|e| {
             Exit::Failed(match &self.place.interface {
                 Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
                 None => broken(Stage::Discovery, e),
             })
         })
+    }
+
+    /// How long an attempt may take.
+    fn attempt_time(&self) -> Duration {
+        Some(self.config.connect_timeout).filter(|timeout| !timeout.is_zero()).unwrap_or(ATTEMPT_TIME)
     }
 
     fn open(&mut self, config: Config) -> io::Result<Attempt> {
@@ -182,7 +191,7 @@ impl Driver {
             return Ok(());
         }
         let is_first = self.backoff.attempts() == 0;
-        let deadline = Instant::now() + if is_first { self.config.connect_timeout } else { RESOLVER_PATIENCE };
+        let deadline = Instant::now() + if is_first { self.attempt_time() } else { RESOLVER_PATIENCE };
         let answer = targets::start_resolving(&host, self.place.port, &self.shared);
         let found = loop {
             self.handle_requests(None)?;
@@ -194,7 +203,7 @@ impl Driver {
         };
         match found {
             Ok(addresses) => self.known = addresses,
-            Err(error) if is_first => return Err(Exit::Failed(error)),
+            Err(error) if self.known.is_empty() => return Err(Exit::Failed(error)),
             // The name service may be away with the rest of the network: its last answer will do.
             Err(_) => {}
         }

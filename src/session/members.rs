@@ -107,14 +107,15 @@ impl Members {
         self.talker == Some(id)
     }
 
-    /// Tells that the connection is lost and will be made anew. For members whose attempts are spent, the session ends.
-    /// Returns false if no member is left because of that.
-    pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration) -> bool {
+    /// Tells that the connection is lost and will be made anew, or with `is_lost` false, that the first one is still to be
+    /// made. When it is lost, the session ends for members whose attempts are spent. Returns false if no member is left
+    /// because of that.
+    pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration, is_lost: bool) -> bool {
         (self.camera, self.talker) = (None, None);
         let before = self.members.len();
         let (go_on, give_up) = std::mem::take(&mut self.members)
             .into_iter()
-            .partition(|member| member.attempts.is_none_or(|attempts| attempt <= attempts));
+            .partition(|member| !is_lost || member.attempts.is_none_or(|attempts| attempt <= attempts));
         self.members = go_on;
         for member in give_up {
             member.end(error.clone());

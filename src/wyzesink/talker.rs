@@ -324,20 +324,21 @@ impl Talker {
         });
     }
 
-    /// Waits until the camera listens. What takes longer than connect-timeout is an error.
+    /// Waits until the camera listens. If that takes longer than connect-timeout, unless that is zero, it is an error.
     pub fn wait_ready(&self, is_flushing: impl Fn() -> bool) -> Waited {
         loop {
             let state = self.state();
             let phase = state.phase;
-            let limit = state.since + self.connect_timeout + GRACE;
+            let has_limit = !self.connect_timeout.is_zero();
+            let limit = has_limit.then(|| state.since + self.connect_timeout + GRACE);
             let until = match phase {
                 Phase::Talking { .. } => return Waited::Done,
                 Phase::Failed => return Waited::Failed,
                 _ if is_flushing() => return Waited::Interrupted,
                 // The session knows how long such a camera is worth waiting for.
                 Phase::Connecting { lost: true, .. } => None,
-                Phase::Learning { since } => Some(limit.min(since + SOUND_PATIENCE)),
-                _ => Some(limit),
+                Phase::Learning { since } => limit.into_iter().chain([since + SOUND_PATIENCE]).min(),
+                _ => limit,
             };
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let waiting = |state: &mut TalkState| state.phase == phase && !is_flushing();

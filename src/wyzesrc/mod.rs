@@ -13,7 +13,8 @@
  *
  * A camera that is lost, or sends nothing for `stall-timeout`, is connected again for as long as `reconnect-attempts`
  * allows: pads stay, time goes on, and the first buffers are flagged DISCONT and RESYNC. Element messages named
- * `wyze-connection` tell an application of it. The first connection has to succeed within `connect-timeout`.
+ * `wyze-connection` tell an application of it. The first connection has to succeed within `connect-timeout`,
+ * unless that is 0.
  *
  * ## Example launch lines
  *

@@ -17,7 +17,8 @@ pub struct Config {
     /// The camera's model, where the user knows it better than the camera says; `None` takes the camera's word.
     pub model: Option<String>,
     pub video_wish: VideoWish,
-    /// How long the way from the first probe to the camera's consent may take.
+    /// How long the way from the first probe to the camera's consent may take. A session takes zero for no limit: then
+    /// it makes further attempts until the camera is there.
     pub connect_timeout: Duration,
     /// Whether probes go out once a second only, for a camera that may be away for long.
     pub patient: bool,
