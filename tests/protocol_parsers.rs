@@ -529,3 +529,22 @@ fn secrets_print_as_stars() {
     assert_eq!(format!("{:?} {psk:?}", credentials.auth_key()), "*** ***");
     assert_eq!(format!("{credentials:?}"), "Credentials { uid: ***, enr: ***, mac: *** }");
 }
+
+#[test]
+fn a_header_that_would_be_dear_to_descramble_is_refused() {
+    let header = |marker, mode, command: u16| {
+        let mut header = [0; 16];
+        header[..4].copy_from_slice(&[4, 2, marker, mode]);
+        header[8..10].copy_from_slice(&command.to_le_bytes());
+        header
+    };
+    for marker in [0x12, 0x1A, 0xFF] {
+        assert!(iotc::is_plausible(&header(marker, 0x0B, iotc::DATA_FROM_CAMERA), 65_000), "mostly plain");
+        assert!(iotc::is_plausible(&header(marker, 0x0A, iotc::DATA_FROM_CAMERA), 1500));
+        assert!(!iotc::is_plausible(&header(marker, 0x0A, iotc::DATA_FROM_CAMERA), 65_000));
+        assert!(!iotc::is_plausible(&header(marker, 0x02, iotc::DISCOVERY_RESPONSE), 1500));
+    }
+    let mut other = header(0x1A, 0x0B, iotc::DATA_FROM_CAMERA);
+    other[1] = 3;
+    assert!(!iotc::is_plausible(&other, 100));
+}

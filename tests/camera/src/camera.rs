@@ -344,7 +344,8 @@ impl Camera {
             self.add_session(now, from, discovery.session_id, EnvelopeState::transcode());
         }
         let answer = iotc::Discovery { auth_key: None, ..*discovery };
-        self.shared.transmit(from, scramble(answer.emit(iotc::DISCOVERY_RESPONSE)));
+        let packet = scramble(answer.emit(iotc::DISCOVERY_RESPONSE), &self.shared.config);
+        self.shared.transmit(from, packet);
     }
 
     fn choose(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
@@ -379,7 +380,8 @@ impl Camera {
             *open = true;
         }
         session.open(now, &self.shared);
-        self.shared.transmit(from, scramble(request.emit(iotc::SESSION_RESPONSE)));
+        let packet = scramble(request.emit(iotc::SESSION_RESPONSE), &self.shared.config);
+        self.shared.transmit(from, packet);
         self.drop_others_at(from, request.session_id);
     }
 

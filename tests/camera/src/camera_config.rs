@@ -56,6 +56,10 @@ pub struct CameraConfig {
     pub close_talk_after: Option<Duration>,
     /// Do not answer discovery with a wrong AuthKey. A wrong AuthKey is logged in any case.
     pub strict_auth_key: bool,
+    /// The third byte of the camera's IOTC packets, which differs by device.
+    pub marker: u8,
+    /// The mode byte of the camera's IOTC data packets. With an even one, TransCode scrambles all of a packet.
+    pub data_mode: u8,
     /// Vary the frame types of media packets at random, among those that mean the same.
     pub every_frame_type: bool,
     /// Send media in the wrapped format.
@@ -94,6 +98,8 @@ impl CameraConfig {
             talk_login_twice: false,
             close_talk_after: None,
             strict_auth_key: true,
+            marker: 0x1A,
+            data_mode: 0x0B,
             every_frame_type: false,
             wrapped: false,
             stale_frames: 0,

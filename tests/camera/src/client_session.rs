@@ -123,7 +123,7 @@ impl ClientSession {
         {
             self.envelope.check_overdue(now, &mut shared.log);
             let payload = shared.rng.random();
-            let keepalive = self.envelope.keepalive(now, self.session_id, payload);
+            let keepalive = self.envelope.keepalive(now, self.session_id, payload, &shared.config);
             shared.transmit(self.address, keepalive);
             self.next_keepalive = Some(now + shared.config.keepalive_interval);
         }
@@ -173,7 +173,7 @@ impl ClientSession {
         let main = std::iter::from_fn(|| Some((Channel::Main, self.channel.poll_transmit()?)));
         let back = std::iter::from_fn(|| Some((Channel::Back, self.talk.poll_transmit()?)));
         for (channel, datagram) in main.chain(back) {
-            let wrapped = self.envelope.wrap(self.session_id, channel, &datagram);
+            let wrapped = self.envelope.wrap(self.session_id, channel, &datagram, &shared.config);
             shared.transmit(self.address, wrapped);
         }
     }
