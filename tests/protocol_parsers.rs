@@ -7,11 +7,12 @@ use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
 use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
-use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::control::{self, Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, ChallengeStatus, Message, VideoParameters};
-use gstwyze::protocol::wire::login::{Request, Response};
+use gstwyze::protocol::wire::login::{Capabilities, Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
+use gstwyze::protocol::wire::probe::{self, Probe};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
 use proptest::prelude::*;
@@ -46,17 +47,15 @@ fn valid_packets() -> Vec<Vec<u8>> {
     packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
     packets.push(challenge);
     packets.push(ChallengeAnswer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
-    packets.push(frame_index_packet());
+    packets.push(parity_packet());
     packets
 }
 
-/// A frame index packet, by which a camera in resend mode tells which frames it still holds.
-fn frame_index_packet() -> Vec<u8> {
-    let mut b = vec![0; 1080];
-    b[0] = 0x0C;
-    b[16] = 0x0C;
-    b[48] = 3;
-    b[52] = 9;
+/// A parity packet of a camera in resend mode: its last 1044 bytes are made of those of 20 other packets.
+fn parity_packet() -> Vec<u8> {
+    let mut b = vec![0x5A; 1080];
+    b[..16].copy_from_slice(&[0x0C, 0, 0x0B, 0, 9, 0, 0, 0, 1, 0, 20, 20, 1, 0, 0, 0]);
+    b[16..26].copy_from_slice(&[0x0C, 0, 0, 0, 0, 0, 0, 0, 0x14, 0x04]);
     b
 }
 
@@ -71,6 +70,9 @@ fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
     let _ = iotc::names(b, &credentials().uid, SessionId([1, 2, 3, 4, 5, 6, 7, 8]));
     let _ = cc51::Packet::parse(b, signer);
     let _ = Ack::parse(b);
+    let _ = (control::after_ack(b), control::channel_message_counter(b), Request::echo_of(b), Response::len(b));
+    let _ = (Probe::parse_first(b), Probe::in_media(b), probe::Answer::parse(b), media::is_media(b));
+    assert!(b.is_empty() || !ControlFrame::split(b).0.is_empty());
     let _ = Request::parse(b).map(|request| request.emit());
     let _ = Response::parse(b);
     let _ = FrameInfo::parse(b).map(|info| format!("{info:?} {:?}", info.audio_flags().rate()));
@@ -123,7 +125,7 @@ fn packets_of_fixed_length_are_errors_when_cut() {
         assert_needs_every_byte(key, &client(key), Ack::parse);
     }
     assert_needs_every_byte("login1", &client("login1"), |b| Request::parse(b).map(drop));
-    assert_needs_every_byte("FRAMEINFO", &[1; frame_info::LEN], FrameInfo::parse);
+    assert_needs_every_byte("FRAMEINFO", &[1; frame_info::SHORT_LEN], FrameInfo::parse);
     assert_needs_every_byte("transcode", &[1; 16], |b| transcode::decode(&mut b.to_vec()));
     assert_needs_every_byte("challenge", &[3; 17], Challenge::parse);
     assert_needs_every_byte("answer", &[3; 22], ChallengeAnswer::parse);
@@ -157,8 +159,8 @@ fn packets_of_open_length_have_a_minimum_length() {
     // Cameras differ in the tail of their login answer.
     let response = bytes(&vectors["client"]["login_response"]);
     assert_needs_every_byte("login_response", &response[..32], Response::parse);
-    // Only the oldest and the newest frame are read.
-    assert_needs_every_byte("frame index", &frame_index_packet()[..56], |b| media::Packet::parse(b).map(drop));
+    assert_needs_every_byte("parity", &parity_packet(), |b| media::Packet::parse(b).map(drop));
+    assert_eq!(media::Packet::parse(&parity_packet()), Ok(media::Packet::Parity));
     // The payload, DTLS, has its own length; here one byte of it is enough.
     let data = bytes(&vectors["client"]["data_main0"]);
     assert_needs_every_byte("data_main0", &data[..29], |b| iotc::Packet::parse(b).map(drop));
@@ -376,17 +378,29 @@ fn frame_info() -> impl Strategy<Value = FrameInfo> {
 /// A media packet with consistent fields, and its payload, which the packet is to borrow.
 fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
     let channel = prop::sample::select(vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
-    let frame_type = prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D]).prop_map(FrameType);
+    let frame_type =
+        prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0C, 0x0D, 0xF1]).prop_map(FrameType);
     let total = prop_oneof![1..200u16, 1..=u16::MAX];
     let rest = (any::<u16>(), any::<prop::sample::Index>(), any::<u32>(), any::<u32>());
     (channel, frame_type, total, rest, payload()).prop_map(|(channel, frame_type, total, rest, mut payload)| {
         let (sequence, index, previous_frame, frame_number) = rest;
         let index = index.index(usize::from(total)) as u16;
-        let mut packet =
-            MediaPacket { channel, frame_type, sequence, total, index, previous_frame, frame_number, payload: &[] };
-        if packet.has_frame_info() {
+        let mut packet = MediaPacket {
+            channel,
+            frame_type,
+            sequence,
+            total,
+            index,
+            previous_frame,
+            frame_number,
+            frame_info_len: 0,
+            payload: &[],
+        };
+        if frame_type.has_frame_info(total, index) {
             packet.index = total - 1;
-            payload.extend([0; frame_info::LEN]);
+            packet.frame_info_len = frame_info::LENGTHS[usize::from(index % 4)];
+            payload.extend(CodecId::H264.0.to_le_bytes());
+            payload.extend(&[0; 48][2..packet.frame_info_len]);
         }
         (packet, payload)
     })
@@ -493,7 +507,8 @@ proptest! {
     ) {
         let request = Request { second, random, password: password.as_bytes() };
         prop_assert!(Request::parse(&request.emit()) == Ok(request));
-        let response = Response { echo: random, success, enabled, two_way_audio };
+        let (resend, capabilities) = (random[0] & 1 == 1, Capabilities(u32::from_be_bytes(random)));
+        let response = Response { echo: random, success, enabled, two_way_audio, resend, capabilities };
         prop_assert_eq!(Response::parse(&response.emit()), Ok(response));
     }
 
@@ -547,4 +562,96 @@ fn a_header_that_would_be_dear_to_descramble_is_refused() {
     let mut other = header(0x1A, 0x0B, iotc::DATA_FROM_CAMERA);
     other[1] = 3;
     assert!(!iotc::is_plausible(&other, 100));
+}
+
+#[test]
+fn a_timing_probe_is_answered_as_by_another_client() {
+    let probe = bytes(&"0a080b005b0000000b51590002000000".into());
+    let (probe, rest) = Probe::parse_first(&probe).unwrap();
+    assert_eq!((probe, rest), (Probe { version: 0x000B, clock: 0x510B, round_trip: 0x59, flags: 2 }, &[][..]));
+    // That client has 1 in the place of 0x1F, which is what cameras of this kind are sent.
+    let answer = bytes(&"0b000b0000001f000b5103000300000000000000".into());
+    let parsed = probe::Answer { version: 0x000B, clock: 0x510B, received: 3 };
+    assert_eq!((parsed.emit()[..].to_vec(), probe::Answer::parse(&answer)), (answer, Ok(parsed)));
+}
+
+#[test]
+fn the_short_form_of_frame_info_has_milliseconds() {
+    let mut short = vec![0; 16];
+    (short[0], short[2]) = (0x89, 2);
+    short[12..].copy_from_slice(&5_678u32.to_le_bytes());
+    let info = FrameInfo::parse(&short).unwrap();
+    assert_eq!((info.codec, info.flags, info.payload_size), (CodecId::MULAW, 2, 0));
+    assert_eq!((info.seconds, info.microseconds), (5, 678_000));
+    short.resize(32, 7);
+    assert_eq!(FrameInfo::parse(&short).unwrap().seconds, 5_678, "the longer forms have seconds");
+    assert_eq!(FrameInfo::parse(&short).unwrap().payload_size, 0x0707_0707);
+}
+
+#[test]
+fn the_place_of_the_index_may_hold_the_length_of_frame_info() {
+    // A packet of 3 bytes and FRAMEINFO whose codec is known, and whose MAC is ASCII.
+    let parse = |frame_type: u8, total: u16, field: u16, info_len: usize| {
+        let mut info = vec![b'A'; info_len];
+        (info[0], info[1]) = (0x4E, 0);
+        let payload = [&[1, 2, 3][..], &info].concat();
+        let mut b = MediaPacket {
+            channel: MediaChannel::Video,
+            frame_type: FrameType(frame_type),
+            sequence: 0,
+            total,
+            index: field,
+            previous_frame: 0,
+            frame_number: 1,
+            frame_info_len: 0,
+            payload: &payload,
+        }
+        .emit();
+        b.splice(0..1, [0x07]);
+        match media::Packet::parse(&b) {
+            Ok(media::Packet::Media(packet)) => Ok((packet.index, packet.frame_info_len)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
+    };
+    for frame_type in [0x01, 0x05, 0x09, 0x0D] {
+        for len in [0x10, 0x20, 0x28, 0x30] {
+            assert_eq!(parse(frame_type, 1, len, len.into()), Ok((0, len.into())));
+            assert_eq!(parse(frame_type, 5, len, len.into()), Ok((4, len.into())));
+            // Length and index are the same number.
+            assert_eq!(parse(frame_type, len + 1, len, len.into()), Ok((len, len.into())));
+            assert_eq!(parse(frame_type, len + 1, len, 40), Ok((len, 40)), "it was the index");
+        }
+        assert_eq!(parse(frame_type, 1, 0, 40), Ok((0, 40)));
+        assert_eq!(parse(frame_type, 5, 4, 40), Ok((4, 40)));
+        assert_eq!(parse(frame_type, 5, 0, 40), Ok((0, 0)), "the first of several");
+        assert!(parse(frame_type, 5, 9, 40).is_err());
+        assert!(parse(frame_type, 5, 0x28, 16).is_err(), "shorter than it says");
+    }
+    for frame_type in [0x00, 0x04, 0x08, 0x0C] {
+        assert_eq!(parse(frame_type, 41, 0x28, 40), Ok((0x28, 0)));
+        assert_eq!(parse(frame_type, 41, 0x10, 40), Ok((0x10, 0)));
+    }
+}
+
+#[test]
+fn control_frames_end_where_their_length_says_or_their_message_does() {
+    let hl = Message { command: 10011, payload: &[1, 2, 3] }.emit();
+    let frame = ControlFrame { send_counter: 7, command_counter: 0, hl: &hl }.emit();
+    let next = [0x09, 0, 1, 2];
+    let split = |frame: &[u8]| {
+        let b = [frame, &next].concat();
+        let (frame, rest) = ControlFrame::split(&b);
+        (frame.len(), rest.len())
+    };
+    assert_eq!(split(&frame), (frame.len(), next.len()));
+    let mut untold = frame.clone();
+    untold[24] = 0;
+    assert_eq!(split(&untold), (frame.len() + next.len(), 0));
+    untold[25] = 0xFF;
+    assert_eq!(split(&untold), (frame.len() + next.len(), 0), "longer than the record");
+    let mut other = vec![0xEE; 44];
+    other[..2].copy_from_slice(&[0, 0x10]);
+    other[24..26].copy_from_slice(&[8, 0]);
+    assert_eq!(split(&other), (44, next.len()), "no message is in it");
 }

@@ -241,7 +241,7 @@ fn login(entries: &mut Entries, identity: &Identity) {
         let golden = entries.check(key, request.emit());
         assert!(Request::parse(&golden) == Ok(request), "{key} parsed");
     }
-    let response = Response { echo: [0x11, 0x22, 0x33, 0x44], success: true, enabled: true, two_way_audio: true };
+    let response = Response::welcome([0x11, 0x22, 0x33, 0x44]);
     let golden = entries.check("login_response", response.emit());
     assert_eq!(Response::parse(&golden), Ok(response));
 }

@@ -184,6 +184,11 @@ impl Camera {
         self.sessions.iter().filter(|session| session.is_streaming()).count()
     }
 
+    /// How many timing probes were sent to clients and not answered.
+    pub fn unanswered_probes(&self) -> usize {
+        self.sessions.iter().map(ClientSession::unanswered_probes).sum()
+    }
+
     /// What clients have said through the camera's speaker, talk by talk, oldest first.
     pub fn talks(&self) -> impl Iterator<Item = &Talk> {
         self.shared.talks.talks()
@@ -247,7 +252,7 @@ impl Camera {
         }
         let viewers = u8::try_from(self.streaming_clients()).unwrap_or(u8::MAX);
         for session in &mut self.sessions {
-            session.push_frame(frame, viewers, &mut self.shared);
+            session.push_frame(now, frame, viewers, &mut self.shared);
         }
     }
 

@@ -125,10 +125,13 @@ pub fn media(bytes: &[u8]) {
         assert_eq!(FrameInfo::parse(&info.emit()), Ok(info));
         assert!(!format!("{info:?} {:?}", info.audio_flags().rate()).is_empty());
     }
-    let Ok(media::Packet::Media(mut packet)) = media::Packet::parse(bytes) else { return };
+    let parsed = media::Packet::parse_first(bytes);
+    assert!(parsed.is_err() || media::is_media(bytes) || bytes[0] & 1 == 0);
+    let Ok((media::Packet::Media(mut packet), rest)) = parsed else { return };
+    assert!(rest.len() < bytes.len());
     assert!(packet.index < packet.total && packet.payload.len() <= bytes.len());
-    if packet.has_frame_info() {
-        assert!(FrameInfo::parse(packet.payload).is_ok());
+    if packet.frame_info_len > 0 {
+        assert!(FrameInfo::parse(&packet.payload[packet.payload.len() - packet.frame_info_len..]).is_ok());
         // In a packet that ends a frame a constant takes the index's place, so the index is read back as the last one.
         packet = MediaPacket { index: packet.total - 1, ..packet };
     }
