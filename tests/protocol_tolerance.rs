@@ -8,11 +8,14 @@ use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::medium::Medium;
 use gstwyze::protocol::stats::Stats;
 use gstwyze::protocol::talk::TalkEvent;
-use gstwyze::protocol::wire::Channel;
-use gstwyze::protocol::wire::control::Ack;
-use gstwyze::protocol::wire::hl::ChallengeStatus;
+use gstwyze::protocol::wire::codec::CodecId;
+use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::frame_info::FrameInfo;
+use gstwyze::protocol::wire::hl::{ChallengeStatus, Message};
 use gstwyze::protocol::wire::login::Capabilities;
-use gstwyze::protocol::wire::probe::Probe;
+use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
+use gstwyze::protocol::wire::probe::{self, Probe};
+use gstwyze::protocol::wire::{Channel, iotc};
 use std::time::Duration;
 use world::{FAT, World, both_envelopes, camera_config, client_config};
 use wyze_camera::{CameraConfig, CameraEvent, DEMO_MAC, DEMO_UID, Envelope, Synthetic, SyntheticConfig};
@@ -277,4 +280,116 @@ fn all_variants_together_lose_nothing() {
         assert_eq!((errors, world.camera.unanswered_probes()), ([0; 5], 0), "{stats:?}");
         assert!(stats.unknown > 0 && stats.timing_probes > 0 && stats.parity > 0, "{stats:?}");
     }
+}
+
+// Parsers
+
+#[test]
+fn a_header_that_would_be_dear_to_descramble_is_refused() {
+    let header = |marker, mode, command: u16| {
+        let mut header = [0; 16];
+        header[..4].copy_from_slice(&[4, 2, marker, mode]);
+        header[8..10].copy_from_slice(&command.to_le_bytes());
+        header
+    };
+    for marker in [0x12, 0x1A, 0xFF] {
+        assert!(iotc::is_plausible(&header(marker, 0x0B, iotc::DATA_FROM_CAMERA), 65_000), "mostly plain");
+        assert!(iotc::is_plausible(&header(marker, 0x0A, iotc::DATA_FROM_CAMERA), 1500));
+        assert!(!iotc::is_plausible(&header(marker, 0x0A, iotc::DATA_FROM_CAMERA), 65_000));
+        assert!(!iotc::is_plausible(&header(marker, 0x02, iotc::DISCOVERY_RESPONSE), 1500));
+    }
+    let mut other = header(0x1A, 0x0B, iotc::DATA_FROM_CAMERA);
+    other[1] = 3;
+    assert!(!iotc::is_plausible(&other, 100));
+}
+
+#[test]
+fn a_timing_probe_is_answered_as_by_another_client() {
+    let probe = b"\x0a\x08\x0b\0\x5b\0\0\0\x0b\x51\x59\0\x02\0\0\0";
+    let (probe, rest) = Probe::parse_first(probe).unwrap();
+    assert_eq!((probe, rest), (Probe { version: 0x000B, clock: 0x510B, round_trip: 0x59, flags: 2 }, &[][..]));
+    // That client has 1 in the place of 0x1F, which is what cameras of this kind are sent.
+    let answer = b"\x0b\0\x0b\0\0\0\x1f\0\x0b\x51\x03\0\x03\0\0\0\0\0\0\0";
+    let parsed = probe::Answer { version: 0x000B, clock: 0x510B, received: 3 };
+    assert_eq!((&parsed.emit(), probe::Answer::parse(answer)), (answer, Ok(parsed)));
+}
+
+#[test]
+fn the_short_form_of_frame_info_has_milliseconds() {
+    let mut short = vec![0; 16];
+    (short[0], short[2]) = (0x89, 2);
+    short[12..].copy_from_slice(&5_678u32.to_le_bytes());
+    let info = FrameInfo::parse(&short).unwrap();
+    assert_eq!((info.codec, info.flags, info.payload_size), (CodecId::MULAW, 2, 0));
+    assert_eq!((info.seconds, info.microseconds), (5, 678_000));
+    short.resize(32, 7);
+    assert_eq!(FrameInfo::parse(&short).unwrap().seconds, 5_678, "the longer forms have seconds");
+    assert_eq!(FrameInfo::parse(&short).unwrap().payload_size, 0x0707_0707);
+}
+
+#[test]
+fn the_place_of_the_index_may_hold_the_length_of_frame_info() {
+    // A packet of 3 bytes and FRAMEINFO whose codec is known, and whose MAC is ASCII.
+    let parse = |frame_type: u8, total: u16, field: u16, info_len: usize| {
+        let mut info = vec![b'A'; info_len];
+        (info[0], info[1]) = (0x4E, 0);
+        let payload = [&[1, 2, 3][..], &info].concat();
+        let b = MediaPacket {
+            channel: MediaChannel::Video,
+            frame_type: FrameType(frame_type),
+            sequence: 0,
+            total,
+            index: field,
+            previous_frame: 0,
+            frame_number: 1,
+            frame_info_len: 0,
+            payload: &payload,
+        }
+        .emit();
+        match media::Packet::parse(&b) {
+            Ok(media::Packet::Media(packet)) => Ok((packet.index, packet.frame_info_len)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
+    };
+    for frame_type in [0x01, 0x05, 0x09, 0x0D] {
+        for len in [0x10, 0x20, 0x28, 0x30] {
+            assert_eq!(parse(frame_type, 1, len, len.into()), Ok((0, len.into())));
+            assert_eq!(parse(frame_type, 5, len, len.into()), Ok((4, len.into())));
+            // Length and index are the same number.
+            assert_eq!(parse(frame_type, len + 1, len, len.into()), Ok((len, len.into())));
+            assert_eq!(parse(frame_type, len + 1, len, 40), Ok((len, 40)), "it was the index");
+        }
+        assert_eq!(parse(frame_type, 1, 0, 40), Ok((0, 40)));
+        assert_eq!(parse(frame_type, 5, 4, 40), Ok((4, 40)));
+        assert_eq!(parse(frame_type, 5, 0, 40), Ok((0, 0)), "the first of several");
+        assert!(parse(frame_type, 5, 9, 40).is_err());
+        assert!(parse(frame_type, 5, 0x28, 16).is_err(), "shorter than it says");
+    }
+    for frame_type in [0x00, 0x04, 0x08, 0x0C] {
+        assert_eq!(parse(frame_type, 41, 0x28, 40), Ok((0x28, 0)));
+        assert_eq!(parse(frame_type, 41, 0x10, 40), Ok((0x10, 0)));
+    }
+}
+
+#[test]
+fn control_frames_end_where_their_length_says_or_their_message_does() {
+    let hl = Message { command: 10011, payload: &[1, 2, 3] }.emit();
+    let frame = ControlFrame { send_counter: 7, command_counter: 0, hl: &hl }.emit();
+    let next = [0x09, 0, 1, 2];
+    let split = |frame: &[u8]| {
+        let b = [frame, &next].concat();
+        let (frame, rest) = ControlFrame::split(&b);
+        (frame.len(), rest.len())
+    };
+    assert_eq!(split(&frame), (frame.len(), next.len()));
+    let mut untold = frame.clone();
+    untold[24] = 0;
+    assert_eq!(split(&untold), (frame.len() + next.len(), 0));
+    untold[25] = 0xFF;
+    assert_eq!(split(&untold), (frame.len() + next.len(), 0), "longer than the record");
+    let mut other = vec![0xEE; 44];
+    other[..2].copy_from_slice(&[0, 0x10]);
+    other[24..26].copy_from_slice(&[8, 0]);
+    assert_eq!(split(&other), (44, next.len()), "no message is in it");
 }

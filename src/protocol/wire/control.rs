@@ -7,8 +7,9 @@ pub const ACK: u16 = 0x0009;
 pub const CONTROL: u16 = 0x000C;
 pub const CONTROL_ALT: u16 = 0x7000;
 pub const CHANNEL_MESSAGE: u16 = 0x1000;
-/// A packet of the camera of which only the number is known, as of the next.
+/// Cameras send packets of this number; what they mean is not known.
 pub const OTHER_CONTROL: u16 = 0x7100;
+/// Cameras send packets of this number; what they mean is not known.
 pub const OTHER_CHANNEL: u16 = 0x1100;
 /// The first byte of a control frame, whose second is a bit mask in the wrapped format.
 const CONTROL_LOW: u8 = CONTROL as u8;
