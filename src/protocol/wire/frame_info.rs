@@ -66,8 +66,8 @@ pub struct FrameInfo {
 }
 
 impl FrameInfo {
-    /// Parses the whole of `b` as FRAMEINFO of that length, 16 bytes or more. Fields that it is too short for are 0, and
-    /// what stands behind the known ones is ignored.
+    /// Parses all of `b` as FRAMEINFO of that length, 16 bytes or more. Fields that it is too short for are 0, and what
+    /// stands behind the known ones is ignored.
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
         check_len("FRAMEINFO", b, SHORT_LEN)?;
         let mut whole = [0; LEN];

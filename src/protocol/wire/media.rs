@@ -1,5 +1,5 @@
-//! Media packets. A packet is [`head`], in the long form 8 bytes more, and [`tail`]; the payload follows. The second byte
-//! is a bit mask ([`FrameType`]), of which these combinations are usual:
+//! Media packets. A packet is [`head`], in the long form 8 bytes more, and [`tail`]; the payload follows. The second
+//! byte is a bit mask ([`FrameType`]), of which these combinations are usual:
 //!
 //! | type | header | meaning | FRAMEINFO |
 //! |---|---|---|---|
@@ -7,7 +7,7 @@
 //! | 01 | 28 bytes | the only packet | yes |
 //! | 05 | 28 bytes | the last packet | yes |
 //! | 08, 0C | 36 bytes | the first packet, or a middle one | no |
-//! | 09 | 36 bytes | the last packet or the only one; the first of several if its index is 0 | unless it is such a first |
+//! | 09 | 36 bytes | the last packet or the only one, or the first of several: index 0 | unless a first |
 //! | 0D | 36 bytes | the last packet | yes |
 //!
 //! Where FRAMEINFO ends the payload, it is the last packet of the frame, and most cameras write the length of FRAMEINFO
