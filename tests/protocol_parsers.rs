@@ -12,7 +12,7 @@ use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, ChallengeStatus, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Capabilities, Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
-use gstwyze::protocol::wire::probe::{self, Probe};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
     let _ = cc51::Packet::parse(b, signer);
     let _ = Ack::parse(b);
     let _ = (control::after_ack(b), control::channel_message_counter(b), Request::echo_of(b), Response::len(b));
-    let _ = (Probe::parse_first(b), Probe::in_media(b), probe::Answer::parse(b), media::is_media(b));
+    let _ = (Probe::parse_first(b), Probe::in_media(b), ProbeAnswer::parse(b), media::is_media(b));
     assert!(b.is_empty() || !ControlFrame::split(b).0.is_empty());
     let _ = Request::parse(b).map(|request| request.emit());
     let _ = Response::parse(b);

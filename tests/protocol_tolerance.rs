@@ -14,7 +14,7 @@ use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::hl::{ChallengeStatus, Message};
 use gstwyze::protocol::wire::login::Capabilities;
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
-use gstwyze::protocol::wire::probe::{self, Probe};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::{Channel, iotc};
 use std::time::Duration;
 use world::{FAT, World, both_envelopes, camera_config, client_config};
@@ -39,7 +39,7 @@ fn assert_streams(change: impl Fn(&mut CameraConfig), check: impl Fn(&Stats)) {
     }
 }
 
-/// Asserts that every frame arrived with its own bytes. The times of FRAMEINFO may differ: not all forms of it have them
+/// Asserts that every frame arrived with its own bytes. The times of FRAMEINFO may differ: not all its forms have them
 /// whole.
 fn assert_all_arrived(world: &World) {
     for medium in [Medium::Video, Medium::Audio] {
@@ -310,8 +310,8 @@ fn a_timing_probe_is_answered_as_by_another_client() {
     assert_eq!((probe, rest), (Probe { version: 0x000B, clock: 0x510B, round_trip: 0x59, flags: 2 }, &[][..]));
     // That client has 1 in the place of 0x1F, which is what cameras of this kind are sent.
     let answer = b"\x0b\0\x0b\0\0\0\x1f\0\x0b\x51\x03\0\x03\0\0\0\0\0\0\0";
-    let parsed = probe::Answer { version: 0x000B, clock: 0x510B, received: 3 };
-    assert_eq!((&parsed.emit(), probe::Answer::parse(answer)), (answer, Ok(parsed)));
+    let parsed = ProbeAnswer { version: 0x000B, clock: 0x510B, received: 3 };
+    assert_eq!((&parsed.emit(), ProbeAnswer::parse(answer)), (answer, Ok(parsed)));
 }
 
 #[test]

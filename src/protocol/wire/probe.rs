@@ -94,7 +94,7 @@ impl Probe {
 
 /// A client's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub struct ProbeAnswer {
     /// The version of the probe.
     pub version: u16,
     /// The clock of the probe.
@@ -103,7 +103,7 @@ pub struct Answer {
     pub received: u16,
 }
 
-impl Answer {
+impl ProbeAnswer {
     /// Returns the packet, 20 bytes.
     pub fn emit(&self) -> [u8; answer::LEN] {
         let mut b = [0; answer::LEN];
@@ -116,13 +116,13 @@ impl Answer {
         b
     }
 
-    /// Parses what a client sends; the other side's view of [`Answer::emit`].
+    /// Parses what a client sends; the other side's view of [`ProbeAnswer::emit`].
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
         check_len("timing answer", b, answer::LEN)?;
         if u16_at(b, header::MAGIC) != ANSWER {
             return Err(WireError::Magic { what: "timing answer" });
         }
-        Ok(Answer {
+        Ok(ProbeAnswer {
             version: u16_at(b, header::VERSION),
             clock: u16_at(b, answer::CLOCK),
             received: u16_at(b, answer::RECEIVED),

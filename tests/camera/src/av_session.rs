@@ -8,7 +8,8 @@ use crate::packet_checks;
 use crate::packetiser::Packetiser;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message, VideoParameters};
-use gstwyze::protocol::wire::{login, probe, xxtea};
+use gstwyze::protocol::wire::probe::ProbeAnswer;
+use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
 use std::time::Instant;
 
@@ -142,7 +143,7 @@ impl AvSession {
 
     fn handle_probe_answer(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
         packet_checks::probe_answer(now, record, shared.config.av_version, &mut shared.log);
-        if let Ok(answer) = probe::Answer::parse(record) {
+        if let Ok(answer) = ProbeAnswer::parse(record) {
             self.packetiser.probes.handle_answer(now, &answer, &mut shared.log);
         }
     }

@@ -1,7 +1,7 @@
 //! The timing probes that a camera sends, and whether the client answers them.
 
 use crate::deviation_log::DeviationLog;
-use gstwyze::protocol::wire::probe::{Answer, Probe};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ impl ProbeBook {
         Probe { version, clock: self.clock, round_trip: 50, flags: 1 }
     }
 
-    pub fn handle_answer(&mut self, now: Instant, answer: &Answer, log: &mut DeviationLog) {
+    pub fn handle_answer(&mut self, now: Instant, answer: &ProbeAnswer, log: &mut DeviationLog) {
         match self.unanswered.iter().position(|&clock| clock == answer.clock) {
             Some(at) => drop(self.unanswered.remove(at)),
             None => log.behaviour(now, "timing answer: its clock is that of no unanswered probe"),

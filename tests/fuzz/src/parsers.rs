@@ -9,7 +9,7 @@ use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::hl::{Challenge, ChallengeAnswer, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
-use gstwyze::protocol::wire::probe::{self, Probe};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
 
@@ -95,8 +95,8 @@ pub fn control(bytes: &[u8]) {
     if let Ok((probe, _)) = Probe::parse_first(bytes) {
         assert_eq!(Probe::parse_first(&probe.emit()), Ok((probe, &[][..])));
     }
-    if let Ok(answer) = probe::Answer::parse(bytes) {
-        assert_eq!(probe::Answer::parse(&answer.emit()), Ok(answer));
+    if let Ok(answer) = ProbeAnswer::parse(bytes) {
+        assert_eq!(ProbeAnswer::parse(&answer.emit()), Ok(answer));
     }
     assert!(Request::echo_of(bytes).is_none() || bytes.len() >= 24);
     assert!(Response::len(bytes) <= bytes.len() && control::after_ack(bytes).len() <= bytes.len());

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::protocol::client::context::Context;
 use crate::protocol::error::Error;
-use crate::protocol::wire::probe::{self, Probe};
+use crate::protocol::wire::probe::{self, Probe, ProbeAnswer};
 use crate::protocol::wire::{control, login, media};
 use std::time::Instant;
 
@@ -68,7 +68,7 @@ impl Connection {
 
     pub(super) fn answer_probe(&mut self, probe: &Probe, context: &mut Context) {
         let received = std::mem::take(&mut self.received_since_answer);
-        let answer = probe::Answer { version: probe.version, clock: probe.clock, received };
+        let answer = ProbeAnswer { version: probe.version, clock: probe.clock, received };
         context.stats.timing_probes += 1;
         self.send(&answer.emit(), context);
     }
