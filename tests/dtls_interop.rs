@@ -123,7 +123,7 @@ fn login() -> Vec<u8> {
 fn answer(request: &[u8]) -> Vec<u8> {
     let request = login::Request::parse(request).unwrap();
     assert_eq!(request.password, ENR.as_bytes());
-    login::Response { echo: request.random, success: true, enabled: true, two_way_audio: true }.emit()
+    login::Response::welcome(request.random).emit()
 }
 
 fn assert_answers_login(response: &[u8]) {

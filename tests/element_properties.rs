@@ -334,7 +334,7 @@ fn a_doorbell_gets_its_own_resolution_command() {
     assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
 }
 
-const COUNTERS: [&str; 20] = [
+const COUNTERS: [&str; 23] = [
     "packets",
     "bytes",
     "foreign",
@@ -344,6 +344,9 @@ const COUNTERS: [&str; 20] = [
     "undecryptable",
     "lost",
     "malformed",
+    "unknown",
+    "timing-probes",
+    "parity",
     "video-frames",
     "audio-frames",
     "incomplete",
@@ -375,7 +378,7 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     assert_eq!(stats.name(), "application/x-wyze-stats");
     let count = |name: &str| stats.get::<u64>(name).unwrap_or_else(|e| panic!("{name}: {e}"));
     for name in COUNTERS {
-        let grows = ["packets", "bytes", "video-frames", "audio-frames"].contains(&name);
+        let grows = ["packets", "bytes", "timing-probes", "video-frames", "audio-frames"].contains(&name);
         assert!(if grows { count(name) > 0 } else { count(name) == 0 }, "{name} is {}", count(name));
     }
     assert!(count("video-frames") >= 20 && count("bytes") > 20 * 1500 && count("packets") > 40, "{stats}");
@@ -390,6 +393,8 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     assert!(text("address").starts_with("127.0.0.1:") && text("address") != camera.addr().to_string());
     assert!(text("video-codec").contains("H.264") && text("audio-codec").contains("G.711"));
     assert_eq!(info.get("two-way-audio"), Ok(true));
+    assert_eq!((info.get("av-enabled"), info.get("resend")), (Ok(true), Ok(false)));
+    assert!(text("capabilities").starts_with("cyclic-frame-numbering,") && text("capabilities").contains(",dtls-psk,"));
     player.stop();
     let after = player.src.property::<gst::Structure>("stats");
     assert!(after.get::<u64>("video-frames").unwrap() >= count("video-frames"), "{after}");

@@ -17,6 +17,7 @@ fn packet(frame_number: u32, total: u16, index: u16, payload: &[u8]) -> MediaPac
     MediaPacket {
         channel: MediaChannel::Video,
         frame_type: FrameType::MIDDLE,
+        frame_info_len: 0,
         sequence: 0,
         total,
         index,

@@ -7,11 +7,12 @@ use gstwyze::protocol::credentials::{AuthKey, Credentials, Enr, Mac, Psk, Uid};
 use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
-use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::control::{self, Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, ChallengeStatus, Message, VideoParameters};
-use gstwyze::protocol::wire::login::{Request, Response};
+use gstwyze::protocol::wire::login::{Capabilities, Request, Response};
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, WireError, cc51, iotc, transcode};
 use proptest::prelude::*;
@@ -46,17 +47,15 @@ fn valid_packets() -> Vec<Vec<u8>> {
     packets.push(ControlFrame { send_counter: 1, command_counter: 1, hl: &challenge }.emit());
     packets.push(challenge);
     packets.push(ChallengeAnswer { answer: [5; 16], random: [6; 4], video: true, audio: true }.emit());
-    packets.push(frame_index_packet());
+    packets.push(parity_packet());
     packets
 }
 
-/// A frame index packet, by which a camera in resend mode tells which frames it still holds.
-fn frame_index_packet() -> Vec<u8> {
-    let mut b = vec![0; 1080];
-    b[0] = 0x0C;
-    b[16] = 0x0C;
-    b[48] = 3;
-    b[52] = 9;
+/// A parity packet of a camera in resend mode: its last 1044 bytes are made of those of 20 other packets.
+fn parity_packet() -> Vec<u8> {
+    let mut b = vec![0x5A; 1080];
+    b[..16].copy_from_slice(&[0x0C, 0, 0x0B, 0, 9, 0, 0, 0, 1, 0, 20, 20, 1, 0, 0, 0]);
+    b[16..26].copy_from_slice(&[0x0C, 0, 0, 0, 0, 0, 0, 0, 0x14, 0x04]);
     b
 }
 
@@ -71,6 +70,9 @@ fn parse_as_everything(b: &[u8], signer: &cc51::Signer) {
     let _ = iotc::names(b, &credentials().uid, SessionId([1, 2, 3, 4, 5, 6, 7, 8]));
     let _ = cc51::Packet::parse(b, signer);
     let _ = Ack::parse(b);
+    let _ = (control::after_ack(b), control::channel_message_counter(b), Request::echo_of(b), Response::len(b));
+    let _ = (Probe::parse_first(b), Probe::in_media(b), ProbeAnswer::parse(b), media::is_media(b));
+    assert!(b.is_empty() || !ControlFrame::split(b).0.is_empty());
     let _ = Request::parse(b).map(|request| request.emit());
     let _ = Response::parse(b);
     let _ = FrameInfo::parse(b).map(|info| format!("{info:?} {:?}", info.audio_flags().rate()));
@@ -123,7 +125,7 @@ fn packets_of_fixed_length_are_errors_when_cut() {
         assert_needs_every_byte(key, &client(key), Ack::parse);
     }
     assert_needs_every_byte("login1", &client("login1"), |b| Request::parse(b).map(drop));
-    assert_needs_every_byte("FRAMEINFO", &[1; frame_info::LEN], FrameInfo::parse);
+    assert_needs_every_byte("FRAMEINFO", &[1; frame_info::SHORT_LEN], FrameInfo::parse);
     assert_needs_every_byte("transcode", &[1; 16], |b| transcode::decode(&mut b.to_vec()));
     assert_needs_every_byte("challenge", &[3; 17], Challenge::parse);
     assert_needs_every_byte("answer", &[3; 22], ChallengeAnswer::parse);
@@ -157,8 +159,8 @@ fn packets_of_open_length_have_a_minimum_length() {
     // Cameras differ in the tail of their login answer.
     let response = bytes(&vectors["client"]["login_response"]);
     assert_needs_every_byte("login_response", &response[..32], Response::parse);
-    // Only the oldest and the newest frame are read.
-    assert_needs_every_byte("frame index", &frame_index_packet()[..56], |b| media::Packet::parse(b).map(drop));
+    assert_needs_every_byte("parity", &parity_packet(), |b| media::Packet::parse(b).map(drop));
+    assert_eq!(media::Packet::parse(&parity_packet()), Ok(media::Packet::Parity));
     // The payload, DTLS, has its own length; here one byte of it is enough.
     let data = bytes(&vectors["client"]["data_main0"]);
     assert_needs_every_byte("data_main0", &data[..29], |b| iotc::Packet::parse(b).map(drop));
@@ -376,17 +378,29 @@ fn frame_info() -> impl Strategy<Value = FrameInfo> {
 /// A media packet with consistent fields, and its payload, which the packet is to borrow.
 fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
     let channel = prop::sample::select(vec![MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
-    let frame_type = prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D]).prop_map(FrameType);
+    let frame_type =
+        prop::sample::select(vec![0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0C, 0x0D, 0xF1]).prop_map(FrameType);
     let total = prop_oneof![1..200u16, 1..=u16::MAX];
     let rest = (any::<u16>(), any::<prop::sample::Index>(), any::<u32>(), any::<u32>());
     (channel, frame_type, total, rest, payload()).prop_map(|(channel, frame_type, total, rest, mut payload)| {
         let (sequence, index, previous_frame, frame_number) = rest;
         let index = index.index(usize::from(total)) as u16;
-        let mut packet =
-            MediaPacket { channel, frame_type, sequence, total, index, previous_frame, frame_number, payload: &[] };
-        if packet.has_frame_info() {
+        let mut packet = MediaPacket {
+            channel,
+            frame_type,
+            sequence,
+            total,
+            index,
+            previous_frame,
+            frame_number,
+            frame_info_len: 0,
+            payload: &[],
+        };
+        if frame_type.has_frame_info(total, index) {
             packet.index = total - 1;
-            payload.extend([0; frame_info::LEN]);
+            packet.frame_info_len = frame_info::LENGTHS[usize::from(index % 4)];
+            payload.extend(CodecId::H264.0.to_le_bytes());
+            payload.extend(&[0; 48][2..packet.frame_info_len]);
         }
         (packet, payload)
     })
@@ -493,7 +507,8 @@ proptest! {
     ) {
         let request = Request { second, random, password: password.as_bytes() };
         prop_assert!(Request::parse(&request.emit()) == Ok(request));
-        let response = Response { echo: random, success, enabled, two_way_audio };
+        let (resend, capabilities) = (random[0] & 1 == 1, Capabilities(u32::from_be_bytes(random)));
+        let response = Response { echo: random, success, enabled, two_way_audio, resend, capabilities };
         prop_assert_eq!(Response::parse(&response.emit()), Ok(response));
     }
 

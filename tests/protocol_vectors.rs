@@ -84,8 +84,10 @@ fn every_section_of_the_file_is_tested() {
     let vectors = vectors();
     let mut names: Vec<_> = vectors.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    let mut tested =
-        ["about", "identity", "authkey", "psk", "transcode", "xxtea_decrypt", "challenge", "client", "hl", "media"];
+    let mut tested = ["about", "identity", "authkey", "psk", "transcode", "xxtea_decrypt", "challenge"]
+        .into_iter()
+        .chain(["client", "hl", "media", "second_client"])
+        .collect::<Vec<_>>();
     tested.sort_unstable();
     assert_eq!(names, tested);
 }
@@ -239,7 +241,7 @@ fn login(entries: &mut Entries, identity: &Identity) {
         let golden = entries.check(key, request.emit());
         assert!(Request::parse(&golden) == Ok(request), "{key} parsed");
     }
-    let response = Response { echo: [0x11, 0x22, 0x33, 0x44], success: true, enabled: true, two_way_audio: true };
+    let response = Response::welcome([0x11, 0x22, 0x33, 0x44]);
     let golden = entries.check("login_response", response.emit());
     assert_eq!(Response::parse(&golden), Ok(response));
 }
@@ -379,4 +381,54 @@ fn an_answer_is_recognised_by_uid_or_session_id() {
     let stranger = Uid::new("HSBJYB5HSETGCDWD222A").unwrap();
     assert!(iotc::names(body, &stranger, identity.session_id));
     assert!(!iotc::names(body, &stranger, nobody));
+}
+
+/// The packets of another client, which streamed from three cameras of new firmware.
+#[test]
+fn a_second_client_sends_the_same_bytes() {
+    let vectors = vectors();
+    let mut second = vectors["second_client"].as_object().expect("an object").clone();
+    let mut take = |key: &str| second.remove(key).unwrap_or_else(|| panic!("no {key}"));
+    let (uid, mac) = (take("uid"), take("mac"));
+    let with_enr = |enr: &str| Credentials::new(text(&uid), enr, text(&mac)).unwrap();
+    let credentials = with_enr(text(&take("enr")));
+    assert_eq!(credentials.auth_key().bytes(), text(&take("authkey")).as_bytes());
+    assert_eq!(credentials.psk().bytes()[..], bytes(&take("psk")));
+    let cut = take("psk_cut");
+    assert_eq!(with_enr(text(&cut["enr"])).psk().bytes()[..], bytes(&cut["psk"]));
+
+    let signer = cc51::Signer::new(&credentials.uid, &credentials.auth_key());
+    let session_id = SessionId(array(&take("session_id")));
+    let check = |golden: &[u8], emitted: Vec<u8>, packet: cc51::Packet<'_>| {
+        assert_eq!(emitted, golden);
+        assert_eq!(cc51::Packet::parse(golden, &signer), Ok(packet));
+    };
+    let discovery = cc51::Discovery { from_camera: false, step: 0, ticket: 0, session_id };
+    let golden = bytes(&take("cc51_discovery_step0_ticket0"));
+    check(&golden, discovery.emit(&signer), cc51::Packet::Discovery(discovery));
+    let keepalive = cc51::Keepalive { counter: 42, session_id };
+    let golden = bytes(&take("cc51_keepalive_counter42"));
+    check(&golden, keepalive.emit(&signer), cc51::Packet::Keepalive(keepalive));
+    let dtls = take("cc51_dtls");
+    let payload = bytes(&dtls["payload"]);
+    assert_eq!((dtls["channel"].as_u64(), text(&dtls["ticket"])), (Some(0), "05e0"));
+    let data = cc51::Data { channel: Channel::Main, ticket: 0x05E0, session_id, payload: &payload };
+    check(&bytes(&dtls["packet"]), data.emit(&signer), cc51::Packet::Data(data));
+
+    for entry in list(&take("xxtea")) {
+        assert_eq!(text(&entry["key"]), "0123456789abcdef (ASCII)");
+        let key = *b"0123456789abcdef";
+        match bytes(&entry["plain"]).len() {
+            8 => assert_eq!(xxtea::decrypt::<8>(array(&entry["cipher"]), key), array(&entry["plain"])),
+            _ => assert_eq!(xxtea::decrypt::<16>(array(&entry["cipher"]), key), array(&entry["plain"])),
+        }
+    }
+    let golden = take("challenge");
+    let credentials = with_enr(text(&golden["enr"]));
+    for (status, key) in [(1, "status1"), (3, "status3"), (6, "status6")] {
+        let challenge = Challenge { status: status.into(), challenge: array(&golden["challenge"]) };
+        assert_eq!(credentials.answer(&challenge).unwrap()[..], bytes(&golden[key]), "{key}");
+    }
+    assert!(text(&take("about")).contains("second"));
+    assert!(second.is_empty(), "untested: {:?}", second.keys());
 }

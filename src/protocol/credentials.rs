@@ -159,19 +159,27 @@ impl Credentials {
         Psk(psk)
     }
 
-    /// Returns the answer to a login challenge; `None` for a status that wants none, or that this ENR is too short for.
+    /// Returns the answer to a login challenge; `None` for a status that wants none.
     pub fn answer(&self, challenge: &Challenge) -> Option<[u8; 16]> {
         self.challenge_keys(challenge.status)
             .map(|keys| keys.into_iter().flatten().fold(challenge.challenge, xxtea::decrypt))
     }
 
-    /// Returns the one or two keys that a challenge status stands for, in the order of decryption.
+    /// Returns the one or two keys that a challenge status stands for, in the order of decryption. Where the ENR has no
+    /// second half, the shared key takes its place; half of one is padded with zeros.
     pub fn challenge_keys(&self, status: ChallengeStatus) -> Option<[Option<[u8; 16]>; 2]> {
-        let part = |at: usize| self.enr.bytes().get(at..at + 16).and_then(|key| key.try_into().ok());
+        // An ENR has 16 characters or more, and often no more.
+        let (first, rest) = self.enr.bytes().split_at(16);
+        let first: Option<[u8; 16]> = first.try_into().ok();
         match status {
             ChallengeStatus::SharedKey => Some([Some(SHARED_KEY), None]),
-            ChallengeStatus::Enr => Some([part(0), None]),
-            ChallengeStatus::LongEnr => Some([part(0), Some(part(16)?)]),
+            ChallengeStatus::Enr => Some([first, None]),
+            ChallengeStatus::LongEnr => {
+                let mut second = [0; 16];
+                let known = rest.len().min(second.len());
+                second[..known].copy_from_slice(&rest[..known]);
+                Some([first, Some(if known == 0 { SHARED_KEY } else { second })])
+            }
             _ => None,
         }
     }

@@ -7,7 +7,7 @@
 use super::medium::Medium;
 use super::record_window::RecordWindow;
 use super::stats::Incomplete;
-use super::wire::frame_info::{self, FrameInfo};
+use super::wire::frame_info::FrameInfo;
 use super::wire::media::{MediaChannel, MediaPacket};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -319,14 +319,17 @@ impl Assembly {
             _ => self.parts.len(),
         };
         let mut payload = packet.payload;
-        if packet.has_frame_info() {
-            let Some((data, Ok(info))) = payload
-                .split_at_checked(payload.len().wrapping_sub(frame_info::LEN))
+        if packet.frame_info_len > 0 {
+            let Some((data, Ok(mut info))) = payload
+                .split_at_checked(payload.len().wrapping_sub(packet.frame_info_len))
                 .map(|(data, info)| (data, FrameInfo::parse(info)))
             else {
                 return Insert::Malformed;
             };
             payload = data;
+            if info.frame_number == 0 {
+                info.frame_number = packet.frame_number;
+            }
             self.info = Some(info);
         }
         let start = self.data.len();
@@ -354,9 +357,10 @@ impl Assembly {
         self.parts.len() == usize::from(self.total) && self.info.is_some()
     }
 
-    /// Whether a complete frame is as long as FRAMEINFO says.
+    /// Whether a complete frame is as long as FRAMEINFO says, where it does: many cameras leave that field 0.
     fn adds_up(&self) -> bool {
-        self.info.as_ref().is_some_and(|info| info.payload_size as usize == self.data.len())
+        let told = self.info.as_ref().map(|info| info.payload_size as usize);
+        told.is_some_and(|size| size == 0 || size == self.data.len())
     }
 
     fn into_frame(self, medium: Medium, after_gap: bool) -> Frame {

@@ -23,6 +23,12 @@ pub struct Stats {
     pub lost: u64,
     /// AV packets inside DTLS that could not be read.
     pub malformed: u64,
+    /// AV packets of kinds that mean nothing here.
+    pub unknown: u64,
+    /// Timing probes of the camera, all answered.
+    pub timing_probes: u64,
+    /// Parity packets, which are not used.
+    pub parity: u64,
     /// Frames of video delivered.
     pub video_frames: u64,
     /// Frames of audio delivered.
@@ -54,6 +60,9 @@ impl Stats {
             undecryptable: self.undecryptable + later.undecryptable,
             lost: self.lost + later.lost,
             malformed: self.malformed + later.malformed,
+            unknown: self.unknown + later.unknown,
+            timing_probes: self.timing_probes + later.timing_probes,
+            parity: self.parity + later.parity,
             video_frames: self.video_frames + later.video_frames,
             audio_frames: self.audio_frames + later.audio_frames,
             incomplete: self.incomplete.and(later.incomplete),

@@ -140,14 +140,11 @@ impl Talk {
         let endpoint = self.endpoint.as_mut()?;
         let mut echoes = Vec::new();
         endpoint.handle_datagram(payload, |plain| {
-            if login::Request::parse(plain).is_ok() {
-                echoes.push([plain[20], plain[21], plain[22], plain[23]]);
-            }
+            echoes.extend(login::Request::echo_of(plain));
         });
         // The camera may send its login again, and gets an answer each time.
         for &echo in &echoes {
-            let response = login::Response { echo, success: true, enabled: true, two_way_audio: true };
-            endpoint.send(&response.emit());
+            endpoint.send(&login::Response::welcome(echo).emit());
         }
         self.dtls_timeout = endpoint.next_timeout().map(|left| now + left);
         if *endpoint.state() == dtls::EndpointState::Closed {

@@ -24,6 +24,8 @@ pub enum ConnectionTimer {
     Command,
     /// Send the next ACK.
     Ack,
+    /// Ask for the media that have not come.
+    AskForMedia,
     /// Stop waiting for a late packet.
     Reorder,
     /// See whether the camera has been silent for too long.

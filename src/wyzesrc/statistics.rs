@@ -19,6 +19,9 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
         .field("undecryptable", stats.undecryptable)
         .field("lost", stats.lost)
         .field("malformed", stats.malformed)
+        .field("unknown", stats.unknown)
+        .field("timing-probes", stats.timing_probes)
+        .field("parity", stats.parity)
         .field("video-frames", stats.video_frames)
         .field("audio-frames", stats.audio_frames)
         .field("incomplete", stats.incomplete.total())
@@ -53,6 +56,9 @@ pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     structure.set("model", &camera.model);
     structure.set("firmware", &camera.firmware);
     structure.set("two-way-audio", camera.two_way_audio);
+    structure.set("av-enabled", camera.av_enabled);
+    structure.set("resend", camera.resend);
+    structure.set("capabilities", camera.capabilities.to_string());
     for medium in Medium::ALL {
         if let Some(codec) = receiver.codec(medium) {
             structure.set(format!("{}-codec", medium.name()), codec.to_string());

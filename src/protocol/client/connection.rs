@@ -1,5 +1,6 @@
 //! One DTLS session with the camera, and everything that ends with it: login, authentication, commands, media and talk.
 
+mod av;
 mod back_channel;
 mod commands;
 mod liveness;
@@ -18,7 +19,8 @@ use crate::protocol::record_window::{Arrival, RecordWindow};
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::Talk;
 use crate::protocol::timers::{ConnectionTimer, TimerTable};
-use crate::protocol::wire::{self, Channel, control};
+use crate::protocol::wire::Channel;
+use crate::protocol::wire::login::Response;
 use media_watch::MediaWatch;
 use rand::RngExt;
 use std::net::SocketAddr;
@@ -46,14 +48,21 @@ pub struct Connection {
     timers: TimerTable<ConnectionTimer>,
     /// Both login requests carry it.
     login_random: [u8; 4],
-    two_way_audio: bool,
+    /// The camera's answer to the login.
+    login_response: Response,
     /// What the user says the camera is, otherwise what it says itself; empty where neither does.
     model: String,
     /// The media that the camera was last told to send.
     told: MediaSet,
+    /// The media that have come at all.
+    come: MediaSet,
+    /// Whether the camera was asked once more for media that did not come.
+    asked_again: bool,
     reassembler: Reassembler,
     watch: MediaWatch,
     key_frame_asked: Option<Instant>,
+    /// How many AV packets came since a timing probe was last answered.
+    received_since_answer: u16,
     talk: Option<Talk>,
     last_received: Instant,
     /// When the camera's host last answered "port unreachable".
@@ -69,12 +78,15 @@ impl Connection {
             control: ControlChannel::default(),
             timers: TimerTable::default(),
             login_random: context.rng.random(),
-            two_way_audio: false,
+            login_response: Response::default(),
             model: context.config.model.clone().unwrap_or_default(),
             told: MediaSet::NONE,
+            come: MediaSet::NONE,
+            asked_again: false,
             reassembler: Reassembler::default(),
             watch: MediaWatch::default(),
             key_frame_asked: None,
+            received_since_answer: 0,
             talk: None,
             last_received: now,
             unreachable_at: None,
@@ -103,6 +115,7 @@ impl Connection {
                 ConnectionTimer::Login => self.send_logins(context, now),
                 ConnectionTimer::Command => self.repeat_command(context, now),
                 ConnectionTimer::Ack => self.send_timed_ack(context, now),
+                ConnectionTimer::AskForMedia => self.ask_for_media(context, now),
                 ConnectionTimer::Reorder => self.stop_waiting(context, now)?,
                 ConnectionTimer::Idle => self.handle_silence(context, now)?,
             }
@@ -216,27 +229,6 @@ impl Connection {
         // OpenSSL itself answers a handshake message that is sent again.
         self.flush(context);
         Ok(arrival)
-    }
-
-    /// Hands an AV packet to the part that it is for.
-    fn handle_av(&mut self, sequence: u64, b: &[u8], context: &mut Context, now: Instant) -> Result<(), Error> {
-        let Some(&[low, high]) = b.first_chunk::<2>() else {
-            context.stats.malformed += 1;
-            return Ok(());
-        };
-        // A wrapped middle packet and a control frame share their first two bytes and differ in the version after.
-        let is_wrapped_media = b.get(2) == Some(&0x0B);
-        match u16::from_le_bytes([low, high]) {
-            wire::login::RESPONSE => return self.handle_login_response(b, context, now),
-            control::CONTROL if is_wrapped_media => self.handle_media(sequence, b, context, now),
-            control::CONTROL | control::CONTROL_ALT | control::CHANNEL_MESSAGE => {
-                return self.handle_control(b, context, now);
-            }
-            control::ACK => {}
-            _ if wire::media::is_media(low) => self.handle_media(sequence, b, context, now),
-            _ => context.stats.malformed += 1,
-        }
-        Ok(())
     }
 
     /// Sends an AV packet to the camera, as one record.

@@ -6,6 +6,7 @@ use crate::protocol::medium::MediaSet;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::TalkEvent;
 use crate::protocol::transport::Envelope;
+use crate::protocol::wire::login::Capabilities;
 use std::net::SocketAddr;
 
 /// What connecting has made known of a camera.
@@ -20,6 +21,12 @@ pub struct CameraInfo {
     /// The media that the camera did not refuse when it was asked for them.
     pub media: MediaSet,
     pub two_way_audio: bool,
+    /// Whether the camera says that its AV layer is enabled.
+    pub av_enabled: bool,
+    /// Whether the camera sends lost packets again.
+    pub resend: bool,
+    /// What the camera says that it can.
+    pub capabilities: Capabilities,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,17 @@ pub const ACK: u16 = 0x0009;
 pub const CONTROL: u16 = 0x000C;
 pub const CONTROL_ALT: u16 = 0x7000;
 pub const CHANNEL_MESSAGE: u16 = 0x1000;
+/// Cameras send packets of this number; what they mean is not known.
+pub const OTHER_CONTROL: u16 = 0x7100;
+/// Cameras send packets of this number; what they mean is not known.
+pub const OTHER_CHANNEL: u16 = 0x1100;
+/// The first byte of a control frame, whose second is a bit mask in the wrapped format.
+const CONTROL_LOW: u8 = CONTROL as u8;
+/// The bit of that mask by which all that follows the first 8 bytes is 8 bytes further on.
+const IS_LONG: u8 = 0x08;
+const EXTENSION_LEN: usize = 8;
+/// The least that the length field of a frame with an HL message says, where the message begins at the earliest.
+const MIN_BODY: usize = 12;
 const VERSION: u16 = 0x000C;
 const IO_TYPE_HL: u16 = 0x0100;
 
@@ -18,6 +29,7 @@ mod header {
     pub const VERSION: usize = 2;
     /// u32: counts ACKs and control frames together.
     pub const SEND_COUNTER: usize = 4;
+    pub const LEN: usize = 8;
 }
 
 /// 24 bytes.
@@ -28,10 +40,13 @@ mod ack {
     pub const HIGHEST: usize = 10;
     /// u16: counts ACKs, from 1.
     pub const COUNTER: usize = 12;
+    /// u16, in resend mode: how many packets are listed from [`LIST`] on.
+    pub const LISTED: usize = 14;
     /// u32: the counter of ACKs in its upper half.
     pub const COUNTER_SHIFTED: usize = 16;
     /// u16: a clock's milliseconds, the low 16 bits.
     pub const MILLISECONDS: usize = 20;
+    pub const LIST: usize = 22;
     pub const LEN: usize = 24;
 }
 
@@ -43,15 +58,33 @@ mod frame {
     pub const COMMAND_COUNTER: usize = 18;
     /// u32: 1.
     pub const ONE: usize = 20;
-    /// u32: the length of the HL message, and 4.
+    /// u16, and two zeros: the length of the HL message, and 4.
     pub const BODY_LEN: usize = 24;
+    /// Where the bytes begin that it counts.
+    pub const BODY: usize = 36;
     /// u32: the counter of commands again.
     pub const COMMAND_COUNTER_AGAIN: usize = 28;
-    /// Where a camera's HL message begins at the earliest.
+    /// Where a camera's HL message begins at the earliest. In the wrapped format it begins here.
     pub const HL_EARLIEST: usize = 32;
     /// u16: 0x0100. In a camera's frame with magic 0x1000 and kind 0, the HL message begins here at the earliest.
     pub const IO_TYPE: usize = 36;
     pub const HL: usize = 40;
+}
+
+/// Whether a packet that begins with this is a control frame, plain or wrapped, and not media.
+pub fn is_control(magic: u16) -> bool {
+    matches!(magic, CONTROL_ALT | CHANNEL_MESSAGE) || magic as u8 == CONTROL_LOW
+}
+
+/// Returns the send counter of a message of the channel itself; `None` for another packet.
+pub fn channel_message_counter(b: &[u8]) -> Option<u32> {
+    (b.len() >= header::LEN && u16_at(b, header::MAGIC) == CHANNEL_MESSAGE).then(|| u32_at(b, header::SEND_COUNTER))
+}
+
+/// Returns what follows the ACK that `b` begins with. One of resend mode may list packets, 2 bytes each.
+pub fn after_ack(b: &[u8]) -> &[u8] {
+    let listed = b.get(ack::LISTED..ack::LISTED + 2).map_or(0, |listed| usize::from(u16_at(listed, 0)));
+    b.get((ack::LIST + 2 * listed).max(ack::LEN)..).unwrap_or_default()
 }
 
 /// Tells the camera that the client lives, and how far it has read.
@@ -124,12 +157,24 @@ impl<'a> ControlFrame<'a> {
         b
     }
 
+    /// Splits the frame that `b` begins with from what follows it, by the frame's length field. A field that leaves no
+    /// room for an HL message is believed only where there is none: not all cameras may fill it.
+    pub fn split(b: &[u8]) -> (&[u8], &[u8]) {
+        let is_long = b[0] == CONTROL_LOW && b.get(1).is_some_and(|mask| mask & IS_LONG != 0);
+        let shift = if is_long { EXTENSION_LEN } else { 0 };
+        let len =
+            b.get(shift + frame::BODY_LEN..shift + frame::BODY_LEN + 2).map_or(0, |len| usize::from(u16_at(len, 0)));
+        let end = shift + frame::BODY + len;
+        let is_told = len >= MIN_BODY || len > 0 && ControlFrame::parse(b).is_err();
+        if is_told { b.split_at_checked(end).unwrap_or((b, &[])) } else { (b, &[]) }
+    }
+
     /// Parses a frame of either side; an error where no HL message is in it.
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
         check_len("control frame", b, frame::IO_TYPE)?;
         let from = match u16_at(b, header::MAGIC) {
             CHANNEL_MESSAGE if b[frame::KIND] == 0 => frame::IO_TYPE,
-            CONTROL | CONTROL_ALT | CHANNEL_MESSAGE => frame::HL_EARLIEST,
+            magic if is_control(magic) => frame::HL_EARLIEST,
             _ => return Err(WireError::Magic { what: "control frame" }),
         };
         let at = b[from..]

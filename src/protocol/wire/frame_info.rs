@@ -1,10 +1,16 @@
-//! FRAMEINFO, the 40 bytes at the end of a frame's last packet.
+//! FRAMEINFO, at the end of a frame's last packet: 40 bytes, on some cameras fewer or more.
+//!
+//! The form of 16 bytes has the capture time as milliseconds, where the longer ones have seconds and microseconds.
 
 use super::codec::{AudioFlags, CodecId};
 use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 
-/// Bytes.
+/// The length that most cameras use, in bytes.
 pub const LEN: usize = 40;
+/// The length of the shortest form.
+pub const SHORT_LEN: usize = 16;
+/// The lengths that have been seen.
+pub const LENGTHS: [usize; 4] = [SHORT_LEN, 32, LEN, 48];
 
 /// Where the fields begin. Those without a size are one byte; [`FrameInfo`] says what they mean.
 mod offset {
@@ -20,6 +26,8 @@ mod offset {
     pub const MICROSECONDS: usize = 8;
     /// u32.
     pub const SECONDS: usize = 12;
+    /// u32, in the form of 16 bytes.
+    pub const MILLISECONDS: usize = 12;
     /// u32.
     pub const PAYLOAD_SIZE: usize = 16;
     /// u32.
@@ -49,19 +57,32 @@ pub struct FrameInfo {
     /// Seconds since 1970. Some firmware repeats one number for a whole session; a camera without a clock counts from a
     /// small one.
     pub seconds: u32,
-    /// The frame's length in bytes without FRAMEINFO.
+    /// The frame's length in bytes without FRAMEINFO; 0 where the camera does not tell it.
     pub payload_size: u32,
-    /// Counts the frames of both media in one row, and wraps.
+    /// Counts the frames of both media in one row, and wraps; 0 where the camera leaves it to the packets.
     pub frame_number: u32,
     /// The camera's MAC in ASCII, zero padded. It identifies the camera's owner, so `Debug` leaves it out.
     pub mac: [u8; 16],
 }
 
 impl FrameInfo {
-    /// Parses the first 40 bytes.
+    /// Parses all of `b` as FRAMEINFO of that length, 16 bytes or more. Fields that it is too short for are 0, and what
+    /// stands behind the known ones is ignored.
     pub fn parse(b: &[u8]) -> Result<Self, WireError> {
-        check_len("FRAMEINFO", b, LEN)?;
-        Ok(FrameInfo {
+        check_len("FRAMEINFO", b, SHORT_LEN)?;
+        let mut whole = [0; LEN];
+        let known = b.len().min(LEN);
+        whole[..known].copy_from_slice(&b[..known]);
+        let info = Self::parse_whole(&whole);
+        if b.len() == SHORT_LEN && info.microseconds == 0 {
+            let milliseconds = u32_at(b, offset::MILLISECONDS);
+            return Ok(FrameInfo { seconds: milliseconds / 1000, microseconds: milliseconds % 1000 * 1000, ..info });
+        }
+        Ok(info)
+    }
+
+    fn parse_whole(b: &[u8; LEN]) -> Self {
+        FrameInfo {
             codec: CodecId(u16_at(b, offset::CODEC)),
             flags: b[offset::FLAGS],
             camera: b[offset::CAMERA],
@@ -74,9 +95,10 @@ impl FrameInfo {
             payload_size: u32_at(b, offset::PAYLOAD_SIZE),
             frame_number: u32_at(b, offset::FRAME_NUMBER),
             mac: array(b, offset::MAC),
-        })
+        }
     }
 
+    /// Returns the form of 40 bytes.
     pub fn emit(&self) -> [u8; LEN] {
         let mut b = [0; LEN];
         put_u16(&mut b, offset::CODEC, self.codec.0);

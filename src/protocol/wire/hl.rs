@@ -85,7 +85,7 @@ pub enum ChallengeStatus {
     Checking,
     /// 5: not at all, the camera is switched off in the Wyze app.
     Off,
-    /// 6: with the first 16 characters of the ENR, then with the 16 after them.
+    /// 6: with the first 16 characters of the ENR, then with the 16 after them, or what stands for them.
     LongEnr,
     /// A number with no known meaning.
     Unknown(u8),

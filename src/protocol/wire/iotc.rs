@@ -11,9 +11,10 @@ use crate::protocol::credentials::{AuthKey, Uid};
 
 /// The fields that every packet begins with.
 pub(super) mod header {
-    /// 04 02 1A.
+    /// 04 02, and a third byte that differs by device: 1A here, others send 12, 17, 19, 1C or 1D.
     pub const MARKER: usize = 0;
-    /// One byte: 02 discovery and session, 0A keepalive, 0B data. TransCode scrambles less of packets with an odd one.
+    /// One byte: 02 discovery and session, 0A keepalive, 0B data. TransCode scrambles less of packets with an odd one;
+    /// a camera's data may have an even one.
     pub const MODE: usize = 3;
     /// u16: how many bytes follow the header.
     pub const BODY_LEN: usize = 4;
@@ -72,6 +73,8 @@ mod keepalive {
 }
 
 const MARKER: [u8; 3] = [0x04, 0x02, 0x1A];
+/// How much of the marker is the same in packets of all devices.
+const MARKER_START: usize = 2;
 const MODE_REQUEST: u8 = 0x02;
 const MODE_KEEPALIVE: u8 = 0x0A;
 const MODE_DATA: u8 = 0x0B;
@@ -80,6 +83,9 @@ const FLAGS_SESSION: u16 = 0x0033;
 const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 /// The bytes that a packet without DTLS has at most: more than ten times what any has been seen to have.
 const MAX_OTHER: usize = 1024;
+/// The bytes that a data packet has at most if all of it is scrambled, which is dear to undo: more than an Ethernet
+/// packet carries.
+const MAX_SCRAMBLED_DATA: usize = 2048;
 
 pub const DISCOVERY_REQUEST: u16 = 0x0601;
 pub const DISCOVERY_RESPONSE: u16 = 0x0602;
@@ -240,7 +246,12 @@ impl<'a> Packet<'a> {
 /// Whether this plain header can belong to a datagram of `len` bytes: only data are long.
 pub fn is_plausible(plain: &[u8; header::LEN], len: usize) -> bool {
     let is_data = matches!(u16_at(plain, header::COMMAND), DATA_FROM_CLIENT | DATA_FROM_CAMERA);
-    has_marker(plain) && (if is_data { plain[header::MODE] & 1 == 1 } else { len <= MAX_OTHER })
+    let most = match (is_data, plain[header::MODE] & 1 == 1) {
+        (true, true) => usize::MAX,
+        (true, false) => MAX_SCRAMBLED_DATA,
+        (false, _) => MAX_OTHER,
+    };
+    has_marker(plain) && len <= most
 }
 
 /// Whether an answer's body carries this UID or session id.
@@ -249,7 +260,7 @@ pub fn names(body: &[u8], uid: &Uid, session_id: SessionId) -> bool {
 }
 
 fn has_marker(b: &[u8]) -> bool {
-    b[header::MARKER..].starts_with(&MARKER)
+    b[header::MARKER..].starts_with(&MARKER[..MARKER_START])
 }
 
 /// Returns a packet of `len` bytes, of which the header is written.

@@ -5,13 +5,13 @@
 //! fields for user and password are a byte longer, and whose switch for resends is byte 538; both switches are off
 //! here.
 
-use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at};
+use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
+use std::fmt;
 
 pub const REQUEST_FIRST: u16 = 0x0000;
 pub const REQUEST_SECOND: u16 = 0x2000;
 pub const RESPONSE: u16 = 0x2100;
 const VERSION: u16 = 0x000C;
-const CAPABILITIES: u32 = 0x001F_07FB;
 const SECURITY_MODE: u32 = 4;
 const USER: &[u8] = b"admin";
 const SUCCESS: u8 = 0x10;
@@ -59,8 +59,10 @@ mod response {
     pub const ENABLED: usize = 29;
     /// One byte, 1 yes.
     pub const TWO_WAY_AUDIO: usize = 31;
-    /// A client reads no further than this.
+    /// The least that a client needs.
     pub const MIN_LEN: usize = 32;
+    /// One byte, 1 yes.
+    pub const RESEND: usize = 32;
     /// u32: 4, as in a request.
     pub const SECURITY_MODE: usize = 36;
     /// u32.
@@ -96,7 +98,7 @@ impl<'a> Request<'a> {
         let most = request::PASSWORD_END - request::PASSWORD;
         put(&mut b, request::PASSWORD, &self.password[..self.password.len().min(most)]);
         put_u32(&mut b, request::SECURITY_MODE, SECURITY_MODE);
-        put_u32(&mut b, request::CAPABILITIES, CAPABILITIES);
+        put_u32(&mut b, request::CAPABILITIES, Capabilities::CLIENT.0);
         b
     }
 
@@ -105,6 +107,13 @@ impl<'a> Request<'a> {
         let mut echo = self.random;
         echo[0] = echo[0].wrapping_add(u8::from(self.second));
         echo
+    }
+
+    /// Returns the random bytes of any request, as its answer repeats them, also of one that ends after them; `None`
+    /// for another packet. DTLS has authenticated the sender already.
+    pub fn echo_of(b: &[u8]) -> Option<[u8; 4]> {
+        let is_request = b.len() >= header::LEN && matches!(u16_at(b, header::MAGIC), REQUEST_FIRST | REQUEST_SECOND);
+        is_request.then(|| array(b, request::RANDOM))
     }
 
     /// Parses what a client sends; the other side's view of [`Request::emit`].
@@ -126,8 +135,50 @@ impl<'a> Request<'a> {
     }
 }
 
+/// A bit mask by which client and camera say at login what they can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities(pub u32);
+
+impl Capabilities {
+    /// What a client says.
+    pub const CLIENT: Capabilities = Capabilities(0x001F_07FB);
+
+    /// The vendor's names of the bits.
+    const NAMES: [(u32, &str); 15] = [
+        (0, "cyclic-frame-numbering"),
+        (1, "clean-buf-on-reset"),
+        (3, "timestamp-in-frameinfo"),
+        (4, "multi-channel"),
+        (5, "extended-frameinfo"),
+        (6, "resend-timeout"),
+        (7, "dtls-support"),
+        (8, "speaker-channel"),
+        (9, "ptz-channel"),
+        (10, "playback-channel"),
+        (16, "av-security-enabled"),
+        (17, "resend-enabled"),
+        (18, "dtls-psk"),
+        (19, "dtls-ecdhe"),
+        (20, "chacha20-poly1305"),
+    ];
+}
+
+/// The names of the bits that are set, separated by commas, such as `multi-channel,bit-11`.
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (count, bit) in (0..u32::BITS).filter(|bit| self.0 >> bit & 1 == 1).enumerate() {
+            f.write_str(if count == 0 { "" } else { "," })?;
+            match Self::NAMES.iter().find(|(named, _)| *named == bit) {
+                Some((_, name)) => f.write_str(name)?,
+                None => write!(f, "bit-{bit}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The answer to either request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Response {
     /// The random bytes of the request answered, as [`Request::echo`] has them.
     pub echo: [u8; 4],
@@ -135,9 +186,19 @@ pub struct Response {
     pub enabled: bool,
     /// Whether the camera has a speaker that clients can talk through.
     pub two_way_audio: bool,
+    /// Whether the camera sends lost packets again, in the wrapped format.
+    pub resend: bool,
+    /// What the camera can; nothing where its answer is too short.
+    pub capabilities: Capabilities,
 }
 
 impl Response {
+    /// Makes the answer to a camera's login on the back channel, which has these random bytes.
+    pub fn welcome(echo: [u8; 4]) -> Self {
+        let capabilities = Capabilities::CLIENT;
+        Response { echo, success: true, enabled: true, two_way_audio: true, resend: false, capabilities }
+    }
+
     /// Returns the answer, 60 bytes.
     pub fn emit(&self) -> Vec<u8> {
         let mut b = vec![0; response::LEN];
@@ -149,10 +210,18 @@ impl Response {
         b[response::ENABLED] = u8::from(self.enabled);
         b[response::TWO_WAY_AUDIO] = u8::from(self.two_way_audio);
         put_u32(&mut b, response::SECURITY_MODE, SECURITY_MODE);
-        put_u32(&mut b, response::CAPABILITIES, CAPABILITIES);
+        b[response::RESEND] = u8::from(self.resend);
+        put_u32(&mut b, response::CAPABILITIES, self.capabilities.0);
         b[response::THREE] = 3;
         b[response::TWO] = 2;
         b
+    }
+
+    /// Returns the length of the answer that `b` begins with: as it says itself, and all of `b` where that cannot be.
+    pub fn len(b: &[u8]) -> usize {
+        let told =
+            b.get(response::BODY_LEN..response::BODY_LEN + 2).map(|len| header::LEN + usize::from(u16_at(len, 0)));
+        told.filter(|told| (response::MIN_LEN..=b.len()).contains(told)).unwrap_or(b.len())
     }
 
     /// Parses the answer; 32 bytes are enough, as cameras differ in its tail.
@@ -166,6 +235,10 @@ impl Response {
             success: b[response::STATUS] == SUCCESS,
             enabled: b[response::ENABLED] == 1,
             two_way_audio: b[response::TWO_WAY_AUDIO] == 1,
+            resend: b.get(response::RESEND) == Some(&1),
+            capabilities: Capabilities(
+                b.get(response::CAPABILITIES..response::CAPABILITIES + 4).map_or(0, |field| u32_at(field, 0)),
+            ),
         })
     }
 }

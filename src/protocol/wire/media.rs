@@ -1,22 +1,25 @@
-//! Media packets, each one DTLS record. The byte of the frame type fixes the header:
+//! Media packets. A packet is [`head`], in the long form 8 bytes more, and [`tail`]; the payload follows. The second
+//! byte is a bit mask ([`FrameType`]), of which these combinations are usual:
 //!
 //! | type | header | meaning | FRAMEINFO |
 //! |---|---|---|---|
 //! | 00, 04 | 28 bytes | a middle packet of a frame | no |
 //! | 01 | 28 bytes | the only packet | yes |
 //! | 05 | 28 bytes | the last packet | yes |
-//! | 08 | 36 bytes | the first packet | no |
-//! | 09 | 36 bytes | the first packet, or the only one when total is 1 | only when total is 1 |
+//! | 08, 0C | 36 bytes | the first packet, or a middle one | no |
+//! | 09 | 36 bytes | the last packet or the only one, or the first of several: index 0 | unless a first |
 //! | 0D | 36 bytes | the last packet | yes |
 //!
-//! A header is [`head`], in the long form 8 bytes that vary, and [`tail`]; the payload follows. Where FRAMEINFO ends
-//! the payload, it is the last packet of the frame, and most cameras write the length of FRAMEINFO (0x0028) in the
-//! place of its index. In any other packet 0x0028 is index 40.
+//! Where FRAMEINFO ends the payload, it is the last packet of the frame, and most cameras write the length of FRAMEINFO
+//! (mostly 0x0028) in the place of its index. In any other packet 0x0028 is index 40.
+//!
+//! The 8 bytes of the long form are a timing probe ([`super::probe`]).
 //!
 //! The wrapped format, which a login that asks for resends gets, has a wrapper of 8 bytes before the tail: headers are
-//! 36 or 44 bytes. There a tail's channel 04, 06 or 08 is a packet of 03, 05 or 07 sent again, and 0C is a
-//! [`frame_index`] packet.
+//! 36 or 44 bytes. There a tail's channel 04, 06 or 08 is a packet of 03, 05 or 07 sent again, and 0C is a parity
+//! packet, from which lost ones could be computed.
 
+use super::codec::CodecId;
 use super::{WireError, check_len, frame_info, put, put_u16, put_u32, u16_at, u32_at};
 
 /// The fields that every packet begins with.
@@ -25,7 +28,7 @@ mod head {
     pub const CHANNEL: usize = 0;
     /// One byte, see the table above.
     pub const FRAME_TYPE: usize = 1;
-    /// u16: 0x000B.
+    /// u16: 0x000B, from newer cameras 0x000C.
     pub const VERSION: usize = 2;
     /// u16: counts all media packets of the session, and wraps.
     pub const SEQUENCE: usize = 4;
@@ -59,19 +62,8 @@ mod tail {
     pub const LEN: usize = 20;
 }
 
-/// The fields of a packet that tells which frames a camera can send again.
-mod frame_index {
-    /// u32: a frame number.
-    pub const OLDEST: usize = 48;
-    /// u32: a frame number.
-    pub const NEWEST: usize = 52;
-    pub const MIN_LEN: usize = 56;
-}
-
 const VERSION: u16 = 0x000B;
 const MAGIC: u16 = 0x507E;
-/// The length of FRAMEINFO, in the place of a last packet's index.
-const FRAME_INFO_FOLLOWS: u16 = frame_info::LEN as u16;
 const AUDIO: u8 = 0x03;
 const KEY_VIDEO: u8 = 0x05;
 const VIDEO: u8 = 0x07;
@@ -105,7 +97,7 @@ impl MediaChannel {
     }
 }
 
-/// Where a packet stands in its frame, and which header it has. The names are the wire's.
+/// Where a packet stands in its frame, and which header it has: a bit mask. The names are those of its usual values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameType(pub u8);
 
@@ -116,23 +108,15 @@ impl FrameType {
     pub const END: FrameType = FrameType(0x05);
     pub const START: FrameType = FrameType(0x08);
     pub const START_OR_SINGLE: FrameType = FrameType(0x09);
+    pub const MIDDLE_EXTENDED: FrameType = FrameType(0x0C);
     pub const END_EXTENDED: FrameType = FrameType(0x0D);
-
-    fn is_known(self) -> bool {
-        matches!(
-            self,
-            Self::MIDDLE
-                | Self::SINGLE
-                | Self::MIDDLE_ALT
-                | Self::END
-                | Self::START
-                | Self::START_OR_SINGLE
-                | Self::END_EXTENDED
-        )
-    }
+    /// The bit of a frame's last packet, which FRAMEINFO ends.
+    const IS_LAST: u8 = 1 << 0;
+    /// The bit of the long header.
+    const IS_LONG: u8 = 1 << 3;
 
     fn has_long_header(self) -> bool {
-        self.0 >= Self::START.0
+        self.0 & Self::IS_LONG != 0
     }
 
     /// Returns where the tail begins.
@@ -142,8 +126,10 @@ impl FrameType {
             + if wrapped { head::WRAPPER_LEN } else { 0 }
     }
 
-    fn has_frame_info(self, total: u16) -> bool {
-        matches!(self, Self::SINGLE | Self::END | Self::END_EXTENDED) || self == Self::START_OR_SINGLE && total == 1
+    /// Whether FRAMEINFO ends a packet whose frame has `total` packets. `index` is its place, or what stands for it.
+    /// Older cameras set the bit of the last packet in the first one of several, too.
+    pub fn has_frame_info(self, total: u16, index: u16) -> bool {
+        self.0 & Self::IS_LAST != 0 && !(total > 1 && index == 0)
     }
 }
 
@@ -161,16 +147,13 @@ pub struct MediaPacket<'a> {
     pub previous_frame: u32,
     /// The same in all packets of a frame.
     pub frame_number: u32,
-    /// About 1 KiB, with FRAMEINFO at its end where [`MediaPacket::has_frame_info`].
+    /// How many bytes of FRAMEINFO end the payload; 0 where none does.
+    pub frame_info_len: usize,
+    /// About 1 KiB, with FRAMEINFO at its end where this is the last packet of its frame.
     pub payload: &'a [u8],
 }
 
 impl MediaPacket<'_> {
-    /// Whether FRAMEINFO ends the payload, which makes this the last packet of its frame.
-    pub fn has_frame_info(&self) -> bool {
-        self.frame_type.has_frame_info(self.total)
-    }
-
     /// Returns the packet in plain format.
     pub fn emit(&self) -> Vec<u8> {
         let mut b = self.emit_from(self.channel.number(), false);
@@ -195,12 +178,12 @@ impl MediaPacket<'_> {
     }
 
     fn emit_tail(&self, b: &mut [u8]) {
-        let last = self.has_frame_info();
+        let last = self.frame_info_len > 0;
         b[tail::CHANNEL] = self.channel.number();
         b[tail::IS_LAST] = u8::from(last || self.channel == MediaChannel::Audio);
         put_u16(b, tail::COUNTER, self.sequence);
         put_u16(b, tail::TOTAL, self.total);
-        put_u16(b, tail::INDEX, if last { FRAME_INFO_FOLLOWS } else { self.index });
+        put_u16(b, tail::INDEX, if last { self.frame_info_len as u16 } else { self.index });
         // Payloads are about 1 KiB, and a DTLS record holds 16.
         put_u16(b, tail::PAYLOAD_SIZE, self.payload.len() as u16);
         put_u32(b, tail::PREVIOUS_FRAME, self.previous_frame);
@@ -213,50 +196,61 @@ impl MediaPacket<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     Media(MediaPacket<'a>),
-    /// Tells which frames a camera in resend mode still holds, by their numbers.
-    FrameIndex {
-        oldest: u32,
-        newest: u32,
-    },
+    /// Lets a client compute lost packets of its group; not used.
+    Parity,
 }
 
-/// Whether an AV packet's first byte says media, plain or wrapped.
-pub fn is_media(first: u8) -> bool {
-    matches!(first, AUDIO | KEY_VIDEO | VIDEO | WRAPPER)
+/// Whether an AV packet that begins like this is media, plain or wrapped. In the wrapped format control frames have the
+/// same first byte: there the tail tells.
+pub fn is_media(b: &[u8]) -> bool {
+    match b {
+        [AUDIO | KEY_VIDEO | VIDEO, ..] => true,
+        [WRAPPER, frame_type, ..] => {
+            let at = FrameType(*frame_type).tail_at(true);
+            b.get(at + tail::CHANNEL).is_some_and(|&c| c == WRAPPER || MediaChannel::from_number(c).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// Whether a media packet has the 8 bytes more in which a timing probe comes.
+pub(super) fn has_long_header(b: &[u8]) -> bool {
+    b.get(head::FRAME_TYPE).is_some_and(|&frame_type| FrameType(frame_type).has_long_header())
 }
 
 impl<'a> Packet<'a> {
+    /// Parses a packet that is all of `b`, or is followed by others.
     pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
+        Self::parse_first(b).map(|(packet, _)| packet)
+    }
+
+    /// Parses the packet that `b` begins with, and returns what follows it, too.
+    pub fn parse_first(b: &'a [u8]) -> Result<(Self, &'a [u8]), WireError> {
         check_len("media header", b, head::LEN)?;
         let frame_type = FrameType(b[head::FRAME_TYPE]);
-        if !frame_type.is_known() {
-            return Err(WireError::Value { what: "media frame type" });
-        }
         let wrapped = b[head::CHANNEL] == WRAPPER;
         let at = frame_type.tail_at(wrapped);
         check_len("media header", b, at + tail::LEN)?;
         let (fields, payload) = b[at..].split_at(tail::LEN);
+        let size = usize::from(u16_at(fields, tail::PAYLOAD_SIZE));
+        check_len("media payload", payload, size)?;
+        let (payload, rest) = payload.split_at(size);
         if wrapped && fields[tail::CHANNEL] == WRAPPER {
-            check_len("frame index", b, frame_index::MIN_LEN)?;
-            let (oldest, newest) = (u32_at(b, frame_index::OLDEST), u32_at(b, frame_index::NEWEST));
-            return Ok(Packet::FrameIndex { oldest, newest });
+            return Ok((Packet::Parity, rest));
         }
         let number = if wrapped { fields[tail::CHANNEL] } else { b[head::CHANNEL] };
         let channel = MediaChannel::from_number(number).ok_or(WireError::Magic { what: "media channel" })?;
         let total = u16_at(fields, tail::TOTAL);
         let field = u16_at(fields, tail::INDEX);
-        let has_frame_info = frame_type.has_frame_info(total);
-        let index = if has_frame_info && field == FRAME_INFO_FOLLOWS { total.wrapping_sub(1) } else { field };
+        let frame_info_len =
+            if frame_type.has_frame_info(total, field) { frame_info_len(field, total, payload) } else { 0 };
+        let is_len = frame_info_len > 0 && usize::from(field) == frame_info_len;
+        let index = if is_len { total.wrapping_sub(1) } else { field };
         if index >= total {
             return Err(WireError::Value { what: "media packet index" });
         }
-        let size = usize::from(u16_at(fields, tail::PAYLOAD_SIZE));
-        check_len("media payload", payload, size)?;
-        let payload = &payload[..size];
-        if has_frame_info {
-            check_len("media FRAMEINFO", payload, frame_info::LEN)?;
-        }
-        Ok(Packet::Media(MediaPacket {
+        check_len("media FRAMEINFO", payload, frame_info_len)?;
+        let packet = MediaPacket {
             channel,
             frame_type,
             sequence: u16_at(b, head::SEQUENCE),
@@ -264,7 +258,23 @@ impl<'a> Packet<'a> {
             index,
             previous_frame: u32_at(fields, tail::PREVIOUS_FRAME),
             frame_number: u32_at(fields, tail::FRAME_NUMBER),
+            frame_info_len,
             payload,
-        }))
+        };
+        Ok((Packet::Media(packet), rest))
     }
+}
+
+/// Returns the length of the FRAMEINFO that ends `payload`. `field` stands in the place of the index: it is either the
+/// length, or the index of the last of `total` packets.
+fn frame_info_len(field: u16, total: u16, payload: &[u8]) -> usize {
+    let len = usize::from(field);
+    if !frame_info::LENGTHS.contains(&len) {
+        return frame_info::LEN;
+    }
+    // A length may happen to be the index as well. Then FRAMEINFO begins where a codec stands.
+    let is_index = u32::from(field) + 1 == u32::from(total);
+    let has_codec =
+        |len: usize| payload.len().checked_sub(len).is_some_and(|at| CodecId(u16_at(payload, at)).name().is_some());
+    if is_index && !has_codec(len) && has_codec(frame_info::LEN) { frame_info::LEN } else { len }
 }

@@ -11,6 +11,7 @@ pub mod hl;
 pub mod iotc;
 pub mod login;
 pub mod media;
+pub mod probe;
 pub mod talk;
 pub mod transcode;
 pub mod xxtea;

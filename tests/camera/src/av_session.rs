@@ -8,11 +8,17 @@ use crate::packet_checks;
 use crate::packetiser::Packetiser;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message, VideoParameters};
+use gstwyze::protocol::wire::probe::ProbeAnswer;
 use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
 use std::time::Instant;
 
 const K10050: u16 = 10050;
+const CHANNEL_MESSAGE: u16 = 0x1000;
+const OTHER_MESSAGES: [u16; 2] = [0x7100, 0x1100];
+/// Where the message begins in a control frame of the wrapped format, and in a plain one.
+const WRAPPED_HL: usize = 32;
+const PLAIN_HL: usize = 40;
 
 /// The AV layer's state for one client, from its login on.
 #[derive(Debug)]
@@ -60,13 +66,40 @@ impl AvSession {
     }
 
     /// Calls `emit` with each packet of a frame that this client takes.
-    pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared, emit: impl FnMut(&[u8])) {
+    pub fn push_frame(
+        &mut self,
+        now: Instant,
+        frame: &MediaFrame,
+        viewers: u8,
+        shared: &mut Shared,
+        emit: impl FnMut(&[u8]),
+    ) {
+        if !frame.is_audio() {
+            self.chat(now, &shared.config);
+        }
         let bitrate = self.parameters.map_or(0, |parameters| parameters.bitrate);
         self.packetiser.packets(frame, bitrate, viewers, &shared.config, &mut shared.rng, emit);
     }
 
+    pub fn unanswered_probes(&self) -> usize {
+        self.packetiser.probes.unanswered()
+    }
+
+    /// Sends what is no media and no answer, if this camera does so.
+    fn chat(&mut self, now: Instant, config: &CameraConfig) {
+        if config.probes {
+            self.to_send.push(self.packetiser.probes.next_probe(config.av_version).emit().to_vec());
+        }
+        if config.chatter {
+            let sequence = self.acks.number_control_frame(now);
+            self.to_send.push(channel_message(CHANNEL_MESSAGE, sequence));
+            self.to_send.push(channel_message(OTHER_MESSAGES[usize::from(sequence % 2)], sequence));
+        }
+    }
+
     pub fn handle_record(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
         match record {
+            [0x0B, 0x00, ..] => self.handle_probe_answer(now, record, shared),
             [0x09, 0x00, ..] => self.handle_ack(now, record, shared),
             [0x00, 0x00 | 0x20, ..] => self.handle_login(now, record, shared),
             [0x0C, 0x00, ..] | [0x00, 0x70 | 0x10, ..] => self.handle_control(now, record, shared),
@@ -102,9 +135,17 @@ impl AvSession {
         }
         let mut echo = request.random;
         echo[0] = echo[0].wrapping_add(1);
-        let two_way_audio = shared.config.two_way_audio;
-        self.to_send.push(login::Response { echo, success, enabled: true, two_way_audio }.emit());
+        let &CameraConfig { two_way_audio, capabilities, .. } = &shared.config;
+        let welcome = login::Response::welcome(echo);
+        self.to_send.push(login::Response { success, two_way_audio, capabilities, ..welcome }.emit());
         self.logged_in |= success;
+    }
+
+    fn handle_probe_answer(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        packet_checks::probe_answer(now, record, shared.config.av_version, &mut shared.log);
+        if let Ok(answer) = ProbeAnswer::parse(record) {
+            self.packetiser.probes.handle_answer(now, &answer, &mut shared.log);
+        }
     }
 
     fn handle_ack(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
@@ -138,7 +179,7 @@ impl AvSession {
             }
             hl::MEDIA => self.switch_media(now, message, shared),
             hl::RESOLUTION | hl::RESOLUTION_DOORBELL => self.set_resolution(now, message, shared),
-            K10050 => self.reply(now, message.command, &self.video_parameters()),
+            K10050 => self.reply(now, message.command, &self.video_parameters(), shared),
             command => shared.log.byte(now, format!("K{command} is not a command that this camera knows")),
         }
     }
@@ -150,7 +191,7 @@ impl AvSession {
         // A client that sends its request again gets the same challenge, because the first may still arrive.
         let challenge = *self.challenge.get_or_insert_with(|| shared.rng.random());
         let hl = Challenge { status: shared.config.challenge, challenge }.emit();
-        self.send_control(now, &hl);
+        self.send_control(now, &hl, shared.config.wrapped_control);
     }
 
     fn handle_answer(&mut self, now: Instant, payload: &[u8], shared: &mut Shared) {
@@ -170,12 +211,13 @@ impl AvSession {
             shared.log.byte(now, "K10002: the answer to the challenge is wrong");
         }
         if !right || shared.config.refuse_answer {
-            self.reply(now, hl::AUTH_ANSWER, br#"{"connectionRes":"2","cameraInfo":{}}"#);
+            self.reply(now, hl::AUTH_ANSWER, br#"{"connectionRes":"2","cameraInfo":{}}"#, shared);
             return;
         }
-        self.reply(now, hl::AUTH_ANSWER, result_json(&answer, &shared.config).as_bytes());
+        self.reply(now, hl::AUTH_ANSWER, result_json(&answer, &shared.config).as_bytes(), shared);
         if !std::mem::replace(&mut self.authenticated, true) {
-            (self.video, self.audio) = (answer.video, answer.audio);
+            (self.video, self.audio) =
+                if shared.config.media_by_command { (false, false) } else { (answer.video, answer.audio) };
             shared.events.push_back(CameraEvent::Streaming {
                 client: self.client,
                 video: self.video,
@@ -203,7 +245,7 @@ impl AvSession {
             }
             _ => {}
         }
-        self.reply(now, hl::MEDIA, &[1]);
+        self.reply(now, hl::MEDIA, &[1], shared);
         if kind < 3 {
             let (client, video, audio) = (self.client, self.video, self.audio);
             shared.events.push_back(CameraEvent::Streaming { client, video, audio });
@@ -225,7 +267,7 @@ impl AvSession {
             shared.log.byte(now, format!("K{}: {parameters:?} are not possible", message.command));
         }
         // Cameras accept sizes that they do not have, too.
-        self.reply(now, message.command, &[1]);
+        self.reply(now, message.command, &[1], shared);
         self.parameters = Some(parameters);
         shared.events.push_back(CameraEvent::VideoParameters { client: self.client, parameters });
     }
@@ -237,16 +279,35 @@ impl AvSession {
         [low, high, p.frame_size.wrapping_add(1), p.fps, 1, 1]
     }
 
-    fn reply(&mut self, now: Instant, request: u16, payload: &[u8]) {
-        self.send_control(now, &Message { command: request + 1, payload }.emit());
+    fn reply(&mut self, now: Instant, request: u16, payload: &[u8], shared: &Shared) {
+        self.send_control(now, &Message { command: request + 1, payload }.emit(), shared.config.wrapped_control);
     }
 
-    fn send_control(&mut self, now: Instant, hl: &[u8]) {
+    fn send_control(&mut self, now: Instant, hl: &[u8], wrapped: bool) {
         let send_counter = self.acks.number_control_frame(now).into();
         let frame = ControlFrame { send_counter, command_counter: self.command_counter, hl };
         self.command_counter = self.command_counter.wrapping_add(1);
-        self.to_send.push(frame.emit());
+        let mut frame = frame.emit();
+        if wrapped {
+            frame[2..4].copy_from_slice(&[0x0B, 0x00]);
+            frame[6..8].fill(0);
+            // The message begins 8 bytes earlier than in a plain frame.
+            frame.drain(WRAPPED_HL..PLAIN_HL);
+            frame[24..26].copy_from_slice(&(hl.len() as u16 - 4).to_le_bytes());
+        }
+        self.to_send.push(frame);
     }
+}
+
+/// Makes a packet of the channel itself, of which viewers know no more than the header.
+fn channel_message(magic: u16, sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0; 44];
+    packet[..2].copy_from_slice(&magic.to_le_bytes());
+    packet[2..4].copy_from_slice(&[0x0C, 0]);
+    packet[4..6].copy_from_slice(&sequence.to_le_bytes());
+    packet[24] = 8;
+    packet[36..].fill(0xEE);
+    packet
 }
 
 /// Checks the answer by encrypting it: it is the challenge, decrypted.

@@ -184,6 +184,11 @@ impl Camera {
         self.sessions.iter().filter(|session| session.is_streaming()).count()
     }
 
+    /// How many timing probes were sent to clients and not answered.
+    pub fn unanswered_probes(&self) -> usize {
+        self.sessions.iter().map(ClientSession::unanswered_probes).sum()
+    }
+
     /// What clients have said through the camera's speaker, talk by talk, oldest first.
     pub fn talks(&self) -> impl Iterator<Item = &Talk> {
         self.shared.talks.talks()
@@ -247,7 +252,7 @@ impl Camera {
         }
         let viewers = u8::try_from(self.streaming_clients()).unwrap_or(u8::MAX);
         for session in &mut self.sessions {
-            session.push_frame(frame, viewers, &mut self.shared);
+            session.push_frame(now, frame, viewers, &mut self.shared);
         }
     }
 
@@ -344,7 +349,8 @@ impl Camera {
             self.add_session(now, from, discovery.session_id, EnvelopeState::transcode());
         }
         let answer = iotc::Discovery { auth_key: None, ..*discovery };
-        self.shared.transmit(from, scramble(answer.emit(iotc::DISCOVERY_RESPONSE)));
+        let packet = scramble(answer.emit(iotc::DISCOVERY_RESPONSE), &self.shared.config);
+        self.shared.transmit(from, packet);
     }
 
     fn choose(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {
@@ -379,7 +385,8 @@ impl Camera {
             *open = true;
         }
         session.open(now, &self.shared);
-        self.shared.transmit(from, scramble(request.emit(iotc::SESSION_RESPONSE)));
+        let packet = scramble(request.emit(iotc::SESSION_RESPONSE), &self.shared.config);
+        self.shared.transmit(from, packet);
         self.drop_others_at(from, request.session_id);
     }
 

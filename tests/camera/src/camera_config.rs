@@ -3,6 +3,7 @@
 use gstwyze::protocol::credentials::{CredentialError, Credentials};
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::hl::ChallengeStatus;
+use gstwyze::protocol::wire::login::Capabilities;
 use std::time::Duration;
 
 /// The identity of the project's test vectors, so that a demonstration needs no arguments.
@@ -56,10 +57,36 @@ pub struct CameraConfig {
     pub close_talk_after: Option<Duration>,
     /// Do not answer discovery with a wrong AuthKey. A wrong AuthKey is logged in any case.
     pub strict_auth_key: bool,
+    /// The third byte of the camera's IOTC packets, which differs by device.
+    pub marker: u8,
+    /// The mode byte of the camera's IOTC data packets. With an even one, TransCode scrambles all of a packet.
+    pub data_mode: u8,
+    /// The capabilities in the login answer.
+    pub capabilities: Capabilities,
+    /// Send media only once K10010 has asked for it, though K10002 switched it on.
+    pub media_by_command: bool,
+    /// Send packets of the AV layer that mean nothing to a viewer: messages of the channel itself, and others.
+    pub chatter: bool,
+    /// Send a timing probe before each video frame.
+    pub probes: bool,
+    /// Log in on the back channel with as few bytes as cameras do.
+    pub short_talk_login: bool,
     /// Vary the frame types of media packets at random, among those that mean the same.
     pub every_frame_type: bool,
+    /// Bytes of FRAMEINFO: 16, 32, 40 or 48.
+    pub frame_info_len: usize,
+    /// Leave the fields of FRAMEINFO from byte 16 on zero: the frame's length and number, and the MAC.
+    pub short_frame_info: bool,
+    /// The version in the camera's media packets. One of 0x000C has nothing in the place of 0x507E.
+    pub av_version: u16,
+    /// Put media packets that fit into one DTLS record, and commands' answers, into one.
+    pub join_packets: bool,
     /// Send media in the wrapped format.
     pub wrapped: bool,
+    /// Send control frames in the wrapped format.
+    pub wrapped_control: bool,
+    /// In the wrapped format, follow so many packets by a parity packet; 0 for none.
+    pub parity_after: u8,
     /// The first so many video frames of each session report `stale_frame_size` instead of their own size.
     pub stale_frames: u32,
     pub stale_frame_size: u8,
@@ -94,8 +121,21 @@ impl CameraConfig {
             talk_login_twice: false,
             close_talk_after: None,
             strict_auth_key: true,
+            marker: 0x1A,
+            data_mode: 0x0B,
+            capabilities: Capabilities::CLIENT,
+            media_by_command: false,
+            chatter: false,
+            probes: false,
+            short_talk_login: false,
             every_frame_type: false,
+            frame_info_len: 40,
+            short_frame_info: false,
+            av_version: 0x000B,
+            join_packets: false,
             wrapped: false,
+            wrapped_control: false,
+            parity_after: 0,
             stale_frames: 0,
             stale_frame_size: 1,
             packet_payload: 1024,
@@ -108,6 +148,29 @@ impl CameraConfig {
     /// A Cam v3 with the demonstration identity.
     pub fn demo() -> Result<Self, CredentialError> {
         Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).map(Self::new)
+    }
+
+    /// This camera with everything different in which cameras are known to differ, all at once.
+    pub fn with_every_variant(self) -> Self {
+        CameraConfig {
+            marker: 0x1D,
+            data_mode: 0x0A,
+            capabilities: Capabilities(0x8000_0800),
+            media_by_command: true,
+            chatter: true,
+            probes: true,
+            short_talk_login: true,
+            every_frame_type: true,
+            frame_info_len: 16,
+            av_version: 0x000C,
+            join_packets: true,
+            wrapped: true,
+            wrapped_control: true,
+            parity_after: 20,
+            packet_payload: 500,
+            challenge: ChallengeStatus::LongEnr,
+            ..self
+        }
     }
 
     /// Whether this model takes K10052.

@@ -85,7 +85,7 @@ impl ClientSession {
                 self.talk.switch(now, on, shared);
             }
         }
-        self.send_av_records();
+        self.send_av_records(shared);
         self.flush(shared);
         if change == Change::Closed { Some(GoneReason::Goodbye) } else { None }
     }
@@ -96,12 +96,13 @@ impl ClientSession {
         self.flush(shared);
     }
 
-    pub fn push_frame(&mut self, frame: &MediaFrame, viewers: u8, shared: &mut Shared) {
+    pub fn push_frame(&mut self, now: Instant, frame: &MediaFrame, viewers: u8, shared: &mut Shared) {
         if !self.channel.is_established() || !self.av.takes(frame) {
             return;
         }
         let channel = &mut self.channel;
-        self.av.push_frame(frame, viewers, shared, |packet| channel.send(packet));
+        self.av.push_frame(now, frame, viewers, shared, |packet| channel.send(packet));
+        self.send_av_records(shared);
         self.flush(shared);
     }
 
@@ -123,14 +124,14 @@ impl ClientSession {
         {
             self.envelope.check_overdue(now, &mut shared.log);
             let payload = shared.rng.random();
-            let keepalive = self.envelope.keepalive(now, self.session_id, payload);
+            let keepalive = self.envelope.keepalive(now, self.session_id, payload, &shared.config);
             shared.transmit(self.address, keepalive);
             self.next_keepalive = Some(now + shared.config.keepalive_interval);
         }
         self.channel.handle_timeout(now);
         self.av.handle_timeout(now, shared);
         self.talk.handle_timeout(now, shared);
-        self.send_av_records();
+        self.send_av_records(shared);
         self.flush(shared);
         None
     }
@@ -162,10 +163,20 @@ impl ClientSession {
         self.last_heard + shared.config.idle_timeout
     }
 
-    fn send_av_records(&mut self) {
-        for record in self.av.to_send.drain(..) {
+    fn send_av_records(&mut self, shared: &Shared) {
+        let records = std::mem::take(&mut self.av.to_send);
+        if shared.config.join_packets && !records.is_empty() {
+            self.channel.send(&records.concat());
+            return;
+        }
+        for record in records {
             self.channel.send(&record);
         }
+    }
+
+    /// How many timing probes the client has not answered.
+    pub fn unanswered_probes(&self) -> usize {
+        self.av.unanswered_probes()
     }
 
     fn flush(&mut self, shared: &mut Shared) {
@@ -173,7 +184,7 @@ impl ClientSession {
         let main = std::iter::from_fn(|| Some((Channel::Main, self.channel.poll_transmit()?)));
         let back = std::iter::from_fn(|| Some((Channel::Back, self.talk.poll_transmit()?)));
         for (channel, datagram) in main.chain(back) {
-            let wrapped = self.envelope.wrap(self.session_id, channel, &datagram);
+            let wrapped = self.envelope.wrap(self.session_id, channel, &datagram, &shared.config);
             shared.transmit(self.address, wrapped);
         }
     }

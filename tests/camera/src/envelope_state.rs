@@ -1,5 +1,6 @@
 //! The outer packets of one session: the data packets that carry DTLS, and the keepalives.
 
+use crate::camera_config::CameraConfig;
 use crate::deviation_log::DeviationLog;
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// How long a keepalive may go unanswered. A client answers at once; the rest allows for lost packets both ways.
 const MAX_KEEPALIVE_ANSWER: Duration = Duration::from_secs(3);
+/// Where the marker's last byte and the mode byte of an IOTC packet are.
+const MARKER_END: usize = 2;
+const MODE: usize = 3;
 
 /// The progress of an envelope's session, and its counters.
 pub enum EnvelopeState {
@@ -55,12 +59,14 @@ impl EnvelopeState {
     }
 
     /// Wraps a DTLS datagram for the client.
-    pub fn wrap(&mut self, session_id: SessionId, channel: Channel, payload: &[u8]) -> Vec<u8> {
+    pub fn wrap(&mut self, session_id: SessionId, channel: Channel, payload: &[u8], config: &CameraConfig) -> Vec<u8> {
         match self {
             EnvelopeState::Transcode { next_sent, .. } => {
                 let data = iotc::Data { sequence: *next_sent, channel, session_id, payload };
                 *next_sent = next_sent.wrapping_add(1);
-                scramble(data.emit(iotc::DATA_FROM_CAMERA))
+                let mut packet = data.emit(iotc::DATA_FROM_CAMERA);
+                packet[MODE] = config.data_mode;
+                scramble(packet, config)
             }
             EnvelopeState::Cc51 { ticket, signer, .. } => {
                 cc51::Data { channel, ticket: *ticket, session_id, payload }.emit(signer)
@@ -69,11 +75,17 @@ impl EnvelopeState {
     }
 
     /// Makes a keepalive; `payload` is random.
-    pub fn keepalive(&mut self, now: Instant, session_id: SessionId, payload: [u8; 8]) -> Vec<u8> {
+    pub fn keepalive(
+        &mut self,
+        now: Instant,
+        session_id: SessionId,
+        payload: [u8; 8],
+        config: &CameraConfig,
+    ) -> Vec<u8> {
         match self {
             EnvelopeState::Transcode { pings, .. } => {
                 pings.push_back((payload, now + MAX_KEEPALIVE_ANSWER));
-                scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, payload))
+                scramble(iotc::emit_keepalive(iotc::KEEPALIVE_FROM_CAMERA, payload), config)
             }
             EnvelopeState::Cc51 { signer, pings_sent, overdue, .. } => {
                 *pings_sent = pings_sent.wrapping_add(1);
@@ -129,8 +141,9 @@ impl EnvelopeState {
     }
 }
 
-/// Puts a plain IOTC packet through TransCode.
-pub fn scramble(mut datagram: Vec<u8>) -> Vec<u8> {
+/// Puts a plain IOTC packet, with the camera's own marker, through TransCode.
+pub fn scramble(mut datagram: Vec<u8>, config: &CameraConfig) -> Vec<u8> {
+    datagram[MARKER_END] = config.marker;
     // It refuses only packets without a whole header, and every emitted packet has one.
     let _ = transcode::encode(&mut datagram);
     datagram

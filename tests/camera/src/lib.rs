@@ -19,6 +19,7 @@ mod main_channel;
 mod media_frame;
 mod packet_checks;
 mod packetiser;
+mod probe_book;
 mod server;
 mod station;
 mod synthetic;

@@ -78,6 +78,9 @@ struct Arguments {
     /// Uses all frame types of media packets that mean the same.
     #[arg(long, help_heading = "Protocol")]
     every_frame_type: bool,
+    /// Differs from the usual in all ways in which cameras are known to differ, all at once.
+    #[arg(long, help_heading = "Protocol")]
+    every_variant: bool,
     /// How many video frames at the start of a session give the size of the session before, as real cameras do.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Protocol")]
     stale_frames: u32,
@@ -264,6 +267,7 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         talk_suites: arguments.talk_suite.suites(),
         ..CameraConfig::new(Credentials::new(&uid, &arguments.enr, &mac)?)
     };
+    let config = if arguments.every_variant { config.with_every_variant() } else { config };
     let options = ServerOptions {
         seed: arguments.seed.wrapping_add(u64::from(index)),
         outgoing: link(arguments)?,

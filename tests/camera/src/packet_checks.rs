@@ -150,6 +150,23 @@ pub fn ack(now: Instant, b: &[u8], log: &mut DeviationLog) {
     .check(now, b, log);
 }
 
+/// Checks the answer to a timing probe, all but its clock, which the session checks.
+pub fn probe_answer(now: Instant, b: &[u8], version: u16, log: &mut DeviationLog) {
+    let received = b.get(10..12).unwrap_or(&[0, 0]);
+    Layout {
+        what: "timing answer",
+        len: 20,
+        fields: &[
+            (0, &[0x0B, 0], "magic"),
+            (2, &le16(version.into()), "version"),
+            (6, &[0x1F, 0], "constant"),
+            (12, received, "packets received, again"),
+        ],
+        zeros: &[4..6, 14..20],
+    }
+    .check(now, b, log);
+}
+
 /// Checks a control frame and the HL header in it.
 pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
     if b.len() < 56 {

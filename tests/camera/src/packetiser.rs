@@ -2,10 +2,20 @@
 
 use crate::camera_config::CameraConfig;
 use crate::media_frame::MediaFrame;
+use crate::probe_book::ProbeBook;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::media::{FrameType, MediaPacket};
 use rand::RngExt;
 use rand::rngs::StdRng;
+
+/// The most bytes of packets that are joined.
+const MAX_JOINED: usize = 1200;
+/// The version whose packets have 0x507E at 6.
+const PLAIN_VERSION: u16 = 0x000B;
+/// How many frame types mean the same.
+const TYPES: usize = 4;
+/// The bit of a frame type whose header has 8 bytes more.
+const LONG_HEADER: u8 = 0x08;
 
 /// The counters of one session's media packets.
 #[derive(Debug, Default)]
@@ -13,6 +23,11 @@ pub struct Packetiser {
     sequence: u16,
     frame_number: u32,
     video_frames: u32,
+    /// In the wrapped format: the number of the group, and how many of its packets are sent.
+    group: (u16, u8),
+    /// Packets that wait for others to go with them.
+    record: Vec<u8>,
+    pub(crate) probes: ProbeBook,
 }
 
 impl Packetiser {
@@ -29,7 +44,7 @@ impl Packetiser {
     ) {
         let previous_frame = self.frame_number;
         self.frame_number = self.frame_number.wrapping_add(1);
-        let info = self.frame_info(frame, bitrate, viewers, config).emit();
+        let info = emit_frame_info(&self.frame_info(frame, bitrate, viewers, config), config);
         let payload_size = config.packet_payload.clamp(1, 1200);
         let total = frame.data.len().div_ceil(payload_size).max(1);
         let Ok(total_field) = u16::try_from(total) else { return };
@@ -41,19 +56,76 @@ impl Packetiser {
                 last_payload.extend_from_slice(chunk);
                 last_payload.extend_from_slice(&info);
             }
+            let alternative = if config.every_frame_type { rng.random_range(0..TYPES) } else { 0 };
             let packet = MediaPacket {
                 channel: frame.kind,
-                frame_type: frame_type(index, total, config.every_frame_type && rng.random()),
+                frame_type: frame_type(index, total, alternative),
                 sequence: self.sequence,
                 total: total_field,
                 index: index as u16,
                 previous_frame,
                 frame_number: self.frame_number,
+                frame_info_len: if is_last { info.len() } else { 0 },
                 payload: if is_last { &last_payload } else { chunk },
             };
             self.sequence = self.sequence.wrapping_add(1);
-            emit(&if config.wrapped { packet.emit_wrapped() } else { packet.emit() });
+            let packet = self.emit(&packet, config);
+            self.send(&packet, config, &mut emit);
+            if let Some(parity) = self.parity(payload_size, config, rng) {
+                self.send(&parity, config, &mut emit);
+            }
         }
+        if !self.record.is_empty() {
+            emit(&std::mem::take(&mut self.record));
+        }
+    }
+
+    fn emit(&mut self, packet: &MediaPacket<'_>, config: &CameraConfig) -> Vec<u8> {
+        let mut bytes = if config.wrapped { packet.emit_wrapped() } else { packet.emit() };
+        bytes[2..4].copy_from_slice(&config.av_version.to_le_bytes());
+        if config.av_version != PLAIN_VERSION {
+            bytes[6..8].fill(0);
+        }
+        let is_long = packet.frame_type.0 & LONG_HEADER != 0;
+        if is_long {
+            bytes[8..16].copy_from_slice(&self.probes.next_probe(config.av_version).emit()[8..]);
+        }
+        if config.wrapped && config.parity_after > 0 {
+            let (group, index) = self.group;
+            let header = fec_header(group, index, config);
+            bytes[if is_long { 16 } else { 8 }..][..header.len()].copy_from_slice(&header);
+            self.group.1 += 1;
+        }
+        bytes
+    }
+
+    /// Returns the parity packet of a group that is full. It has the right header, and noise for a body.
+    fn parity(&mut self, payload_size: usize, config: &CameraConfig, rng: &mut StdRng) -> Option<Vec<u8>> {
+        if !config.wrapped || config.parity_after == 0 || self.group.1 < config.parity_after {
+            return None;
+        }
+        let coded = 20 + payload_size;
+        let mut bytes = vec![0; 36 + coded];
+        rng.fill(&mut bytes[36..]);
+        bytes[0] = 0x0C;
+        bytes[2..4].copy_from_slice(&config.av_version.to_le_bytes());
+        bytes[8..16].copy_from_slice(&fec_header(self.group.0, self.group.1, config));
+        bytes[16] = 0x0C;
+        bytes[24..26].copy_from_slice(&(coded as u16).to_le_bytes());
+        self.group = (self.group.0.wrapping_add(1), 0);
+        Some(bytes)
+    }
+
+    /// Emits a packet as a record, or keeps it until others fill the record.
+    fn send(&mut self, packet: &[u8], config: &CameraConfig, mut emit: impl FnMut(&[u8])) {
+        if !config.join_packets {
+            emit(packet);
+            return;
+        }
+        if !self.record.is_empty() && self.record.len() + packet.len() > MAX_JOINED {
+            emit(&std::mem::take(&mut self.record));
+        }
+        self.record.extend_from_slice(packet);
     }
 
     fn frame_info(&mut self, frame: &MediaFrame, bitrate: u16, viewers: u8, config: &CameraConfig) -> FrameInfo {
@@ -85,15 +157,35 @@ impl Packetiser {
     }
 }
 
-/// Returns the type of a packet; `alternative` picks the rarer of the types that mean the same.
-fn frame_type(index: usize, total: usize, alternative: bool) -> FrameType {
-    match (index, alternative) {
-        (0, false) if total == 1 => FrameType::SINGLE,
-        (0, true) => FrameType::START_OR_SINGLE,
-        (0, false) => FrameType::START,
-        (i, false) if i + 1 == total => FrameType::END,
-        (i, true) if i + 1 == total => FrameType::END_EXTENDED,
-        (_, false) => FrameType::MIDDLE,
-        (_, true) => FrameType::MIDDLE_ALT,
+/// Returns the FEC header: group, index in it, data packets and parity packets of a group.
+fn fec_header(group: u16, index: u8, config: &CameraConfig) -> [u8; 8] {
+    let [low, high] = group.to_le_bytes();
+    [low, high, index, config.parity_after, 1, 0, 0, 0]
+}
+
+/// Returns the bytes of FRAMEINFO in the form that this camera uses.
+fn emit_frame_info(info: &FrameInfo, config: &CameraConfig) -> Vec<u8> {
+    let mut bytes = info.emit().to_vec();
+    if config.short_frame_info {
+        bytes[16..].fill(0);
     }
+    bytes.resize(config.frame_info_len, 0);
+    if config.frame_info_len == 16 {
+        let milliseconds = info.seconds.wrapping_mul(1000).wrapping_add(info.microseconds / 1000);
+        bytes[8..12].fill(0);
+        bytes[12..].copy_from_slice(&milliseconds.to_le_bytes());
+    }
+    bytes
+}
+
+/// Returns the type of a packet; `alternative` picks one of the types that mean the same, of which the first is the
+/// usual one.
+fn frame_type(index: usize, total: usize, alternative: usize) -> FrameType {
+    let types: [FrameType; TYPES] = match index {
+        0 if total == 1 => [FrameType::SINGLE, FrameType::START_OR_SINGLE, FrameType::END, FrameType::END_EXTENDED],
+        0 => [FrameType::START, FrameType::START_OR_SINGLE, FrameType::MIDDLE_EXTENDED, FrameType::MIDDLE],
+        i if i + 1 == total => [FrameType::END, FrameType::START_OR_SINGLE, FrameType::END_EXTENDED, FrameType::SINGLE],
+        _ => [FrameType::MIDDLE, FrameType::MIDDLE_ALT, FrameType::MIDDLE_EXTENDED, FrameType::START],
+    };
+    types[alternative]
 }

@@ -23,6 +23,8 @@ const OFF_GRACE: Duration = Duration::from_millis(2500);
 const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// How long audio may still come after the camera has hung up: the client may not know of it yet.
 const GOODBYE_GRACE: Duration = Duration::from_secs(1);
+/// Bytes of a login request that ends with its random bytes.
+const SHORT_LOGIN: usize = 24;
 const RECORD_HEADER: usize = 13;
 const APPLICATION_DATA: u8 = 23;
 /// Bytes of the longest encrypted login answer; almost all frames of audio are longer.
@@ -246,7 +248,11 @@ impl Call {
     fn send_login(&mut self, second: bool, shared: &Shared) {
         let (Some(channel), Some(&random)) = (&mut self.channel, self.login.randoms.last()) else { return };
         let password = shared.config.credentials.enr.bytes();
-        channel.send(&login::Request { second, random, password }.emit());
+        let mut request = login::Request { second, random, password }.emit();
+        if shared.config.short_talk_login {
+            request.truncate(SHORT_LOGIN);
+        }
+        channel.send(&request);
     }
 
     fn handle_login_timeouts(&mut self, now: Instant, shared: &mut Shared) {

@@ -173,7 +173,7 @@ fn each_wrong_byte_of_a_login_answer_is_logged() {
     let [first, rest @ ..] = client.back.echo;
     let answer = |first: u8| {
         let echo = [first, rest[0], rest[1], rest[2]];
-        login::Response { echo, success: true, enabled: true, two_way_audio: true }.emit()
+        login::Response::welcome(echo).emit()
     };
     for at in 0..60 {
         let mut wrong = answer(first);

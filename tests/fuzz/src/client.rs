@@ -176,7 +176,7 @@ impl World {
             }
             9 => {
                 let (echo, success, two_way_audio) = (input.array(), input.byte() != 0, input.flag());
-                let response = login::Response { echo, success, enabled: true, two_way_audio };
+                let response = login::Response { success, two_way_audio, ..login::Response::welcome(echo) };
                 self.push(input.pick(&[Channel::Main, Channel::Back]), &response.emit());
             }
             10 => self.push(Channel::Back, input.text()),
@@ -231,9 +231,12 @@ impl World {
         let mut payload = ZEROS[..size].to_vec();
         let mut info = [0; 40];
         info[16..20].copy_from_slice(&(size as u32 * u32::from(total)).to_le_bytes());
+        let channel = input.pick(&[MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]);
+        let frame_type = FrameType(input.pick(&[0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0C, 0x0D]));
         let packet = MediaPacket {
-            channel: input.pick(&[MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video]),
-            frame_type: FrameType(input.pick(&[0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D])),
+            channel,
+            frame_type,
+            frame_info_len: if frame_type.has_frame_info(total, index) { info.len() } else { 0 },
             sequence: 0,
             total,
             index,
@@ -241,9 +244,7 @@ impl World {
             frame_number,
             payload: &[],
         };
-        if packet.has_frame_info() {
-            payload.extend(info);
-        }
+        payload.extend(&info[..packet.frame_info_len]);
         let packet = MediaPacket { payload: &payload, ..packet };
         let packet = if input.flag() { packet.emit_wrapped() } else { packet.emit() };
         self.push(Channel::Main, &packet);

@@ -4,11 +4,12 @@
 use super::input::Input;
 use super::{credentials, signer};
 use gstwyze::protocol::dtls::record::records;
-use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::control::{self, Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::hl::{Challenge, ChallengeAnswer, Message, VideoParameters};
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
+use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
 
@@ -83,13 +84,25 @@ fn sign_again(packet: cc51::Packet<'_>) {
     assert_eq!(cc51::Packet::parse(&emitted, &signer), Ok(packet));
 }
 
-/// Target `control`: ACKs, logins, control frames and the messages in them.
+/// Target `control`: ACKs, logins, timing probes, control frames and the messages in them.
 pub fn control(bytes: &[u8]) {
     if let Ok(ack) = Ack::parse(bytes) {
         assert_eq!(Ack::parse(&ack.emit()), Ok(ack));
     }
     if let Ok(request) = Request::parse(bytes) {
         assert!(Request::parse(&request.emit()) == Ok(request));
+    }
+    if let Ok((probe, _)) = Probe::parse_first(bytes) {
+        assert_eq!(Probe::parse_first(&probe.emit()), Ok((probe, &[][..])));
+    }
+    if let Ok(answer) = ProbeAnswer::parse(bytes) {
+        assert_eq!(ProbeAnswer::parse(&answer.emit()), Ok(answer));
+    }
+    assert!(Request::echo_of(bytes).is_none() || bytes.len() >= 24);
+    assert!(Response::len(bytes) <= bytes.len() && control::after_ack(bytes).len() <= bytes.len());
+    if !bytes.is_empty() {
+        let (frame, rest) = ControlFrame::split(bytes);
+        assert!(!frame.is_empty() && frame.len() + rest.len() == bytes.len());
     }
     if let Ok(response) = Response::parse(bytes) {
         assert_eq!(Response::parse(&response.emit()), Ok(response));
@@ -125,10 +138,13 @@ pub fn media(bytes: &[u8]) {
         assert_eq!(FrameInfo::parse(&info.emit()), Ok(info));
         assert!(!format!("{info:?} {:?}", info.audio_flags().rate()).is_empty());
     }
-    let Ok(media::Packet::Media(mut packet)) = media::Packet::parse(bytes) else { return };
+    let parsed = media::Packet::parse_first(bytes);
+    assert!(parsed.is_err() || media::is_media(bytes) || bytes[0] & 1 == 0);
+    let Ok((media::Packet::Media(mut packet), rest)) = parsed else { return };
+    assert!(rest.len() < bytes.len());
     assert!(packet.index < packet.total && packet.payload.len() <= bytes.len());
-    if packet.has_frame_info() {
-        assert!(FrameInfo::parse(packet.payload).is_ok());
+    if packet.frame_info_len > 0 {
+        assert!(FrameInfo::parse(&packet.payload[packet.payload.len() - packet.frame_info_len..]).is_ok());
         // In a packet that ends a frame a constant takes the index's place, so the index is read back as the last one.
         packet = MediaPacket { index: packet.total - 1, ..packet };
     }

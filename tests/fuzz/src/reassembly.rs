@@ -5,14 +5,14 @@ use super::memory::peak_of;
 use gstwyze::protocol::medium::Medium;
 use gstwyze::protocol::reassembly::{Frame, Reassembler};
 use gstwyze::protocol::record_window::RecordWindow;
-use gstwyze::protocol::wire::frame_info::FrameInfo;
+use gstwyze::protocol::wire::frame_info::{self, FrameInfo};
 use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(50);
 const CHANNELS: [MediaChannel; 3] = [MediaChannel::Audio, MediaChannel::KeyVideo, MediaChannel::Video];
-const TYPES: [u8; 7] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0D];
+const TYPES: [u8; 8] = [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0C, 0x0D];
 /// Reassembly's own limit is 8 MiB: three times that, because a vector that grows is copied to twice its size, and once
 /// more for the frame that is handed out.
 const MEMORY: usize = 4 * (8 << 20);
@@ -62,7 +62,7 @@ impl Receiver {
         self.frames.clear();
         while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
             let number = frame.info.frame_number;
-            assert_eq!(frame.data.len(), frame.info.payload_size as usize);
+            assert!([0, frame.data.len()].contains(&(frame.info.payload_size as usize)));
             assert!(frame.data.len() <= self.taken, "more bytes came out than went in");
             self.taken -= frame.data.len();
             let last = self.last[usize::from(frame.medium == Medium::Audio)].replace(number);
@@ -96,15 +96,17 @@ fn hostile(input: &mut Input<'_>) {
                     index,
                     previous_frame: number.wrapping_sub(u32::from(input.byte() % 3)),
                     frame_number: number,
+                    frame_info_len: 0,
                     payload: &PAYLOAD[..size],
                 };
                 let mut last = vec![0; size];
-                if packet.has_frame_info() {
+                if frame_type.has_frame_info(total, index) {
+                    packet.frame_info_len = input.pick(&frame_info::LENGTHS);
                     let mut info = FrameInfo::parse(&PAYLOAD).unwrap();
                     let fitting = size * usize::from(total);
                     info.payload_size = if input.flag() { input.byte().into() } else { fitting as u32 };
                     info.frame_number = number;
-                    last.extend(info.emit());
+                    last.extend(&[info.emit(), [0; 40]].concat()[..packet.frame_info_len]);
                     packet.payload = &last;
                 }
                 sequence += u64::from(input.below(3));
@@ -204,9 +206,11 @@ fn deliver(receiver: &mut Receiver, flight: &Flight, sent: &Sent) {
         index: flight.index,
         previous_frame: flight.frame.wrapping_sub(1),
         frame_number: flight.frame,
+        frame_info_len: 0,
         payload: &[],
     };
-    if packet.has_frame_info() {
+    if index + 1 == total {
+        packet.frame_info_len = info.emit().len();
         payload.extend(info.emit());
     }
     packet.payload = &payload;

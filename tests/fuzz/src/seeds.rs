@@ -32,6 +32,23 @@ const FRAMES: [(u8, u8, &str); 7] = [
     (13, 14, "fff398c40024988e"),
 ];
 
+/// A timing probe and its answer, a login that ends with its random bytes, a message of the channel itself, a wrapped
+/// control frame, and an ACK that lists two packets.
+const OTHERS: [&str; 6] = [
+    "0a080b005b0000000b51590002000000",
+    "0b000b0000001f000b5103000300000000000000",
+    "00200c000000000000000000000000000000000001020304",
+    "00100c000500000000000000000000000000000000000000080000000000000000000000eeeeeeeeeeeeeeee",
+    "0c000b00070000000000000000000000 00700100010000000d00000000000000 484c05001b2701000000000000000000 01",
+    "09000c0034120000feff0200674502000100ab89efcd01000300",
+];
+/// A packet with a timing probe, one that ends with FRAMEINFO of 16 bytes, and a parity packet.
+const MEDIA: [&str; 3] = [
+    "070c0b0005007e500b515900020000000700050002000100030000000000000001000000010203",
+    "03010b0006007e50 0301060001001000110000000000000002000000 ff 8900020001000000000000002e160000",
+    "0c000b00090000000100141401000000 0c0000000000000004000000000000000000000001020304",
+];
+
 /// Returns inputs of less than 4 KiB for the target of this name.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let vectors: Value = serde_json::from_str(include_str!("../../vectors/vectors.json")).unwrap();
@@ -50,12 +67,16 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let plain = ["disco", "session", "data", "keepalive"].into_iter().flat_map(client);
             wire.take(10).chain(plain).collect()
         }
-        "cc51" => client("cc51"),
+        "cc51" => {
+            let second = &vectors["second_client"];
+            let keys = ["cc51_discovery_step0_ticket0", "cc51_keepalive_counter42"];
+            client("cc51").into_iter().chain(keys.map(|key| bytes(second[key].as_str().unwrap()))).collect()
+        }
         "control" => {
             let client = ["ack", "login", "ioctrl"].into_iter().flat_map(client);
-            client.chain(section("hl")).collect()
+            client.chain(section("hl")).chain(OTHERS.map(bytes)).collect()
         }
-        "media" => media(&vectors),
+        "media" => media(&vectors).into_iter().chain(MEDIA.map(bytes)).collect(),
         "talk" => client("audio"),
         "auth_result" => AUTH_RESULTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
         "uri" => URIS.iter().map(|text| text.as_bytes().to_vec()).collect(),

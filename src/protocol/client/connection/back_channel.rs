@@ -13,7 +13,7 @@ impl Connection {
         if self.talk.is_some() {
             return;
         }
-        if !self.two_way_audio {
+        if !self.login_response.two_way_audio {
             context.events.push_back(Event::Talk(TalkEvent::Failed(TalkError::NoTwoWayAudio)));
             return;
         }

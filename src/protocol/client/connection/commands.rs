@@ -7,7 +7,7 @@ use crate::protocol::control_channel;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::talk::{TalkError, TalkEvent};
 use crate::protocol::timers::ConnectionTimer;
-use crate::protocol::wire::control::ControlFrame;
+use crate::protocol::wire::control::{self, ControlFrame};
 use crate::protocol::wire::hl;
 use std::time::{Duration, Instant};
 
@@ -54,14 +54,44 @@ impl Connection {
         }
     }
 
-    pub(super) fn handle_control(&mut self, b: &[u8], context: &mut Context, now: Instant) -> Result<(), Error> {
-        let parsed = ControlFrame::parse(b).and_then(|frame| Ok((frame, hl::Message::parse(frame.hl)?)));
-        let Ok((frame, message)) = parsed else {
-            context.stats.malformed += 1;
-            return Ok(());
+    /// Handles the control frame that `b` begins with, and returns what follows it.
+    pub(super) fn handle_control<'a>(
+        &mut self,
+        b: &'a [u8],
+        context: &mut Context,
+        now: Instant,
+    ) -> Result<&'a [u8], Error> {
+        let (frame, mut rest) = ControlFrame::split(b);
+        let Ok(frame) = ControlFrame::parse(frame) else {
+            return Ok(self.handle_other_control(b, rest, context, now));
         };
-        self.control.received(&frame);
+        let message = hl::Message::parse(frame.hl).or_else(|_| {
+            // The length field of the message counts for more than that of the frame.
+            rest = &[];
+            hl::Message::parse(ControlFrame::parse(b)?.hl)
+        });
+        let Ok(message) = message else { return Ok(self.handle_malformed(context)) };
+        self.control.received(frame.send_counter);
         self.send_ack(context, now);
+        self.handle_message(&message, context, now)?;
+        Ok(rest)
+    }
+
+    /// Handles a frame without an HL message, which begins `b`. Messages of the channel itself are no error, and the
+    /// camera sends them again until they are acknowledged.
+    fn handle_other_control<'a>(&mut self, b: &[u8], rest: &'a [u8], context: &mut Context, now: Instant) -> &'a [u8] {
+        match control::channel_message_counter(b) {
+            Some(counter) => {
+                context.stats.unknown += 1;
+                self.control.received(counter);
+                self.send_ack(context, now);
+            }
+            None => context.stats.malformed += 1,
+        }
+        rest
+    }
+
+    fn handle_message(&mut self, message: &hl::Message<'_>, context: &mut Context, now: Instant) -> Result<(), Error> {
         if !self.control.answered(message.command) {
             return Ok(());
         }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 const LOGIN_SECOND_AFTER: Duration = Duration::from_millis(10);
 const LOGIN_RESEND: Duration = Duration::from_secs(1);
+/// How long a camera may take to begin with the media that K10002 switches on.
+const ASK_FOR_MEDIA_AFTER: Duration = Duration::from_secs(1);
 
 /// The codecs that the camera is asked to speak are those that every GStreamer plays: µ-law, A-law and PCM.
 const AUDIO_CODECS: [CodecId; 3] = [CodecId::MULAW, CodecId::ALAW, CodecId::PCM];
@@ -43,7 +45,7 @@ impl Connection {
         if !response.success {
             return Err(Error::LoginRefused(b[4]));
         }
-        self.two_way_audio = response.two_way_audio;
+        self.login_response = response;
         self.timers.stop(ConnectionTimer::Login);
         self.timers.stop(ConnectionTimer::LoginSecond);
         context.enter(Stage::Auth, now);
@@ -100,6 +102,7 @@ impl Connection {
         // A medium that was not asked for is not refused.
         let granted = MediaSet { video: result.media.video || !asked.video, audio: result.media.audio || !asked.audio };
         self.watch.grant(granted);
+        self.timers.set(ConnectionTimer::AskForMedia, now + ASK_FOR_MEDIA_AFTER);
         // The user may have changed what is wanted while connecting.
         self.tell_media(context, now);
         context.events.push_back(Event::Connected(CameraInfo {
@@ -109,7 +112,10 @@ impl Connection {
             model: self.model.clone(),
             firmware: result.firmware,
             media: granted,
-            two_way_audio: self.two_way_audio,
+            two_way_audio: self.login_response.two_way_audio,
+            av_enabled: self.login_response.enabled,
+            resend: self.login_response.resend,
+            capabilities: self.login_response.capabilities,
         }));
         Ok(())
     }

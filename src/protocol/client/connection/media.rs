@@ -7,11 +7,15 @@ use crate::protocol::medium::Medium;
 use crate::protocol::model;
 use crate::protocol::reassembly::Insert;
 use crate::protocol::timers::ConnectionTimer;
+use crate::protocol::wire::media::MediaChannel;
+use crate::protocol::wire::probe::Probe;
 use crate::protocol::wire::{hl, media};
 use std::time::{Duration, Instant};
 
 /// The least time between two requests for a key frame.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
+/// How long after the first request for media that have not come there is another. After that, the stall watch decides.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 impl Connection {
     /// Tells the camera where the media that are wanted differ from those that it was last told to send.
@@ -30,6 +34,21 @@ impl Connection {
         self.watch.want(wanted, now);
         self.watch_silence(context);
         self.send_next_command(context, now);
+    }
+
+    /// Asks for the media that are to come and have not begun. Some cameras want that, though K10002 switched them on.
+    pub(super) fn ask_for_media(&mut self, context: &mut Context, now: Instant) {
+        let missing = [
+            (hl::MediaKind::Video, self.told.video && !self.come.video),
+            (hl::MediaKind::Audio, self.told.audio && !self.come.audio),
+        ];
+        for (kind, _) in missing.into_iter().filter(|&(_, is_missing)| is_missing) {
+            self.control.queue_once(hl::media(kind, true));
+        }
+        self.send_next_command(context, now);
+        if !std::mem::replace(&mut self.asked_again, true) {
+            self.timers.set(ConnectionTimer::AskForMedia, now + ASK_AGAIN_AFTER);
+        }
     }
 
     /// Asks the camera for the picture that the user wishes.
@@ -66,18 +85,33 @@ impl Connection {
         }
     }
 
-    pub(super) fn handle_media(&mut self, sequence: u64, b: &[u8], context: &mut Context, now: Instant) {
-        let insert = match media::Packet::parse(b) {
-            Ok(media::Packet::Media(packet)) => self.reassembler.insert(&packet, sequence, now),
-            // It tells which frames a camera could send again; nothing is asked for again.
-            Ok(media::Packet::FrameIndex { .. }) => return,
-            Err(_) => Insert::Malformed,
-        };
-        match insert {
-            Insert::Taken => {}
-            Insert::Duplicate => context.stats.duplicates += 1,
-            Insert::Malformed => context.stats.malformed += 1,
+    /// Handles the media packet that `b` begins with, and returns what follows it.
+    pub(super) fn handle_media<'a>(
+        &mut self,
+        sequence: u64,
+        b: &'a [u8],
+        context: &mut Context,
+        now: Instant,
+    ) -> &'a [u8] {
+        let Ok((packet, rest)) = media::Packet::parse_first(b) else { return self.handle_malformed(context) };
+        if let Some(probe) = Probe::in_media(b) {
+            self.answer_probe(&probe, context);
         }
+        match packet {
+            media::Packet::Media(packet) => {
+                match packet.channel {
+                    MediaChannel::Audio => self.come.audio = true,
+                    MediaChannel::KeyVideo | MediaChannel::Video => self.come.video = true,
+                }
+                match self.reassembler.insert(&packet, sequence, now) {
+                    Insert::Taken => {}
+                    Insert::Duplicate => context.stats.duplicates += 1,
+                    Insert::Malformed => context.stats.malformed += 1,
+                }
+            }
+            media::Packet::Parity => context.stats.parity += 1,
+        }
+        rest
     }
 
     /// Hands on the frames whose turn it is, and sets the timer for those that still wait.

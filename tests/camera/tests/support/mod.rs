@@ -85,7 +85,7 @@ impl BackChannel {
             self.logins += u32::from(!second);
             self.echo = [record[20], record[21], record[22], record[23]];
             if second && !self.ignore_logins {
-                let answer = login::Response { echo: self.echo, success: true, enabled: true, two_way_audio: true };
+                let answer = login::Response::welcome(self.echo);
                 endpoint.send(&answer.emit());
             }
         }
@@ -288,8 +288,7 @@ impl HandClient {
 
     /// The media packets received since the last call.
     pub fn take_media(&mut self) -> Vec<Vec<u8>> {
-        let (media, others) =
-            self.records.drain(..).partition(|record| media::is_media(record[0]) && record[2] == 0x0B);
+        let (media, others) = self.records.drain(..).partition(|record| media::is_media(record));
         self.records = others;
         media
     }
