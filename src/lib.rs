@@ -1,6 +1,7 @@
 //! GStreamer plugin for Wyze cameras.
 //!
-//! Data goes one way, and each layer knows only the one below: elements ([`wyzesrc`], [`wyzesink`]) → [`session`] → [`protocol`].
+//! Each layer knows only the ones below: elements ([`wyzesrc`], [`wyzesink`]) → `element`, [`caps`] → [`session`] →
+//! [`protocol`].
 
 use gst::glib;
 

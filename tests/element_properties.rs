@@ -5,7 +5,7 @@ mod support;
 
 use gst::glib;
 use gst::prelude::*;
-use gstwyze::wyzesrc::Resolution;
+use gstwyze::wyzesrc::PictureSize;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, mpsc};
 use support::*;
@@ -188,7 +188,7 @@ fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
     assert_eq!(src.property::<String>("enr"), "ZQdg2W3LL9TZQL8+i1+N2f/V");
-    assert_eq!(src.property::<Resolution>("resolution"), Resolution::R720p);
+    assert_eq!(src.property::<PictureSize>("resolution"), PictureSize::R720p);
     assert_eq!((src.property::<u32>("bitrate"), src.property::<u32>("framerate")), (120, 15));
     assert_eq!((src.property::<u32>("latency"), src.property::<u32>("connect-timeout")), (500, 3000));
     assert!(!src.property::<bool>("video") && src.property::<bool>("audio"));
@@ -310,7 +310,7 @@ fn changes_of_resolution_and_rates_reach_the_camera_while_it_runs() {
         })
     };
     assert_eq!(asked(), (0, 100, 0), "before the start");
-    player.src.set_property("resolution", Resolution::R360p);
+    player.src.set_property("resolution", PictureSize::R360p);
     assert_eq!(asked(), (1, 100, 0));
     let caps = player.new_caps("video");
     let size = caps.structure(0).unwrap();

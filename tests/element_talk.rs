@@ -26,6 +26,8 @@ fn mulaw_arrives_byte_for_byte() {
     speaker.push_end();
     speaker.play_out();
     assert!(camera.talk_audio() == sound);
+    // The camera has been told by now, but its thread may not have had its turn.
+    wait_until("the end of the talk", || camera.talks().iter().all(|talk| talk.end.is_some()));
     let talks = camera.talks();
     assert_eq!(talks.len(), 1);
     assert_eq!((talks[0].codec, talks[0].end), (Some(CodecId::MULAW), Some(TalkEnd::SwitchedOff)));

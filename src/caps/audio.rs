@@ -1,11 +1,11 @@
-//! Audio: codec, rate and channels from FRAMEINFO, unless the bytes have a header that knows better.
+//! Audio: FRAMEINFO gives codec, rate and channels, unless the bytes have a header, which knows better.
 
 use super::Verdict;
 use super::adts::{AAC_RATES, AdtsHeader};
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
 
-/// Frames to look at before 8F is settled.
+/// The number of frames that settle what 8F stands for.
 const LAW_FRAMES: u8 = 4;
 
 /// Follows a camera's audio.
@@ -13,13 +13,14 @@ const LAW_FRAMES: u8 = 4;
 pub struct AudioFormat {
     codec: Option<CodecId>,
     caps: Option<gst::Caps>,
-    /// Frames of this codec have had ADTS headers, so one without is broken.
+    /// Frames of this codec have had ADTS headers, so that one without is broken.
     adts: bool,
     law: Law,
     refused: bool,
 }
 
-/// What 8F stands for. The vendor's table says G.726, cameras send A-law. A-law has a byte a sample, G.726 5 bits or less.
+/// The codec behind the id 8F. The vendor's table says G.726, but cameras send A-law. A-law has a byte a sample, G.726
+/// has 5 bits or less.
 #[derive(Debug)]
 enum Law {
     Unknown { frames: u8, last: Option<(u32, usize)>, timed: bool },
@@ -38,8 +39,8 @@ impl AudioFormat {
         Self::default()
     }
 
-    /// Judges the next frame; `data` may be anything. Where the frame lacks a header that its caps ask for, it is put in
-    /// front; samples that came in part are cut off.
+    /// Judges the next frame; `data` may be anything. Puts a header in front if the caps ask for one that the frame
+    /// lacks, and cuts off a sample that came only in part.
     pub fn inspect(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Verdict {
         if self.codec != Some(info.codec) {
             *self = AudioFormat { codec: Some(info.codec), ..Self::default() };
@@ -49,7 +50,7 @@ impl AudioFormat {
         }
         let caps = match info.codec {
             CodecId::AAC_RAW | CodecId::AAC_ADTS | CodecId::AAC_LATM | CodecId::AAC_WYZE => self.aac(info, data),
-            // Speex in the vendor's table, AAC on the cameras it was seen on.
+            // The vendor's table says Speex, but the cameras that were seen to send this id send AAC.
             CodecId::SPEEX if self.adts || AdtsHeader::read(data).is_some() => self.aac(info, data),
             CodecId::G726 => match self.law(info, data.len()) {
                 Law::Alaw => Some(flagged("audio/x-alaw", info, 8_000)),
@@ -81,7 +82,7 @@ impl AudioFormat {
         if std::mem::replace(&mut self.refused, true) { Verdict::Skip } else { Verdict::Unsupported(codec) }
     }
 
-    /// AAC is what its bytes say it is, and only then what its id says.
+    /// Tells the form of AAC by the bytes, and by the codec id only where they say nothing.
     fn aac(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Option<Builder> {
         let caps = |format: &str, rate, channels| {
             rated("audio/mpeg", rate, channels).field("mpegversion", 4).field("stream-format", format)
@@ -104,16 +105,18 @@ impl AudioFormat {
             data.splice(0..0, [0x56, high, low]);
             return Some(caps("loas", rate, flags.channels()));
         }
-        // AudioSpecificConfig: object type 2 (AAC-LC), rate index, channels, three bits for 1024 samples and no more.
+        // AudioSpecificConfig: object type 2 (AAC-LC), rate index, channels, and three zero bits: 1024 samples, no
+        // extension.
         let index = AAC_RATES.iter().position(|&r| r == rate)? as u16;
         let config = (2 << 11 | index << 7 | (flags.channels() as u16) << 3).to_be_bytes();
         Some(caps("raw", rate, flags.channels()).field("codec_data", gst::Buffer::from_slice(config)))
     }
 
-    /// Settles 8F by the bytes that come in the time between two frames; where the stamps say nothing it is A-law.
+    /// Settles what 8F stands for by the bytes that come in the time between two frames. If the stamps say nothing, it
+    /// is A-law.
     fn law(&mut self, info: &FrameInfo, length: usize) -> &Law {
         if let Law::Unknown { frames, last, timed } = &mut self.law {
-            // Loss makes fewer bytes of it, never more: one pair of frames with enough bytes settles it.
+            // Loss only makes the bytes fewer, so one pair of frames with enough of them settles it.
             let rate = info.audio_flags().rate().unwrap_or(8_000) * info.audio_flags().channels();
             let enough = last.is_some_and(|(before, bytes)| {
                 let elapsed = (i64::from(info.microseconds) - i64::from(before)).rem_euclid(1_000_000) as u64;
@@ -137,20 +140,20 @@ fn rated(name: &str, rate: u32, channels: u32) -> Builder {
     gst::Caps::builder(name).field("rate", rate as i32).field("channels", channels as i32)
 }
 
-/// Rate and channels from the flags; `usual` is the rate where they have none.
+/// Begins caps with rate and channels from the flags. `usual` is the rate if they have none.
 fn flagged(name: &str, info: &FrameInfo, usual: u32) -> Builder {
     let flags = info.audio_flags();
     rated(name, flags.rate().unwrap_or(usual), flags.channels())
 }
 
-/// Starts with an AudioSyncStream header whose element fits into `data`.
+/// Whether `data` begins with an AudioSyncStream header whose element fits into it.
 fn is_loas(data: &[u8]) -> bool {
     let Some(&[sync, high, low]) = data.first_chunk() else { return false };
     let length = usize::from(high & 0x1F) << 8 | usize::from(low);
     sync == 0x56 && high & 0xE0 == 0xE0 && length > 0 && 3 + length <= data.len()
 }
 
-/// From the MPEG audio header, or from the flags where there is none.
+/// Makes caps from the MPEG audio header, or from the flags if there is none.
 fn mp3(info: &FrameInfo, data: &[u8]) -> Builder {
     let flags = info.audio_flags();
     let rate = flags.rate().unwrap_or(16_000);
@@ -163,7 +166,7 @@ fn mp3(info: &FrameInfo, data: &[u8]) -> Builder {
     rated("audio/mpeg", rate, channels).field("mpegversion", 1).field("mpegaudioversion", version).field("layer", layer)
 }
 
-/// Version (3 is MPEG 2.5), layer, rate and channels.
+/// Reads version (3 is MPEG 2.5), layer, rate and channels.
 fn mpeg_header(data: &[u8]) -> Option<(i32, i32, u32, u32)> {
     let &[0xFF, second, third, fourth] = data.first_chunk()? else { return None };
     if second & 0xE0 != 0xE0 {

@@ -1,8 +1,8 @@
-//! What a camera's frames are, as GStreamer caps.
+//! Names a camera's frames in GStreamer's terms, as caps.
 //!
 //! FRAMEINFO names the codec, but cameras are not always right about it, and it does not carry a picture's true size:
-//! so whatever the frame's own bytes can tell is taken from them. One [`VideoFormat`] and one [`AudioFormat`] a camera see
-//! every frame in order and give a [`Verdict`] on each.
+//! so the frame's own bytes are believed first, as far as they go. A camera has one [`VideoFormat`] and one
+//! [`AudioFormat`], which see every frame in order and give a [`Verdict`] on each.
 
 mod adts;
 mod audio;
@@ -14,19 +14,19 @@ pub use adts::AdtsHeader;
 pub use audio::AudioFormat;
 pub use video::VideoFormat;
 
-/// What to do with a frame.
+/// The decision on one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Push it, after these caps if there are any: the first ones, or others than before. `sync` means that decoding can
-    /// start here (always so for sound); without it the buffer is a delta unit.
+    /// Push it. `caps` are the first ones, or others than before, and go first. `sync` means that decoding can start
+    /// here, as it always can for sound; without it, the buffer is a delta unit.
     Push { caps: Option<gst::Caps>, sync: bool },
-    /// Drop it: no key frame yet, not clear yet what it is, or broken.
+    /// Drop it: it is broken, it comes before the first key frame, or its codec is not known for sure yet.
     Skip,
-    /// Drop it: the camera sends a codec that no caps exist for. Said once until the codec changes.
+    /// Drop it: no caps exist for this codec. Returned once, and again when the codec changes.
     Unsupported(CodecId),
 }
 
-/// All that a `video` pad can carry.
+/// Returns the caps of all that a `video` pad can carry.
 pub fn video_template() -> gst::Caps {
     let mut caps = gst::Caps::new_empty();
     let caps_mut = caps.make_mut();
@@ -41,7 +41,7 @@ pub fn video_template() -> gst::Caps {
     caps
 }
 
-/// All that an `audio` pad can carry.
+/// Returns the caps of all that an `audio` pad can carry.
 pub fn audio_template() -> gst::Caps {
     let rate = gst::IntRange::new(7_350, 96_000);
     let channels = gst::IntRange::new(1, 8);

@@ -1,4 +1,5 @@
-//! Frames with the headers that real encoders write (x264, x265, jpegenc, voaacenc, lame), and frames that nothing writes.
+//! Frames with the headers that real encoders write (x264, x265, jpegenc, voaacenc, lame), and frames that nothing
+//! writes.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

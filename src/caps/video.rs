@@ -1,4 +1,4 @@
-//! Video: the codec from FRAMEINFO; picture size, key frames and parameter sets from the bytes.
+//! Video: FRAMEINFO gives the codec; the bytes give picture size, key frames and parameter sets.
 
 use std::num::NonZeroUsize;
 
@@ -9,7 +9,7 @@ use super::Verdict;
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
 
-/// Follows a camera's video. Starts with a key frame, and again after each change of codec.
+/// Follows a camera's video. Nothing is pushed before a key frame, at first and after each change of codec.
 #[derive(Debug, Default)]
 pub struct VideoFormat {
     codec: Option<CodecId>,
@@ -18,7 +18,7 @@ pub struct VideoFormat {
     refused: bool,
 }
 
-/// What the bytes of one frame say.
+/// One frame, as its bytes describe it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Picture {
     /// Decoding can go on from here, given the parameter sets.
@@ -33,7 +33,7 @@ impl VideoFormat {
         Self::default()
     }
 
-    /// Has the next frame out be a key frame, as after a loss or a new connection. Caps are not repeated.
+    /// Skips frames up to the next key frame, as after a loss or a new connection. Caps are not repeated.
     pub fn wait_for_key_frame(&mut self) {
         self.started = false;
     }
@@ -68,7 +68,8 @@ impl VideoFormat {
             return Verdict::Skip;
         }
 
-        // Only first caps may lack a size: later it means an SPS that came broken, and the old one still holds.
+        // Only the first caps may lack a size. Later, a missing size means that the SPS came broken, and the old size
+        // still holds.
         let size = picture.size.and_then(|(w, h)| Some((positive(w)?, positive(h)?)));
         let caps = match size {
             Some((width, height)) if picture.sync => caps.field("width", width).field("height", height),
@@ -92,8 +93,8 @@ fn positive(value: u32) -> Option<i32> {
     i32::try_from(value).ok().filter(|&v| v > 0)
 }
 
-/// The data from each start of a NAL unit on, up to the end of the frame: finding a unit's own end costs a look at all of a
-/// picture, and only parameter sets need it. None is empty.
+/// Returns the data from the start of each NAL unit to the end of the frame. A unit's own end is left to [`only`]: to
+/// find it costs a look at the whole picture, and only parameter sets need it. None of them is empty.
 fn nal_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         rest = &rest[start_code(rest)? + 3..];
@@ -106,7 +107,7 @@ fn start_code(data: &[u8]) -> Option<usize> {
     memchr::memmem::find(data, &[0, 0, 1])
 }
 
-/// Cuts off what comes after a NAL unit: the next one, and zeros that may stand between them.
+/// Cuts off what follows a NAL unit: the next one, and zeros between the two.
 fn only(unit: &[u8]) -> &[u8] {
     let unit = &unit[..start_code(unit).unwrap_or(unit.len())];
     &unit[..unit.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1)]
@@ -121,9 +122,9 @@ fn h264(data: &[u8], flagged: bool) -> Picture {
                 size = h264_size(only(unit));
             }
             8 => pps = true,
-            // The first slice: what describes a picture comes before it.
+            // The first slice. What describes a picture comes before it.
             kind @ 1..=5 => {
-                // A picture that starts anew without being an IDR is a key frame by the camera's word only.
+                // Whether a picture that is no IDR starts anew, only the camera's flag tells.
                 let complete = sps && pps;
                 return Picture { sync: kind == 5 || flagged && complete, complete, size };
             }
@@ -150,7 +151,7 @@ fn h265(data: &[u8], flagged: bool) -> Picture {
             34 => pps = true,
             kind @ 0..=31 => {
                 let complete = vps && sps && pps;
-                // 16 to 23 are the pictures that decoding can start at (IRAP).
+                // Decoding can start at the types 16 to 23 (IRAP).
                 return Picture { sync: (16..24).contains(&kind) || flagged && complete, complete, size };
             }
             _ => {}
@@ -159,8 +160,8 @@ fn h265(data: &[u8], flagged: bool) -> Picture {
     Picture::default()
 }
 
-/// Reads an SPS (H.265, 7.3.2.2) as far as the picture's size and no further: nothing after it is needed, and what a camera
-/// gets wrong there does no harm.
+/// Reads an SPS (H.265, 7.3.2.2) as far as the picture's size. Nothing after it is needed, so a camera's mistakes there
+/// do no harm.
 fn h265_size(sps: &[u8]) -> Result<Option<(u32, u32)>, BitReaderError> {
     const HEADER: NonZeroUsize = NonZeroUsize::new(2).unwrap();
     let mut bits = BitReader::new(ByteReader::skipping_bytes(sps, HEADER));
@@ -210,12 +211,12 @@ fn jpeg(data: &[u8]) -> Picture {
     Picture { sync: true, complete: true, size: jpeg_size(&data[2..]) }
 }
 
-/// Size from the first start-of-frame segment.
+/// Reads the size from the first start-of-frame segment.
 fn jpeg_size(mut segments: &[u8]) -> Option<(u32, u32)> {
     loop {
         let (&[0xFF, marker, high, low], _) = segments.split_first_chunk()? else { return None };
         if marker == 0xFF {
-            // A fill byte.
+            // This is a fill byte.
             segments = &segments[1..];
             continue;
         }

@@ -1,4 +1,4 @@
-//! What elements tell the application of the session that they are in: how connecting goes on, conflicts, errors.
+//! Tells the application about the session that an element is in: progress, conflicts and errors.
 
 use crate::identity::IdentityError;
 use crate::protocol::error::{Cause, Error, Stage};
@@ -6,7 +6,7 @@ use crate::session::{Conflict, Event, JoinError};
 use gst::prelude::*;
 use std::time::Duration;
 
-/// Posts how connecting goes on.
+/// Posts a progress message for the stage that begins.
 pub fn stage(element: &gst::Element, stage: Stage) {
     let (kind, text) = match stage {
         Stage::Discovery => (gst::ProgressType::Start, "Looking for the camera"),
@@ -20,12 +20,13 @@ pub fn stage(element: &gst::Element, stage: Stage) {
 }
 
 fn post_progress(element: &gst::Element, kind: gst::ProgressType, text: &str) {
-    // Fails only without a bus, and then nobody listens.
+    // Fails only without a bus, when nobody listens.
     let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(element).build());
 }
 
-/// Posts `wyze-connection` messages, by which an application follows the connection: `state` is connecting, streaming, stalled,
-/// reconnecting or failed, `stage` the one reached or, with a `reason`, the one that failed.
+/// Posts `wyze-connection` messages, by which an application follows the connection. Their `state` is connecting,
+/// streaming, stalled, reconnecting or failed; their `stage` is the one that was reached or, if they have a `reason`,
+/// the one that failed.
 pub struct ConnectionMessages {
     stage: Stage,
     attempt: u32,
@@ -37,7 +38,7 @@ impl ConnectionMessages {
         ConnectionMessages { stage: Stage::Discovery, attempt: 0, state: "" }
     }
 
-    /// Takes an event before the element does. `flows` is true where it shows that media are on their way.
+    /// Posts what an event changes. `flows` tells whether it shows that media are on their way.
     pub fn follow(&mut self, element: &gst::Element, event: &Event, flows: bool) {
         match event {
             Event::Stage(stage) => {
@@ -47,7 +48,7 @@ impl ConnectionMessages {
                 }
             }
             Event::Reconnecting { error, attempt, delay } => {
-                // Of the stream that was, not of an attempt that failed.
+                // A stall belongs to the stream that was, not to the attempt that comes.
                 self.attempt = 0;
                 if matches!(error, Error::Silent(_) | Error::Stalled(_)) {
                     self.post(element, "stalled", Some((error, Duration::ZERO)));
@@ -75,15 +76,16 @@ impl ConnectionMessages {
         if let Some((error, delay)) = why {
             structure.set("reason", error.reason());
             structure.set("text", error.to_string());
-            // Half a millennium of nanoseconds fit.
+            // 64 bits of nanoseconds are half a millennium.
             structure.set("delay", delay.as_nanos() as u64);
         }
-        // Fails only without a bus, and then nobody listens.
+        // Fails only without a bus, when nobody listens.
         let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
     }
 }
 
-/// Posts what ended the session. Not on the session thread: an application may stop the element from within.
+/// Posts the error that ended the session. Does so on a thread of its own, as an application may stop the element from
+/// its handler.
 pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
     element.as_ref().call_async(move |element| {
         let text = error.to_string();
@@ -103,7 +105,7 @@ pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
     });
 }
 
-/// What is wrong with how the camera is named.
+/// Makes the message for a camera that is not named well.
 pub fn identity_error(error: &IdentityError) -> gst::ErrorMessage {
     match error {
         IdentityError::Lookup(_) => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
@@ -112,7 +114,7 @@ pub fn identity_error(error: &IdentityError) -> gst::ErrorMessage {
     }
 }
 
-/// What keeps an element from starting.
+/// Makes the message for a session that cannot be joined.
 pub fn join_error(error: &JoinError) -> gst::ErrorMessage {
     match error {
         JoinError::OtherCredentials => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),

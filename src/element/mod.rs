@@ -1,5 +1,5 @@
-//! What `wyzesrc` and `wyzesink` share, neither of which knows the other: how an element comes into the session of its camera,
-//! and what it tells the application of that.
+//! What `wyzesrc` and `wyzesink` share, neither of which knows the other: how an element comes into the session of its
+//! camera, and what it tells the application of that.
 
 mod messages;
 mod properties;
@@ -30,8 +30,8 @@ pub struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// Joins the session. From then on, the application is told by messages how the connection goes, and `observe` gets each event
-    /// after the messages about it, on the session thread, where it must not block.
+    /// Joins the session. From then on, the application is told by messages how the connection goes, and `observe` gets
+    /// each event after the messages about it, on the session thread, where it must not block.
     pub fn join(
         self,
         element: &gst::Element,

@@ -12,8 +12,8 @@ pub struct StoredCamera {
     known: Option<Ipv4Addr>,
 }
 
-/// Adds what the store knows and nobody set: of the camera that `identity.camera` names, or of the one with this UID where the
-/// store knows more of it. Returns the stored camera if its address there is to follow what a search finds.
+/// Adds what the store knows and nobody set: of the camera that `identity.camera` names, or of the one with this UID
+/// where the store knows more of it. Returns the stored camera if its address there is to follow what a search finds.
 pub fn fill(identity: &mut Identity) -> Result<Option<StoredCamera>, IdentityError> {
     let is_whole = identity.uid.is_some() && identity.enr.is_some() && identity.mac.is_some();
     if identity.camera.is_none() && (identity.uid.is_none() || is_whole) {

@@ -1,4 +1,4 @@
-//! Which camera, and where: the properties that all elements of a camera share, and their URI.
+//! Names the camera and its place: the properties that both elements share, and their URI.
 
 mod uri;
 
@@ -14,11 +14,11 @@ use std::time::Duration;
 pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_milliseconds};
 
 pub const DEFAULT_PORT: u16 = 32761;
-/// For ever.
+/// No limit.
 pub const DEFAULT_RECONNECT_ATTEMPTS: i32 = -1;
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
 
-/// What is set so far; checked as a whole by [`Identity::credentials`].
+/// The values set so far. [`Identity::credentials`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The name, MAC or UID of a camera in the store.
@@ -30,10 +30,10 @@ pub struct Identity {
     pub port: u16,
     pub interface: Option<String>,
     pub model: Option<String>,
-    /// Where the camera was last, which is asked first. No property: the store tells it.
+    /// The address where the camera was last, which is asked first. It comes from the store and is no property.
     pub known: Option<Ipv4Addr>,
     pub connect_timeout: Duration,
-    /// Negative for no limit.
+    /// A negative number means no limit.
     pub reconnect_attempts: i32,
 }
 
@@ -55,11 +55,12 @@ impl Default for Identity {
     }
 }
 
-/// What has to be set before an element can start.
+/// The reason why an element cannot start with this identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     #[error(
-        "{0} is not set: name a camera of the store (camera=NAME, wyze-cameras list), or give uid, enr and mac, as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
+        "{0} is not set: name a camera of the store (camera=NAME, wyze-cameras list), or give uid, enr and mac, \
+         as properties or in the uri (README: \"How to get UID, ENR and MAC\")"
     )]
     Missing(&'static str),
     #[error("camera: {0}")]
@@ -93,18 +94,22 @@ impl Identity {
         Place { host, port: self.port, known: self.known, interface }
     }
 
-    /// `None` for no limit.
+    /// Returns how many attempts to reconnect may fail in a row; `None` means any number.
     pub fn reconnect_attempts(&self) -> Option<u32> {
         u32::try_from(self.reconnect_attempts).ok()
     }
 
-    /// The properties, `uri` not among them: further keys of it are the element's.
+    /// Returns the properties without `uri`, whose further keys are each element's own.
     pub fn properties() -> Vec<glib::ParamSpec> {
         let text =
             |name, nick, blurb| glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build();
         let number = |name, nick, blurb| glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).mutable_ready();
         vec![
-            text("camera", "Camera", "The camera's name, MAC or UID in the store, which gives all of the below that is not set"),
+            text(
+                "camera",
+                "Camera",
+                "The camera's name, MAC or UID in the store, which gives all of the below that is not set",
+            ),
             text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
             text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),
             text("mac", "MAC", "The camera's MAC address, 12 hexadecimal digits"),
@@ -121,7 +126,10 @@ impl Identity {
                 .build(),
             glib::ParamSpecInt::builder("reconnect-attempts")
                 .nick("Reconnect attempts")
-                .blurb("How many attempts in a row to connect again to a camera that was lost may fail, -1 is any number, 0 makes the loss an error")
+                .blurb(
+                    "How many attempts in a row to connect again to a camera that was lost may fail, -1 is any number, \
+                     0 makes the loss an error",
+                )
                 .minimum(-1)
                 .default_value(DEFAULT_RECONNECT_ATTEMPTS)
                 .mutable_ready()
@@ -129,8 +137,8 @@ impl Identity {
         ]
     }
 
-    /// Takes a property's value, of the type that GObject has checked; false where the property is none of these.
-    /// An empty text is none.
+    /// Takes the value of a property, whose type GObject has checked. An empty text unsets it. Returns false if the
+    /// property is none of these.
     pub fn set_property(&mut self, name: &str, value: &glib::Value) -> bool {
         let text = || value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty());
         let number = || value.get::<u32>().unwrap_or_default();
@@ -142,7 +150,7 @@ impl Identity {
             "host" => self.host = text(),
             "interface" => self.interface = text(),
             "model" => self.model = text(),
-            // Within the field's range by the property's maximum.
+            // The property's maximum keeps it within the field's range.
             "port" => self.port = number() as u16,
             "connect-timeout" => self.connect_timeout = Duration::from_millis(number().into()),
             "reconnect-attempts" => self.reconnect_attempts = value.get().unwrap_or_default(),
@@ -151,7 +159,7 @@ impl Identity {
         true
     }
 
-    /// `None` where the property is none of these.
+    /// Returns the value of a property; `None` if it is none of these.
     pub fn property(&self, name: &str) -> Option<glib::Value> {
         Some(match name {
             "camera" => self.camera.to_value(),
@@ -169,7 +177,7 @@ impl Identity {
     }
 }
 
-/// True where the value stays out of logs. A camera may be named by its UID or MAC.
+/// Whether a value stays out of logs. That may include `camera`, as it may hold a UID or MAC.
 pub fn is_secret(property: &str, value: &glib::Value) -> bool {
     let is_key = || value.get::<&str>().is_ok_and(account::looks_secret);
     matches!(property, "uid" | "enr" | "mac") || property == "camera" && is_key()

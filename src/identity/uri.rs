@@ -1,5 +1,5 @@
-//! `wyze://HOST[:PORT]?uid=…&enr=…&mac=…&…`, as go2rtc writes it, or `wyze:///NAME` for a camera of the store; each with
-//! the element's properties as further keys.
+//! Reads and writes `wyze://HOST[:PORT]?uid=…&enr=…&mac=…&…`, the form that go2rtc uses, and `wyze:///NAME` for a
+//! camera of the store. Both take the element's properties as further keys.
 
 use super::{DEFAULT_PORT, Identity, milliseconds};
 use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
@@ -10,10 +10,10 @@ use std::time::Duration;
 pub const SCHEME: &str = "wyze";
 /// go2rtc's key for the resolution.
 pub const SUBTYPE: &str = "subtype";
-/// Everything but the characters that no URI has to encode.
+/// The characters to encode: all but those that may stand in any part of a URI.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What is wrong with a URI. Values are not repeated: they may be secrets.
+/// A mistake in a URI. The texts do not repeat values, which may be secrets.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     #[error("the scheme has to be wyze://")]
@@ -21,7 +21,8 @@ pub enum UriError {
     #[error("the host or port is malformed: wyze://HOST:PORT?…, or wyze://?… to search the network")]
     Authority,
     #[error(
-        "a path names a camera of the store, and has no host before it: wyze:///NAME, or wyze://HOST:PORT?uid=…&enr=…&mac=…"
+        "a path names a camera of the store, and has no host before it: wyze:///NAME, \
+         or wyze://HOST:PORT?uid=…&enr=…&mac=…"
     )]
     Path,
     #[error("{0} is malformed")]
@@ -32,9 +33,9 @@ pub enum UriError {
     NoDtls,
 }
 
-/// Puts what a URI says into `identity`; what it leaves out stays, but for host, port and camera. Keys that are not the identity's
-/// go to `further`, which is false for one that it does not know either; those are returned. Nothing changes on an error,
-/// as long as `further` works on a copy.
+/// Puts what a URI says into `identity`. What the URI leaves out stays as it is, but for host, port and camera. A key
+/// that is not the identity's goes to `further`, which returns whether it knows the key. Returns the keys that nobody
+/// knows. Nothing changes on an error, as long as `further` works on a copy.
 pub fn apply(
     uri: &str,
     identity: &mut Identity,
@@ -57,7 +58,7 @@ pub fn apply(
     let mut unknown = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // A plus stays one: no value has spaces, and an ENR may have it.
+        // A plus stays a plus: an ENR may have one, and no value has spaces.
         let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
         let value = decode(value).ok_or(UriError::Value("a value's encoding"))?;
         if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
@@ -68,7 +69,7 @@ pub fn apply(
     Ok(unknown)
 }
 
-/// `None` for what is no text. GLib's texts end at a NUL, so none of it has one.
+/// Decodes a text. Returns `None` for what is no UTF-8, or has a NUL, at which GLib's texts end.
 fn decode(encoded: &str) -> Option<String> {
     let text = percent_decode_str(encoded).decode_utf8().ok()?;
     (!text.contains('\0')).then(|| text.into_owned())
@@ -86,7 +87,7 @@ fn parse_authority(authority: &str) -> Result<(Option<String>, u16), UriError> {
     Ok(((!host.is_empty()).then(|| host.into_owned()), port))
 }
 
-/// False for a key that is not the identity's.
+/// Returns false for a key that is not the identity's.
 fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, UriError> {
     let text = || Some(value.to_owned());
     match key {
@@ -123,8 +124,8 @@ pub fn parse_milliseconds(value: &str) -> Option<Duration> {
     value.parse::<u32>().ok().map(|ms| Duration::from_millis(ms.into()))
 }
 
-/// The URI of this identity, with the element's `further` keys; `None` where nothing says which camera. What stands at its
-/// default is left out.
+/// Returns the URI of this identity, with the element's `further` keys; `None` if nothing names a camera. Values at
+/// their defaults are left out.
 pub fn format(
     identity: &Identity,
     further: impl IntoIterator<Item = (&'static str, Option<String>)>,

@@ -1,7 +1,9 @@
 //! Talk-back: audio to the camera's speaker, on a DTLS session of its own in which the camera is the client.
 //!
-//! Asked for by a command on the main channel, the camera opens DTLS on the back channel, logs in, and takes audio frames. This
-//! is the part behind the command: the DTLS server, the answer to the login, and frames at the pace of their sound.
+//! A command on the main channel asks the camera to listen. It then opens DTLS on the back channel, logs in, and takes
+//! audio frames. This is the part behind the command: the DTLS server, the answer to the login, and the pace of the
+//! frames. A frame goes out when those before it have sounded; [`TalkEvent::Sent`] reports it, so that nobody else has
+//! to keep time.
 
 use super::credentials::Psk;
 use super::dtls::record::{HANDSHAKE, records};
@@ -12,17 +14,19 @@ use super::wire::talk::TalkFrame;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// From the command to the camera's login. Cameras take up to two seconds; a lost flight or two come on top.
+/// How long a camera may take from the command to its login. Cameras take up to two seconds, and more if datagrams are
+/// lost.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(10);
-/// Sound that waits to be sent; beyond, the oldest is dropped.
+/// How much sound may wait to be sent. Beyond that, the oldest is dropped.
 const MAX_QUEUED: Duration = Duration::from_secs(10);
 /// Frames go out this much faster than they sound, so that a source with a fast clock builds up no queue.
 const PACE: f64 = 0.98;
-/// Hellos are taken no faster: each costs a new endpoint, and anybody may have sent it. The camera sends its own again.
+/// The shortest time between two hellos that are taken. Each costs a new endpoint, and anybody may have sent it; the
+/// camera sends its own again.
 const HELLO_INTERVAL: Duration = Duration::from_millis(100);
 const CLIENT_HELLO: u8 = 1;
 
-/// Why there is no talk; the viewing session goes on.
+/// Why there is no talk. The viewing session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TalkError {
     #[error("talk: this camera has no two-way audio")]
@@ -39,6 +43,7 @@ pub enum TalkError {
     HungUp,
 }
 
+/// How a talk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TalkEvent {
     /// Audio is taken from now on.
@@ -56,7 +61,7 @@ pub struct TalkAudio {
     pub codec: CodecId,
     pub flags: AudioFlags,
     pub data: Vec<u8>,
-    /// How long it sounds.
+    /// How long the frame sounds.
     pub duration: Duration,
 }
 
@@ -67,19 +72,25 @@ pub struct Talk {
     endpoint: Option<Endpoint>,
     /// The random of the ClientHello that `endpoint` began with.
     hello: Option<[u8; 32]>,
+    /// When `endpoint` began.
     begun: Option<Instant>,
     /// When OpenSSL's timer is due, on the caller's clock.
     dtls_timeout: Option<Instant>,
+    /// The camera has logged in, and takes frames.
     ready: bool,
+    /// Frames that wait to be sent.
     queue: VecDeque<TalkAudio>,
     /// How long the sound in `queue` lasts.
     queued: Duration,
     /// How long the sound lasts that has left `queue` and is not reported yet.
     unreported: Duration,
+    /// The number of the last frame sent.
     number: u32,
+    /// How long the frames sent so far sound.
     sounded: Duration,
+    /// When the next frame may go: when the last one has sounded. `None` if that is over and nothing waits.
     next_due: Option<Instant>,
-    /// Ends when the queue is empty.
+    /// The talk ends when the queue is empty.
     draining: bool,
     /// Frames sent.
     pub sent: u64,
@@ -106,11 +117,12 @@ impl Talk {
         }
     }
 
-    /// Takes what came on the back channel.
+    /// Takes a datagram of the back channel.
     pub fn handle_datagram(&mut self, now: Instant, payload: &[u8]) -> Option<TalkEvent> {
         let failed = self.endpoint.as_ref().is_none_or(|endpoint| matches!(endpoint.state(), dtls::State::Failed(_)));
         let hello = client_hello_random(payload);
-        // Before its login, a camera may begin anew; what an earlier talk left on the way is such a beginning too.
+        // A camera may begin anew before its login. Datagrams of an earlier talk that are still on their way look like
+        // that, too.
         let early = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < HELLO_INTERVAL);
         let begins = hello.is_some() && !early && (failed || (!self.ready && hello != self.hello));
         if failed && !begins {
@@ -131,7 +143,7 @@ impl Talk {
                 echoes.push([plain[20], plain[21], plain[22], plain[23]]);
             }
         });
-        // The camera may send its login again, and is answered again.
+        // The camera may send its login again, and gets an answer each time.
         for &echo in &echoes {
             let response = login::Response { echo, success: true, enabled: true, two_way_audio: true };
             endpoint.send(&response.emit());
@@ -147,7 +159,7 @@ impl Talk {
         Some(TalkEvent::Ready)
     }
 
-    /// Does what is due; `Some` where the talk is over.
+    /// Does what is due. Returns an event if the talk is over.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<TalkEvent> {
         if self.dtls_timeout.is_some_and(|at| at <= now) {
             self.dtls_timeout = self.endpoint.as_mut().and_then(|endpoint| {
@@ -164,17 +176,18 @@ impl Talk {
         self.is_drained().then_some(TalkEvent::Stopped)
     }
 
+    /// Returns when [`Talk::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deadline = (!self.ready).then_some(self.deadline);
         [deadline, self.dtls_timeout, self.next_due].into_iter().flatten().min()
     }
 
-    /// The next DTLS datagram for the back channel.
+    /// Returns the next DTLS datagram for the back channel.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.endpoint.as_mut()?.poll_transmit()
     }
 
-    /// Lines a frame up; it goes out when those before it have sounded, or at once.
+    /// Queues a frame. It goes out when those before it have sounded.
     pub fn send(&mut self, audio: TalkAudio, now: Instant) {
         self.queued += audio.duration;
         self.queue.push_back(audio);
@@ -186,7 +199,8 @@ impl Talk {
         }
     }
 
-    /// Ends the talk when all that waits is sent and has sounded, or with `at_once`, now. `Some` where it is over already.
+    /// Ends the talk when all that waits is sent and has sounded, or now if `at_once`. Returns an event if it is over
+    /// already.
     pub fn stop(&mut self, at_once: bool) -> Option<TalkEvent> {
         self.draining = true;
         if at_once || !self.ready {
@@ -207,18 +221,20 @@ impl Talk {
         (!sent.is_zero()).then_some(TalkEvent::Sent(sent))
     }
 
-    /// Says goodbye on the back channel; what is left to transmit says so.
+    /// Says goodbye on the back channel. [`Talk::poll_transmit`] has the datagram.
     pub fn close(&mut self) {
         if let Some(endpoint) = &mut self.endpoint {
             endpoint.close();
         }
     }
 
-    /// The last frame gets its time: switched off with it, the camera would not play it to its end.
+    /// Whether all is sent and has sounded. A camera that is switched off earlier does not play the last frame to its
+    /// end.
     fn is_drained(&self) -> bool {
         self.draining && self.queue.is_empty() && self.next_due.is_none()
     }
 
+    /// Takes the oldest frame from the queue.
     fn take_next(&mut self) -> Option<TalkAudio> {
         let audio = self.queue.pop_front()?;
         self.queued -= audio.duration;
@@ -228,7 +244,7 @@ impl Talk {
 
     fn send_next(&mut self, now: Instant) {
         let (Some(audio), Some(endpoint)) = (self.take_next(), &mut self.endpoint) else {
-            // Nothing waits: the next frame may go at once, when the last one has sounded.
+            // The last frame has sounded and nothing waits, so the next frame may go at once.
             self.next_due = None;
             return;
         };
@@ -250,9 +266,9 @@ impl Talk {
     }
 }
 
-/// The random of a datagram that begins a handshake.
+/// Returns the random of a ClientHello in a datagram that begins a handshake.
 fn client_hello_random(payload: &[u8]) -> Option<[u8; 32]> {
-    // Behind the header of the message and the version.
+    // The random comes after the header of the message and the version.
     const RANDOM: usize = 12 + 2;
     let record = records(payload).next()?;
     let random = record.body().get(RANDOM..)?.first_chunk()?;

@@ -1,14 +1,15 @@
-//! What a camera speaks, and so understands.
+//! The audio format that a camera sends, which is the one that its speaker takes.
 
 use crate::protocol::wire::codec::{AudioFlags, CodecId};
 use crate::protocol::wire::frame_info::FrameInfo;
 use std::fmt;
 
+/// The codings that the sink can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     Mulaw,
     Alaw,
-    /// S16LE, interleaved.
+    /// Samples in S16LE, interleaved.
     Pcm,
     AacAdts,
     AacRaw,
@@ -26,7 +27,8 @@ pub struct CameraAudio {
 }
 
 impl CameraAudio {
-    /// From a frame of the camera's and the caps that were made of it; `None` for what cannot be made.
+    /// Reads the format from a frame of the camera and the caps that were made of it. Returns `None` for one that
+    /// cannot be encoded here.
     pub fn new(info: &FrameInfo, caps: &gst::CapsRef) -> Option<Self> {
         let structure = caps.structure(0)?;
         let coding = match structure.name().as_str() {
@@ -46,7 +48,7 @@ impl CameraAudio {
         Some(CameraAudio { codec: info.codec, flags: info.audio_flags(), coding, rate, channels })
     }
 
-    /// Caps of sound that the camera takes as it is, but for how AAC is cut.
+    /// Returns the caps of sound that the camera takes as it is, once AAC is cut into frames.
     pub fn caps(&self) -> gst::Caps {
         let aac = |format: &str| {
             gst::Caps::builder("audio/mpeg")
@@ -60,7 +62,7 @@ impl CameraAudio {
             Coding::Pcm => gst::Caps::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
             Coding::AacAdts => aac("adts"),
             Coding::AacRaw => aac("raw"),
-            // Its rate and channels are only hints: each packet says what it has.
+            // The rate and channels of Opus caps are only hints: each packet says what it has.
             Coding::Opus => return gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).build(),
         };
         builder.field("rate", self.rate as i32).field("channels", self.channels as i32).build()

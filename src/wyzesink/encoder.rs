@@ -1,17 +1,17 @@
-//! From raw sound to what the camera speaks, by GStreamer's own elements.
+//! Encodes raw sound as the camera speaks it, by GStreamer's own elements.
 //!
-//! They run in a chain between two pads, without a pipeline, a thread or a queue: what a buffer becomes is there when
-//! it has been pushed.
+//! They run in a chain between two pads, without a pipeline, a thread or a queue: when a buffer has been pushed, its
+//! encoded form is there.
 
 use super::camera_audio::{CameraAudio, Coding};
-use super::failure::Failure;
+use super::talk_failure::TalkFailure;
 use crate::session::lock;
 use gst::prelude::*;
 use std::sync::{Arc, Mutex};
 
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
-/// The best first.
+/// The encoders to try, best first.
 const AAC_ENCODERS: [&str; 4] = ["fdkaacenc", "avenc_aac", "voaacenc", "faac"];
 const OPUS_RATES: [u32; 5] = [8000, 12_000, 16_000, 24_000, 48_000];
 
@@ -27,7 +27,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub fn new(caps: &gst::Caps, audio: CameraAudio) -> Result<Self, Failure> {
+    pub fn new(caps: &gst::Caps, audio: CameraAudio) -> Result<Self, TalkFailure> {
         let elements = elements(audio)?;
         let encoded = Encoded::default();
         let for_chain = encoded.clone();
@@ -41,7 +41,7 @@ impl Encoder {
                 Ok(gst::FlowSuccess::Ok)
             })
             .build();
-        // From here on, dropping it tears down what stands.
+        // From here on, dropping the encoder tears down what has been set up.
         let encoder = Encoder { audio, bin, bus, input, output, encoded };
         encoder.set_up(&elements, caps).map_err(|e| encoder.failure(&e.to_string()))?;
         Ok(encoder)
@@ -75,13 +75,13 @@ impl Encoder {
         }
     }
 
-    /// What is ready with this buffer.
-    pub fn encode(&self, buffer: gst::Buffer) -> Result<Vec<gst::Buffer>, Failure> {
+    /// Takes a buffer, and returns the encoded ones that are ready with it.
+    pub fn encode(&self, buffer: gst::Buffer) -> Result<Vec<gst::Buffer>, TalkFailure> {
         self.input.push(buffer).map_err(|e| self.failure(&e.to_string()))?;
         Ok(self.take())
     }
 
-    /// What is left at the end of the stream.
+    /// Ends the stream, and returns the encoded buffers that are left.
     pub fn drain(&self) -> Vec<gst::Buffer> {
         self.input.push_event(gst::event::Eos::new());
         self.take()
@@ -91,20 +91,20 @@ impl Encoder {
         std::mem::take(&mut *lock(&self.encoded))
     }
 
-    /// In the words of the element that failed, where it had any.
-    fn failure(&self, reason: &str) -> Failure {
+    /// Makes the error, in the words of the element that failed if it had any.
+    fn failure(&self, reason: &str) -> TalkFailure {
         let said = self.bus.pop_filtered(&[gst::MessageType::Error]);
         let said = said.and_then(|message| match message.view() {
             gst::MessageView::Error(error) => Some(error.error().to_string()),
             _ => None,
         });
-        Failure::Encoding { camera: self.audio, reason: said.unwrap_or_else(|| reason.into()) }
+        TalkFailure::Encoding { camera: self.audio, reason: said.unwrap_or_else(|| reason.into()) }
     }
 }
 
 impl Drop for Encoder {
     fn drop(&mut self) {
-        // These fail only for what was never set up.
+        // These calls fail only for what was never set up.
         let _ = self.input.set_active(false);
         let _ = self.bin.set_state(gst::State::Null);
         let _ = self.output.set_active(false);
@@ -114,15 +114,15 @@ impl Drop for Encoder {
         if let Some(peer) = self.output.peer() {
             let _ = peer.unlink(&self.output);
         }
-        // What is left on the bus refers to the bin and its elements, which hold the bus.
+        // Messages on the bus refer to the bin and its elements, which in turn hold the bus.
         self.bus.set_flushing(true);
         self.bin.set_bus(None::<&gst::Bus>);
     }
 }
 
-/// The chain for what the camera speaks, in order.
-fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
-    let missing = |factory, package| Failure::MissingElement { camera: audio, factory, package };
+/// Makes the elements of the chain, in their order.
+fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, TalkFailure> {
+    let missing = |factory, package| TalkFailure::MissingElement { camera: audio, factory, package };
     let make = |factory: &'static str, package| {
         gst::ElementFactory::make(factory).build().map_err(|_| missing(factory, package))
     };
@@ -149,7 +149,7 @@ fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, Failure> {
         Coding::AacAdts | Coding::AacRaw => {
             let made = AAC_ENCODERS.iter().find_map(|factory| gst::ElementFactory::make(factory).build().ok());
             let encoder = made.ok_or_else(|| missing("avenc_aac", "gstreamer1.0-libav"))?;
-            // Enough for a small speaker, and a frame fits into one datagram.
+            // This is enough for a small speaker, and a frame fits into one datagram.
             let bitrate = audio.channels * if audio.rate < 32_000 { 32_000 } else { 64_000 };
             encoder.set_property_from_str("bitrate", &bitrate.to_string());
             elements.extend([encoder, make("aacparse", GOOD)?]);

@@ -4,10 +4,11 @@ use super::camera_audio::{CameraAudio, Coding};
 use crate::caps::AdtsHeader;
 use std::time::Duration;
 
-/// Samples of a frame of G.711 or PCM.
+/// The samples in a frame of G.711 or PCM.
 const SAMPLES: usize = 160;
+/// The samples in a frame of AAC-LC.
 const AAC_SAMPLES: u32 = 1024;
-/// RFC 6716: no packet sounds longer.
+/// The longest sound of one packet (RFC 6716).
 const OPUS_LIMIT: Duration = Duration::from_millis(120);
 
 /// One encoded frame and how long it sounds.
@@ -20,7 +21,7 @@ pub struct CutFrame {
 #[derive(Debug)]
 pub struct FrameCutter {
     audio: CameraAudio,
-    /// Less than a frame.
+    /// Samples at the end that do not fill a frame yet.
     rest: Vec<u8>,
 }
 
@@ -29,7 +30,8 @@ impl FrameCutter {
         FrameCutter { audio, rest: Vec::new() }
     }
 
-    /// The frames that are whole with `data`. AAC and Opus come in whole frames; what is not one is left out.
+    /// Takes encoded sound, and returns the frames that are whole with it. AAC and Opus come in whole frames; anything
+    /// else in them is left out.
     pub fn cut(&mut self, data: &[u8]) -> Vec<CutFrame> {
         match self.audio.coding {
             Coding::Mulaw | Coding::Alaw | Coding::Pcm => {
@@ -50,7 +52,7 @@ impl FrameCutter {
         }
     }
 
-    /// The short frame at the end.
+    /// Returns the short frame at the end, if there is one.
     pub fn finish(&mut self) -> Option<CutFrame> {
         let rest = std::mem::take(&mut self.rest);
         let whole = rest.len() / self.sample_len() * self.sample_len();
@@ -58,12 +60,12 @@ impl FrameCutter {
     }
 
     fn sampled(&self, data: &[u8]) -> CutFrame {
-        // Cut to some hundred bytes.
+        // A frame has some hundred bytes.
         let samples = (data.len() / self.sample_len()) as u32;
         CutFrame { data: data.to_vec(), duration: self.time_of(samples) }
     }
 
-    /// Bytes of one sample of all channels.
+    /// Returns the bytes of one sample of all channels.
     fn sample_len(&self) -> usize {
         self.audio.channels as usize * if self.audio.coding == Coding::Pcm { 2 } else { 1 }
     }
@@ -73,7 +75,7 @@ impl FrameCutter {
     }
 }
 
-/// Cuts a row of ADTS frames at their headers, up to what is no whole frame.
+/// Cuts a row of ADTS frames at their headers. Ends where no whole frame follows.
 fn adts_frames(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (frame, rest) = data.split_at(AdtsHeader::read(data)?.length);
@@ -82,7 +84,8 @@ fn adts_frames(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// RFC 6716, section 3.1: configuration and number of frames in the first bytes.
+/// Returns how long a packet sounds, by the configuration and the number of frames in its first bytes (RFC 6716,
+/// section 3.1).
 fn opus_duration(packet: &[u8]) -> Option<Duration> {
     let toc = *packet.first()?;
     let microseconds = match toc >> 3 {

@@ -14,15 +14,16 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// Encoding and sending take no more of a live pipeline's latency than this.
+/// How much of a live pipeline's latency encoding and sending may take.
 const PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(5);
+
 #[derive(Default)]
 pub struct WyzeSink {
     settings: Mutex<Identity>,
-    /// From READY to READY.
+    /// `Some` from READY to READY.
     talker: Mutex<Option<Arc<Talker>>>,
     stream: Mutex<InputStream>,
-    /// Of the last run, to be read after it.
+    /// The `stats` of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
 }
 
@@ -81,7 +82,7 @@ impl ObjectImpl for WyzeSink {
         self.parent_constructed();
         let sink = self.obj();
         sink.set_processing_deadline(PROCESSING_DEADLINE);
-        // Sound is not looked at again.
+        // Nobody looks at sound again.
         sink.set_enable_last_sample(false);
     }
 }
@@ -124,7 +125,7 @@ impl ElementImpl for WyzeSink {
     }
 }
 
-/// All that a camera may speak, and raw sound.
+/// Returns the caps of all that a camera may speak, and of raw sound.
 fn template_caps() -> gst::Caps {
     let rate = gst::IntRange::new(1, i32::MAX);
     let channels = gst::IntRange::new(1, i32::MAX);
@@ -264,7 +265,7 @@ impl WyzeSink {
         Ok(())
     }
 
-    /// Ends the talk at once. The streaming thread is out by now.
+    /// Ends the talk at once. The streaming thread has left the element by now.
     fn leave(&self) {
         let talker = lock(&self.talker).take();
         if let Some(talker) = talker {
@@ -274,8 +275,8 @@ impl WyzeSink {
         *lock(&self.stream) = InputStream::default();
     }
 
-    /// Before the first buffer of a stream: where it is not live, it begins when the camera listens. BaseSink would wait
-    /// with its preroll lock, and hold up changes of state; here, none is held.
+    /// Prepares for the first buffer of a stream. One that is not live waits here until the camera listens: in
+    /// `render`, BaseSink would hold its preroll lock meanwhile, and hold up changes of state.
     fn begin(&self) {
         let Some(talker) = self.talker() else { return };
         let mut query = gst::query::Latency::new();
@@ -288,8 +289,8 @@ impl WyzeSink {
         }
     }
 
-    /// Holds up a stream that is not live: one that is ahead of its time, without time stamps or in long buffers, and one whose
-    /// camera is away.
+    /// Holds up a stream that is not live, by one of the talker's waits: while the camera is away, and while the stream
+    /// is ahead of its time, as it is without time stamps or in long buffers.
     fn wait_for(&self, wait: impl Fn() -> Waited) -> Result<(), gst::FlowError> {
         loop {
             match wait() {
@@ -300,7 +301,7 @@ impl WyzeSink {
         }
     }
 
-    /// At the end of a stream: sends what is left, and waits until the camera has been told that it is over.
+    /// Ends a stream: sends what is left, and waits until the camera has been told that the talk is over.
     fn finish(&self) {
         let frames = lock(&self.stream).drain();
         self.send_rest(frames);
@@ -309,7 +310,7 @@ impl WyzeSink {
         }
     }
 
-    /// Some frames at most: nothing to wait for.
+    /// Sends the end of a stream. These are some frames at most, so there is no need to wait for room.
     fn send_rest(&self, frames: Vec<(CameraAudio, CutFrame)>) {
         let Some(talker) = self.talker() else { return };
         for (camera, frame) in frames {

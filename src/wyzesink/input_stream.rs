@@ -2,8 +2,8 @@
 
 use super::camera_audio::CameraAudio;
 use super::encoder::Encoder;
-use super::failure::Failure;
 use super::frame_cutter::{CutFrame, FrameCutter};
+use super::talk_failure::TalkFailure;
 
 /// The way from buffers of one format to frames.
 struct Encoding {
@@ -23,8 +23,8 @@ pub struct InputStream {
 }
 
 impl InputStream {
-    /// Takes the caps of the buffers that follow. Returns what the format before them has left in its encoder: it belongs to the
-    /// talk as well.
+    /// Takes the caps of the buffers that follow. Returns what the format before them has left in its encoder: it
+    /// belongs to the talk as well.
     pub fn set_caps(&mut self, caps: &gst::Caps) -> Vec<(CameraAudio, CutFrame)> {
         if self.caps.as_ref() == Some(caps) {
             return Vec::new();
@@ -39,7 +39,7 @@ impl InputStream {
     }
 
     /// Returns the frames that are ready with this buffer.
-    pub fn encode(&mut self, camera: CameraAudio, buffer: &gst::Buffer) -> Result<Vec<CutFrame>, Failure> {
+    pub fn encode(&mut self, camera: CameraAudio, buffer: &gst::Buffer) -> Result<Vec<CutFrame>, TalkFailure> {
         if self.encoding.as_ref().is_none_or(|encoding| encoding.camera != camera) {
             let caps = self.caps.clone().unwrap_or_else(gst::Caps::new_empty);
             self.encoding = Some(Encoding::new(&caps, camera)?);
@@ -63,12 +63,12 @@ impl InputStream {
 }
 
 impl Encoding {
-    fn new(caps: &gst::Caps, camera: CameraAudio) -> Result<Self, Failure> {
+    fn new(caps: &gst::Caps, camera: CameraAudio) -> Result<Self, TalkFailure> {
         let is_raw = caps.structure(0).is_some_and(|structure| structure.name() == "audio/x-raw");
         let encoder = match (is_raw, caps.can_intersect(&camera.caps())) {
             (true, _) => Some(Encoder::new(caps, camera)?),
             (false, true) => None,
-            (false, false) => return Err(Failure::OtherCodec { camera, stream: caps.to_string() }),
+            (false, false) => return Err(TalkFailure::OtherCodec { camera, stream: caps.to_string() }),
         };
         Ok(Encoding { encoder, cutter: FrameCutter::new(camera), camera })
     }

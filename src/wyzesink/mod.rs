@@ -3,20 +3,20 @@
  * @title: wyzesink
  * @short_description: Sound for the speaker of a Wyze camera
  *
- * `wyzesink` plays sound on the speaker of a Wyze camera on the local network (talk-back). The camera is known by its UID,
- * ENR and MAC or by its name in the camera store, by the same properties and URI as `wyzesrc`. Where other elements of the process use the same
- * camera, they share one session; alone, the sink has the camera send neither picture nor sound.
+ * `wyzesink` plays sound on the speaker of a Wyze camera on the local network (talk-back). The camera is named by the
+ * same properties and URI as in `wyzesrc`. Elements of one process that use the same camera share one session; a sink
+ * alone asks the camera for neither picture nor sound.
  *
- * Raw sound of any format is converted to what the camera speaks, which is what its own microphone sends: for a moment the
- * sink listens to it. Encoded sound is taken where it is that already, and sent as it is.
+ * Raw sound of any format is converted to what the camera speaks. That is what its own microphone sends, to which the
+ * sink listens for a moment. Encoded sound is sent as it is, and has to be what the camera speaks.
  *
- * A pipeline that is not live prerolls when the camera listens, so that nothing is lost; this takes some seconds at most, and
- * no longer than `connect-timeout`. A live pipeline is not held up: what comes before the camera listens is dropped, and so is
- * what comes late. When the stream ends, all of it is played, and then the camera is told to stop listening. In PAUSED nothing is
- * sent and the camera goes on listening, so that sound continues at once.
+ * A pipeline that is not live prerolls when the camera listens, so that nothing is lost. This takes some seconds, and
+ * no longer than `connect-timeout`. A live pipeline is not held up: sound that comes before the camera listens is
+ * dropped, and so is sound that comes late. When the stream ends, all of it is played before the camera is told to stop
+ * listening. In PAUSED nothing is sent and the camera goes on listening, so that sound continues at once.
  *
- * A camera that is lost is connected again and asked to listen again (`reconnect-attempts`). Live sound is dropped
- * meanwhile; a stream that is not live waits, for as long as attempts are left.
+ * A camera that is lost is connected and asked to listen again (`reconnect-attempts`). Meanwhile, live sound is
+ * dropped, and a stream that is not live waits for as long as attempts are left.
  *
  * ## Example launch lines
  *
@@ -33,9 +33,9 @@ mod imp;
 
 mod camera_audio;
 mod encoder;
-mod failure;
 mod frame_cutter;
 mod input_stream;
+mod talk_failure;
 mod talker;
 
 use gst::glib;

@@ -1,11 +1,14 @@
-//! The sink's part in a session: learns what the camera speaks, has it listen, hands it frames.
+//! The sink's part in a session: learns what the camera speaks, asks it to listen, and hands frames to the session.
 //!
-//! The session thread brings events to [`Talker::handle`]; the streaming thread waits and sends. Everything between
-//! them is in one state, behind a lock that nobody holds while asking the session for something.
+//! The session thread brings events to [`Talker::handle`]; the streaming thread waits and sends. All that they share is
+//! in one [`State`], whose lock nobody holds while asking the session for something.
+//!
+//! The session sends each frame when those before it have sounded, and reports it. So the talker knows how much sound
+//! waits there: a stream that is not live waits when that is enough, and live sound is dropped, as it would come late.
 
 use super::camera_audio::CameraAudio;
-use super::failure::Failure;
 use super::frame_cutter::CutFrame;
+use super::talk_failure::TalkFailure;
 use super::{CAT, WyzeSink};
 use crate::caps::{AudioFormat, Verdict};
 use crate::element;
@@ -24,11 +27,13 @@ use std::time::{Duration, Instant};
 const SOUND_PATIENCE: Duration = Duration::from_secs(4);
 /// How much sound the session may have waiting: enough for a thread that wakes late, and soon over when paused.
 const AHEAD: Duration = Duration::from_millis(200);
-/// What the session, whose limit it is too, needs to tell that connecting took too long.
+/// How much longer than the session the sink waits for a connection. The session has the same limit, and tells the
+/// reason.
 const GRACE: Duration = Duration::from_millis(250);
-/// From the last frame to the word that the talk is over.
+/// How long the session may take to end the talk, after the last frame.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// How far the talk has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The session looks for the camera.
@@ -127,7 +132,7 @@ impl Talker {
         })
     }
 
-    /// Takes the membership whose events come to [`Talker::handle`], some of them perhaps before this.
+    /// Takes the membership. Some of its events may have come to [`Talker::handle`] already.
     pub fn attach(&self, session: Membership) {
         *lock(&self.session) = Some(session);
         let phase = self.state().phase;
@@ -140,7 +145,8 @@ impl Talker {
         if let Some(session) = &session {
             session.stop_talk(true);
         }
-        // Waits for the session thread, which may wait for the lock of `session`: not while holding that.
+        // Dropping it waits for the session thread, which may be waiting for the lock of `session`: it must not be
+        // held.
         drop(session);
     }
 
@@ -156,7 +162,7 @@ impl Talker {
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
             Event::Talk(TalkEvent::Sent(sound)) => self.sent(sound),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
-            Event::Talk(TalkEvent::Failed(error)) => self.fail(Failure::Talk(error)),
+            Event::Talk(TalkEvent::Failed(error)) => self.fail(TalkFailure::Talk(error)),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 if self.fails() {
@@ -168,7 +174,7 @@ impl Talker {
 
     fn connected(&self, camera: &CameraInfo) {
         if !camera.two_way_audio {
-            self.fail(Failure::Talk(TalkError::NoTwoWayAudio));
+            self.fail(TalkFailure::Talk(TalkError::NoTwoWayAudio));
             return;
         }
         self.advance(|state| {
@@ -180,7 +186,7 @@ impl Talker {
         });
     }
 
-    /// The talk is over with its connection; the next one brings another, unless the stream has ended.
+    /// Ends the talk with its connection. The next connection brings another talk, unless the stream has ended.
     fn disconnected(&self) {
         self.advance(|state| {
             state.since = Instant::now();
@@ -194,7 +200,7 @@ impl Talker {
         });
     }
 
-    /// Makes out by the camera's own sound what it speaks.
+    /// Tells by a frame of the camera's own sound what it speaks.
     fn learn(&self, element: &WyzeSink, frame: Frame) {
         let Frame { info, mut data, .. } = frame;
         let mut state = self.state();
@@ -211,12 +217,12 @@ impl Talker {
                         gst::info!(CAT, obj = element, "The camera speaks {camera}");
                         self.advance(|_| Some(Phase::Opening));
                     }
-                    None => self.fail(Failure::Codec(info.codec.to_string())),
+                    None => self.fail(TalkFailure::Codec(info.codec.to_string())),
                 }
             }
             Verdict::Unsupported(codec) => {
                 drop(state);
-                self.fail(Failure::Codec(codec.to_string()));
+                self.fail(TalkFailure::Codec(codec.to_string()));
             }
             Verdict::Push { caps: None, .. } | Verdict::Skip => {}
         }
@@ -235,8 +241,8 @@ impl Talker {
     fn sent(&self, sound: Duration) {
         if let Phase::Talking { waiting } = &mut self.state().phase {
             *waiting = waiting.saturating_sub(sound);
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
     }
 
     fn stopped(&self) {
@@ -250,8 +256,8 @@ impl Talker {
 
     // On any thread
 
-    /// Goes on to the next phase, if there is one and the talk has not failed. Wakes whoever waits, and asks the session for what
-    /// the phase needs.
+    /// Goes on to the next phase, if there is one and the talk has not failed. Wakes whoever waits, and asks the
+    /// session for what the phase needs.
     fn advance(&self, next: impl FnOnce(&mut State) -> Option<Phase>) {
         let mut state = self.state();
         if state.phase == Phase::Failed {
@@ -280,15 +286,16 @@ impl Talker {
         }
     }
 
-    /// True the first time: one error for one failure.
+    /// Enters the phase [`Phase::Failed`]. Returns true the first time, so that a failure is posted once.
     fn fails(&self) -> bool {
         let first = std::mem::replace(&mut self.state().phase, Phase::Failed) != Phase::Failed;
         self.changed.notify_all();
         first
     }
 
-    /// Posts the error. Not on this thread: an application may stop the element from within.
-    pub fn fail(&self, failure: Failure) {
+    /// Ends the talk with this error. Posts it on another thread, as an application may stop the element from its
+    /// handler.
+    pub fn fail(&self, failure: TalkFailure) {
         if !self.fails() {
             return;
         }
@@ -337,7 +344,8 @@ impl Talker {
             match left {
                 None => drop(self.changed.wait_while(state, waiting)),
                 Some(Duration::ZERO) => {
-                    let failure = state.impatience().unwrap_or(Failure::TooSlow(milliseconds(self.connect_timeout)));
+                    let failure =
+                        state.impatience().unwrap_or(TalkFailure::TooSlow(milliseconds(self.connect_timeout)));
                     drop(state);
                     self.fail(failure);
                 }
@@ -346,7 +354,7 @@ impl Talker {
         }
     }
 
-    /// Where the camera was lost, waits until it listens again: for as long as the session has attempts left.
+    /// Waits until a camera that was lost listens again, for as long as the session has attempts left.
     pub fn wait_again(&self) -> Waited {
         self.wait_while(|phase| matches!(phase, Phase::Connecting { .. } | Phase::Learning { .. } | Phase::Opening))
     }
@@ -366,7 +374,8 @@ impl Talker {
         }
     }
 
-    /// What the camera speaks, once it listens; `None` counts as a buffer dropped. The error has been told.
+    /// Returns what the camera speaks, if it listens. `None` counts as a buffer dropped. The application has been told
+    /// of an error.
     pub fn camera(&self) -> Result<Option<CameraAudio>, gst::FlowError> {
         let mut state = self.state();
         if let Some(failure) = state.impatience() {
@@ -384,7 +393,8 @@ impl Talker {
         }
     }
 
-    /// Whether so much sound waits that more of it, from a live stream, would come late. Counts the buffer that is dropped then.
+    /// Whether so much sound waits that more of it, from a live stream, would come late. Counts the buffer that is
+    /// dropped then.
     pub fn lags(&self) -> bool {
         let mut state = self.state();
         let lags = matches!(state.phase, Phase::Talking { waiting } if waiting > AHEAD);
@@ -429,17 +439,18 @@ impl Talker {
             _ => None,
         });
         let stopping = |state: &mut State| state.phase == Phase::Stopping { again: false } && !is_flushing();
-        // Where the word does not come, the stream ends all the same.
+        // If no end is reported, the stream ends all the same.
         let _ = self.changed.wait_timeout_while(self.state(), limit, stopping);
     }
 
-    /// Wakes the streaming thread; with `unlocked`, it has to come back from where it waits for room.
+    /// Wakes the streaming thread. While `unlocked`, it does not wait, so that BaseSink gets it back.
     pub fn unlock(&self, unlocked: bool) {
         self.state().unlocked = unlocked;
         self.changed.notify_all();
     }
 
-    /// `application/x-wyze-talk-stats`
+    /// Makes `application/x-wyze-talk-stats`: the state, counters (u64) and, once they are known, the time to open
+    /// (u64, in nanoseconds) and the camera's format.
     pub fn stats(&self) -> gst::Structure {
         let state = self.state();
         let mut structure = gst::Structure::builder("application/x-wyze-talk-stats")
@@ -449,7 +460,7 @@ impl Talker {
             .field("dropped", state.dropped)
             .build();
         if let Some(opened_in) = state.opened_in {
-            // Half a millennium of nanoseconds fit.
+            // 64 bits of nanoseconds are half a millennium.
             structure.set("time-to-open", opened_in.as_nanos() as u64);
         }
         if let Some(camera) = state.camera {
@@ -466,10 +477,10 @@ impl Talker {
 }
 
 impl State {
-    /// What to say where the camera's sound has been awaited for too long.
-    fn impatience(&self) -> Option<Failure> {
+    /// Returns the error if the camera's sound has been waited for too long.
+    fn impatience(&self) -> Option<TalkFailure> {
         match self.phase {
-            Phase::Learning { since } if since.elapsed() >= SOUND_PATIENCE => Some(Failure::Silent),
+            Phase::Learning { since } if since.elapsed() >= SOUND_PATIENCE => Some(TalkFailure::Silent),
             _ => None,
         }
     }

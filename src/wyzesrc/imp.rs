@@ -1,7 +1,7 @@
 use super::CAT;
+use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::receiver::Receiver;
-use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, Resolution, Settings};
+use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, PictureSize, Settings};
 use super::statistics;
 use super::uri;
 use crate::caps;
@@ -15,16 +15,16 @@ use gst::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What lives from READY to READY.
+/// All that lives from READY to READY.
 struct Run {
-    /// Gone once the stream has been asked to end.
+    /// `None` once the stream has been asked to end.
     session: Option<Membership>,
-    receiver: Arc<Mutex<Receiver>>,
+    receiver: Arc<Mutex<MediaReceiver>>,
     outputs: Arc<Outputs>,
 }
 
 impl Run {
-    fn receiver(&self) -> MutexGuard<'_, Receiver> {
+    fn receiver(&self) -> MutexGuard<'_, MediaReceiver> {
         lock(&self.receiver)
     }
 }
@@ -32,8 +32,9 @@ impl Run {
 #[derive(Default)]
 struct State {
     run: Option<Run>,
-    /// The structures of the last run, to be read after it.
+    /// The `stats` of the last run, to be read after it.
     last_stats: Option<gst::Structure>,
+    /// The `camera-info` of the last run.
     last_camera: Option<gst::Structure>,
 }
 
@@ -52,19 +53,27 @@ impl ObjectSubclass for WyzeSrc {
 }
 
 fn properties() -> Vec<glib::ParamSpec> {
+    let structure = |name, nick, blurb| {
+        glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
+    };
+    let mut properties = Identity::properties();
+    properties.extend(own_properties());
+    properties.extend([
+        structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
+        structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
+    ]);
+    properties
+}
+
+/// Returns the properties that set what is streamed, and how.
+fn own_properties() -> Vec<glib::ParamSpec> {
     let number = |name, nick, blurb, maximum, default| {
         glib::ParamSpecUInt::builder(name).nick(nick).blurb(blurb).maximum(maximum).default_value(default)
     };
     let switch = |name, nick, blurb| {
         glib::ParamSpecBoolean::builder(name).nick(nick).blurb(blurb).default_value(true).mutable_ready().build()
     };
-    let structure = |name, nick, blurb| {
-        glib::ParamSpecBoxed::builder::<gst::Structure>(name).nick(nick).blurb(blurb).read_only().build()
-    };
-    let mut properties = Identity::properties();
-    // Those that say how, between those that say which camera and the time that it has.
-    let before_timeout = properties.len() - 1;
-    let own = [
+    vec![
         glib::ParamSpecString::builder("uri")
             .nick("URI")
             .blurb(
@@ -74,7 +83,7 @@ fn properties() -> Vec<glib::ParamSpec> {
             .build(),
         switch("video", "Video", "Whether the camera is asked for video"),
         switch("audio", "Audio", "Whether the camera is asked for audio"),
-        glib::ParamSpecEnum::builder_with_default("resolution", Resolution::default())
+        glib::ParamSpecEnum::builder_with_default("resolution", PictureSize::default())
             .nick("Resolution")
             .blurb("The picture size that the camera is asked for")
             .mutable_playing()
@@ -108,13 +117,7 @@ fn properties() -> Vec<glib::ParamSpec> {
             .blurb("What becomes of the pictures between a lost one and the next key frame")
             .mutable_playing()
             .build(),
-    ];
-    properties.splice(before_timeout..before_timeout, own);
-    properties.extend([
-        structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
-        structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
-    ]);
-    properties
+    ]
 }
 
 impl ObjectImpl for WyzeSrc {
@@ -166,12 +169,12 @@ impl ObjectImpl for WyzeSrc {
 
     fn constructed(&self) {
         self.parent_constructed();
-        // Without it, a bin does not hand EOS to an element that has no pads yet.
+        // Without this flag, a bin does not hand EOS to an element that has no pads yet.
         self.obj().set_element_flags(gst::ElementFlags::SOURCE);
     }
 }
 
-/// Puts a property's value, of the type that GObject has checked, into its field.
+/// Puts the value of a property, whose type GObject has checked, into its field.
 fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
     if settings.identity.set_property(name, value) {
         return;
@@ -182,7 +185,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "video" => settings.media.video = switch(),
         "audio" => settings.media.audio = switch(),
         "resolution" => settings.resolution = value.get().unwrap_or_default(),
-        // Numbers are within the field's range by their property's maximum.
+        // The property's maximum keeps a number within the field's range.
         "bitrate" => settings.bitrate = number() as u16,
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
@@ -297,7 +300,7 @@ impl WyzeSrc {
         lock(&self.state).run.is_some()
     }
 
-    fn parts(&self) -> Option<(Arc<Mutex<Receiver>>, Arc<Outputs>)> {
+    fn parts(&self) -> Option<(Arc<Mutex<MediaReceiver>>, Arc<Outputs>)> {
         lock(&self.state).run.as_ref().map(|run| (run.receiver.clone(), run.outputs.clone()))
     }
 
@@ -307,7 +310,7 @@ impl WyzeSrc {
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let obj = self.obj();
         let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
-        let receiver = Arc::new(Mutex::new(Receiver::new(&obj, outputs.clone(), &settings)));
+        let receiver = Arc::new(Mutex::new(MediaReceiver::new(&obj, outputs.clone(), &settings)));
         let observer = receiver.clone();
         let joining = Joining {
             identity: &settings.identity,

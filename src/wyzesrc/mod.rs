@@ -3,10 +3,10 @@
  * @title: wyzesrc
  * @short_description: Live picture and sound of a Wyze camera
  *
- * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and
- * gives its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. The camera is
- * known by its UID, ENR and MAC, or by the name that it has in the camera store, which gives these. Without a host, it is
- * looked for by broadcast.
+ * `wyzesrc` connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and gives
+ * its video and audio as the camera encoded them, on the Sometimes pads `video` and `audio`. UID, ENR and MAC name the
+ * camera, or its name in the camera store, which knows these. If no host is set, the element looks for the camera by
+ * broadcast.
  *
  * Time stamps come from the camera: both pads share its capture clock, mapped once to the pipeline's clock and kept in
  * step with it.
@@ -35,9 +35,9 @@
  */
 mod imp;
 
+mod media_receiver;
 mod outputs;
 mod queue;
-mod receiver;
 mod settings;
 mod statistics;
 pub mod timeline;
@@ -47,7 +47,7 @@ use gst::glib;
 use gst::prelude::*;
 use std::sync::LazyLock;
 
-pub use settings::Resolution;
+pub use settings::PictureSize;
 
 static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
@@ -57,6 +57,6 @@ glib::wrapper! {
 }
 
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Resolution::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    PictureSize::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "wyzesrc", gst::Rank::PRIMARY, WyzeSrc::static_type())
 }

@@ -1,6 +1,7 @@
-//! The two Sometimes pads: added one after the other when their data begins, each with a queue and a task that pushes.
+//! The two Sometimes pads. They are added one after the other when their data begin, each with a queue and a task that
+//! pushes.
 //!
-//! Adding a pad runs the application's code, so a helper thread of GLib does it and never the session's.
+//! Adding a pad runs the application's code, so a helper thread of GLib does it, and never the session thread.
 
 use super::queue::{Item, MAX_TIME, PadQueue};
 use super::{CAT, WyzeSrc};
@@ -17,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after no-more-pads an application may take to link one.
+/// How long an application may take to link a pad after no-more-pads.
 const LINK_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a pad's data wait for no-more-pads. Who exposes the pads only then, under stream ids of its own, as fallbacksrc
-/// does with `source`, must not have ours come in between.
+/// How long a pad's data wait for no-more-pads. An element such as fallbacksrc exposes its `source`'s pads only then
+/// and under stream ids of its own, and ours must not come in between.
 const PADS_TOGETHER: Duration = Duration::from_millis(100);
 
 enum Step {
@@ -33,27 +34,27 @@ struct State {
     pads: [Option<gst::Pad>; 2],
     combiner: UniqueFlowCombiner,
     no_more_pads: Option<Instant>,
-    /// One error for one failure, whichever pad sees it first.
+    /// Some pad has told of the failure already.
     failed: bool,
     steps: VecDeque<Step>,
-    /// The helper thread is at work.
+    /// The helper thread is taking `steps`.
     stepping: bool,
 }
 
-/// One pad's side of its task.
+/// What a pad's task needs.
 #[derive(Default)]
 struct Output {
     queue: PadQueue,
-    /// A flush took the segment with it.
+    /// A flush has dropped the segment, which has to be sent anew.
     needs_segment: AtomicBool,
-    /// Nothing was linked; what is linked from now on has to start at a key frame.
+    /// Nothing was linked; whatever is linked from now on has to start at a key frame.
     skips_delta: AtomicBool,
 }
 
 /// The pads of one run of the element, from READY to READY.
 pub struct Outputs {
     element: glib::WeakRef<WyzeSrc>,
-    /// The same whenever this camera is watched, and no secret.
+    /// A hash of the UID: the same whenever this camera is watched, and no secret.
     stream_id: String,
     group_id: gst::GroupId,
     latency: gst::ClockTime,
@@ -80,16 +81,18 @@ impl Outputs {
         &self.outputs[medium as usize].queue
     }
 
-    /// Has the pad added, after those asked for before.
+    /// Adds the pad, after the steps that were asked for before. Does not wait.
     pub fn add_pad(self: &Arc<Self>, medium: Medium, caps: gst::Caps) {
         self.step(Step::Add(medium, caps));
     }
 
+    /// Tells that no pad will follow, after the steps that were asked for before. Does not wait.
     pub fn no_more_pads(self: &Arc<Self>) {
         self.step(Step::NoMorePads);
     }
 
-    /// Pushes EOS on every pad, after what is queued. False where no pad is there, or coming, to tell the pipeline by.
+    /// Pushes EOS on every pad, after what is queued. Returns false if the pipeline cannot hear of it, as there is no
+    /// pad and none is coming.
     pub fn push_eos(&self) -> bool {
         for output in &self.outputs {
             output.queue.push(Item::Eos);
@@ -98,7 +101,7 @@ impl Outputs {
         state.stepping || state.pads.iter().any(Option::is_some)
     }
 
-    /// Has the tasks idle and no more pads added, for good; returns when the helper thread is done.
+    /// Idles the tasks and adds no more pads, for good. Returns when the helper thread is done.
     pub fn shut_down(&self) {
         for output in &self.outputs {
             output.queue.set_flushing(true);
@@ -108,11 +111,11 @@ impl Outputs {
         let _idle = self.stepped.wait_while(state, |state| state.stepping).unwrap_or_else(PoisonError::into_inner);
     }
 
-    /// Takes the pads off the element, after [`Outputs::shut_down`] and their deactivation.
+    /// Removes the pads from the element, after [`Outputs::shut_down`] and their deactivation.
     pub fn remove_pads(&self, element: &WyzeSrc) {
         let pads = std::mem::take(&mut lock(&self.state).pads);
         for pad in pads.iter().flatten() {
-            // Fails only for a pad that the application took off already.
+            // Fails only for a pad that the application has removed already.
             let _ = element.remove_pad(pad);
         }
     }
@@ -202,8 +205,8 @@ impl Outputs {
             })
             .event_function(|pad, parent, event| match event.view() {
                 gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
-                // Straight to the implementation: gst_element_send_event() takes the element's state lock, which a change of state
-                // holds while it waits for the very thread that this may run on.
+                // Straight to the implementation: gst_element_send_event() takes the element's state lock, which a
+                // change of state holds while it waits for the very thread that this may run on.
                 gst::EventView::CustomUpstream(_) => {
                     let element = parent.and_then(|parent| parent.downcast_ref::<WyzeSrc>());
                     element.is_some_and(|element| element.imp().send_event(event))
@@ -220,7 +223,7 @@ impl Outputs {
         let stream_id = format!("{}/{}", self.stream_id, medium.name());
         let stream_start = gst::event::StreamStart::builder(&stream_id).group_id(self.group_id).build();
         for event in [stream_start, gst::event::Caps::new(caps), segment()] {
-            // Fails only on a flushing pad, which the application will not use.
+            // Fails only on a flushing pad, which nobody uses.
             let _ = pad.store_sticky_event(&event);
         }
         element.add_pad(&pad)?;
@@ -242,13 +245,13 @@ impl Outputs {
         pad.start_task(move || {
             let (Some(outputs), Some(pad)) = (outputs.upgrade(), weak_pad.upgrade()) else { return };
             if !outputs.push_next(&pad, medium) {
-                // Fails only where the task is stopped already.
+                // Fails only if the task is stopped already.
                 let _ = pad.pause_task();
             }
         })
     }
 
-    /// One turn of a pad's task; false where it was the last.
+    /// Does one turn of a pad's task. Returns whether another follows.
     fn push_next(&self, pad: &gst::Pad, medium: Medium) -> bool {
         let output = &self.outputs[medium as usize];
         let Some(item) = output.queue.pop() else { return false };
@@ -272,16 +275,16 @@ impl Outputs {
         self.judge(pad, result)
     }
 
-    /// Whether the task goes on after this result, seen together with the other pad's.
+    /// Whether the task goes on after this result, given the other pad's last one.
     fn judge(&self, pad: &gst::Pad, result: Result<gst::FlowSuccess, gst::FlowError>) -> bool {
         let mut state = lock(&self.state);
         let error = match state.combiner.update_pad_flow(pad, result) {
             Ok(_) => return true,
-            // The pad that will be linked may still be to come, or be linked by another thread right now.
+            // The pad that will be linked may not have been added yet, or another thread may be linking it right now.
             Err(gst::FlowError::NotLinked) if state.no_more_pads.is_none_or(|at| at.elapsed() < LINK_PATIENCE) => {
                 return true;
             }
-            // With a pad that is not linked, the combiner says so too while the other pad is not active yet.
+            // If one pad is not linked, the combiner says so too as long as the other pad is not active.
             Err(gst::FlowError::Flushing) => return result != Err(gst::FlowError::Flushing),
             Err(error) => error,
         };

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How much a pipeline that does not take its buffers may fall behind before the oldest are dropped.
+/// How far a pipeline that does not take its buffers may fall behind before the oldest are dropped.
 pub const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_BYTES: usize = 32 << 20;
 
 pub enum Item {
     Buffer {
         buffer: gst::Buffer,
-        /// To be pushed first.
+        /// Caps to push before the buffer.
         caps: Option<gst::Caps>,
     },
     Eos,
@@ -42,16 +42,17 @@ impl Item {
 struct State {
     items: VecDeque<Item>,
     bytes: usize,
-    /// From when on the pad is there for the application to link; nothing leaves before.
+    /// When items may begin to leave; `None` while the application has no pad to link.
     opens: Option<Instant>,
     flushing: bool,
-    /// After dropping: buffers are dropped on up to the next key frame, which is marked as a discontinuity.
+    /// Buffers have been dropped, and are up to the next key frame, which is marked as a discontinuity.
     await_key: bool,
-    /// Caps of dropped buffers, which the next one needs all the same.
+    /// Caps that came with dropped buffers and go with the next one.
     caps: Option<gst::Caps>,
     dropped: u64,
 }
 
+/// A queue with a limit in time and bytes, beyond which the oldest buffers are dropped.
 #[derive(Default)]
 pub struct PadQueue {
     state: Mutex<State>,
@@ -69,7 +70,7 @@ impl PadQueue {
         self.changed.notify_one();
     }
 
-    /// The next item, as soon as there is one; `None` when flushing.
+    /// Waits for the next item and returns it; `None` when flushing.
     pub fn pop(&self) -> Option<Item> {
         let mut state = lock(&self.state);
         loop {
@@ -96,7 +97,7 @@ impl PadQueue {
         self.changed.notify_one();
     }
 
-    /// Empties the queue, and while `flushing` keeps it so. What comes after starts at a key frame.
+    /// Empties the queue, and keeps it empty while `flushing`. What comes after starts at a key frame.
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = lock(&self.state);
         state.flushing = flushing;
@@ -104,12 +105,12 @@ impl PadQueue {
         self.changed.notify_all();
     }
 
-    /// Empties the queue without flushing: what waited is of the past.
+    /// Empties the queue without flushing it.
     pub fn clear(&self) {
         lock(&self.state).clear();
     }
 
-    /// Buffers dropped because the pipeline did not take them in time.
+    /// Returns how many buffers were dropped because the pipeline did not take them in time.
     pub fn dropped(&self) -> u64 {
         lock(&self.state).dropped
     }
@@ -158,7 +159,7 @@ impl State {
 
     fn is_over_limit(&self) -> bool {
         let pts = |item: Option<&Item>| item.and_then(Item::pts);
-        // The last item may be EOS, which has no time.
+        // The last item may be EOS, which has no time stamp.
         let newest = self.items.iter().rev().find_map(|item| item.pts());
         let time = pts(self.items.front()).zip(newest).map(|(first, last)| last.saturating_sub(first));
         self.bytes > MAX_BYTES || time.is_some_and(|time| Duration::from(time) > MAX_TIME)

@@ -1,4 +1,4 @@
-//! The properties' values, and what they mean for a session.
+//! The values of the properties, and their meaning for a session.
 
 use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::Config;
@@ -16,7 +16,7 @@ pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
 #[repr(i32)]
 #[enum_type(name = "GstWyzeResolution")]
 #[non_exhaustive]
-pub enum Resolution {
+pub enum PictureSize {
     #[default]
     #[enum_value(name = "The best that the camera has", nick = "auto")]
     Auto,
@@ -30,19 +30,19 @@ pub enum Resolution {
     R2k,
 }
 
-impl From<Resolution> for model::Resolution {
-    fn from(resolution: Resolution) -> Self {
+impl From<PictureSize> for model::Resolution {
+    fn from(resolution: PictureSize) -> Self {
         match resolution {
-            Resolution::Auto => model::Resolution::Auto,
-            Resolution::R360p => model::Resolution::R360p,
-            Resolution::R720p => model::Resolution::R720p,
-            Resolution::R1080p => model::Resolution::R1080p,
-            Resolution::R2k => model::Resolution::R2k,
+            PictureSize::Auto => model::Resolution::Auto,
+            PictureSize::R360p => model::Resolution::R360p,
+            PictureSize::R720p => model::Resolution::R720p,
+            PictureSize::R1080p => model::Resolution::R1080p,
+            PictureSize::R2k => model::Resolution::R2k,
         }
     }
 }
 
-/// What becomes of the pictures between a lost one and the next key frame.
+/// The treatment of pictures between a lost one and the next key frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstWyzeOnLoss")]
@@ -58,17 +58,17 @@ pub enum OnLoss {
     Pass,
 }
 
-/// What is set so far; checked as a whole by [`Settings::config`].
+/// The values set so far. [`Settings::config`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     pub identity: Identity,
     /// The properties `video` and `audio`.
     pub media: MediaSet,
-    pub resolution: Resolution,
+    pub resolution: PictureSize,
     pub bitrate: u16,
     pub framerate: u8,
     pub latency: Duration,
-    /// Zero for no limit.
+    /// Zero means no limit.
     pub stall_timeout: Duration,
     pub on_loss: OnLoss,
 }
@@ -78,7 +78,7 @@ impl Default for Settings {
         Settings {
             identity: Identity::default(),
             media: MediaSet::BOTH,
-            resolution: Resolution::default(),
+            resolution: PictureSize::default(),
             bitrate: 0,
             framerate: 0,
             latency: DEFAULT_LATENCY,
@@ -88,7 +88,7 @@ impl Default for Settings {
     }
 }
 
-/// What has to be set before the element can start.
+/// The reason why the element cannot start with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error(transparent)]
@@ -107,7 +107,7 @@ impl Settings {
         Wants { media: self.media, stall_timeout }
     }
 
-    /// What a session needs, or what is missing for one.
+    /// Makes a session's settings of these, as far as they are not the member's own wants.
     pub fn config(&self) -> Result<Config, SettingsError> {
         let config = self.identity.config()?;
         if self.media.is_empty() {

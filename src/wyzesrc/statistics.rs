@@ -1,14 +1,14 @@
 //! The `stats` and `camera-info` properties as structures.
 
+use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::receiver::Receiver;
 use crate::protocol::error::Stage;
 use crate::protocol::medium::Medium;
 use crate::protocol::stats::Stats;
 
-/// `application/x-wyze-stats`: u64 counters since the element was started, u64 nanoseconds for each connection stage, and the
-/// reason of the last error as a string, where there was one.
-pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Structure {
+/// Makes `application/x-wyze-stats`: counters (u64) since the element was started, the time of each connection stage
+/// (u64, in nanoseconds) and, if there was an error, the reason of the last one (string).
+pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst::Structure {
     let mut structure = gst::Structure::builder("application/x-wyze-stats")
         .field("packets", stats.packets)
         .field("bytes", stats.bytes)
@@ -32,7 +32,7 @@ pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Stru
         .field("audio-queue-drops", outputs.queue(Medium::Audio).dropped())
         .build();
     for stage in Stage::ALL.into_iter().filter(|&stage| stage != Stage::Streaming) {
-        // Half a millennium of nanoseconds fit.
+        // 64 bits of nanoseconds are half a millennium.
         let nanoseconds = stats.stages[stage as usize].as_nanos() as u64;
         structure.set(format!("{}-time", stage.name()), nanoseconds);
     }
@@ -42,8 +42,9 @@ pub fn stats(stats: &Stats, receiver: &Receiver, outputs: &Outputs) -> gst::Stru
     structure
 }
 
-/// `application/x-wyze-camera-info`: what is known of the camera; empty before it is connected.
-pub fn camera_info(receiver: &Receiver) -> gst::Structure {
+/// Makes `application/x-wyze-camera-info`: strings about the camera and the flag `two-way-audio`. Empty before the
+/// first connection.
+pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
     let Some(camera) = receiver.camera() else { return structure };
     structure.set("envelope", camera.envelope.name());

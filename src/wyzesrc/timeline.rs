@@ -1,18 +1,18 @@
-//! From the camera's capture times to the pipeline's running time.
+//! Maps the camera's capture times to the pipeline's running time.
 //!
-//! Three times meet here. A frame's *stamp* is what FRAMEINFO says: seconds and microseconds. Its *camera time* is the
-//! stamp unwrapped into one line without jumps, which both streams share, so that the distance between a sound and a
-//! picture stays what the camera measured. Its *PTS* is camera time plus an offset. The offset follows the least
-//! `arrival - camera time` of the last seconds, which is the shortest way through the network and so free of jitter, and
-//! it moves slowly: two clocks that drift apart, or a first key frame that took long, are made good without a step.
+//! A frame has three times here. Its *stamp* is what FRAMEINFO says: seconds and microseconds. Its *camera time* is the
+//! stamp without jumps, on a line that both streams share, so that the distance between a sound and a picture stays
+//! what the camera measured. Its *PTS* is camera time plus an offset. The offset follows the least `arrival - camera
+//! time` of the last seconds, which is the shortest way through the network and so free of jitter. It moves slowly: two
+//! clocks that drift apart, or a first key frame that took long, are made good without a step.
 //!
-//! Stamps come in two forms. Most cameras have a clock that runs. On some firmware the seconds are a constant marker
-//! and only the microseconds move, wrapping at a million; others let the seconds tick at another moment than the
-//! microseconds wrap, or stand still for a while. So the microseconds are always believed, and the seconds only where
-//! they fit: the whole seconds between two frames are the number that agrees with arrival.
+//! Most cameras stamp with a clock that runs. On some firmware, the seconds are a constant marker and only the
+//! microseconds move, wrapping at a million. On other firmware, the seconds tick at another moment than the
+//! microseconds wrap, or stand still for a while. So the microseconds are always believed, and the seconds only if they
+//! fit: the whole seconds between two frames are the number that agrees with their arrival.
 //!
-//! A clock that stands still altogether, or jumps, says nothing for a while. Then frames follow each other in the rhythm
-//! that they had, which arrival pulls back into place.
+//! A clock that stands still altogether, or jumps, says nothing for a while. Then frames go on in the rhythm that they
+//! had, and their arrival pulls it into place.
 
 use crate::protocol::medium::Medium;
 use std::time::Duration;
@@ -20,50 +20,53 @@ use std::time::Duration;
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
 
-/// Cameras whose clock was never set count from a date before this one (2 June 2020).
+/// The second from which on a clock counts as set (2 June 2020): one that was never set starts at an earlier date.
 const CLOCK_SET: u32 = 1_591_069_888;
 
-/// How much earlier than the shortest way seen so far a frame may come; whatever is left of a second is how late.
+/// How much earlier than by the shortest way seen so far a frame may come. The rest of a second is how late it may
+/// come.
 const EARLY: i64 = 250 * MS;
-/// A frame's camera time may run ahead of its arrival by this much from one frame to the next; more is a clock that jumped.
+/// How much faster than arrival camera time may go on from one frame to the next. If it is more, the clock has jumped.
 const JUMP: i64 = 300 * MS;
-/// The same either way where the seconds have jumped too, and only a good match shows that the microseconds have not.
+/// How far camera time may be off arrival, either way, if the seconds have jumped. Only a good match shows that the
+/// microseconds have not jumped as well.
 const JUMP_WITH_SECONDS: i64 = 100 * MS;
-/// Longest silence between two frames of one stream that a network stall explains, and longest stall.
+/// The longest time between the stamps of two frames in a row that may be believed after a stall of the network.
 const STALL_GAP: i64 = 5 * SECOND;
+/// The longest stall of the network.
 const STALL: i64 = 30 * SECOND;
-/// Ticks of the seconds, in step with the microseconds, after which the clock counts as one that runs.
+/// How often the seconds have to tick in step with the microseconds before the clock counts as one that runs.
 const TICKS_TO_TRUST: u8 = 2;
 
-/// The least offset is sought over `BUCKETS` times this long.
+/// The offset follows the least one of the last `BUCKETS` times this long.
 const BUCKET: i64 = 5 * SECOND;
 const BUCKETS: usize = 4;
-/// The offset closes in on its target with this time constant, but never faster than one part in `SLEW_LIMIT`.
+/// The time constant with which the offset closes in on its target, but never faster than one part in `SLEW_LIMIT`.
 const SLEW_TIME: i64 = 5 * SECOND;
 const SLEW_LIMIT: i64 = 50;
-/// A clock may run faster or slower than that. Then this is how far the PTS may get ahead of arrival, or behind the
-/// shortest way.
+/// How far the PTS may get ahead of arrival, or behind the shortest way, if a clock runs faster or slower than the slew
+/// can follow.
 const LEAD: i64 = SECOND;
 
-/// One part in so many is how much a single arrival counts, in the mean transit and against the rhythm.
+/// A single arrival counts one part in this many, in the mean transit and against the rhythm.
 const SMOOTHING: i64 = 16;
-/// Frames with one and the same stamp after which the clock counts as one that stood still.
+/// The number of frames with the same stamp after which the clock counts as one that stood still.
 const STANDING: u32 = 3;
-/// How well a clock that stood still has to agree with the rhythm to be believed about that time.
+/// How well a clock that stood still has to agree with the rhythm before it is believed again.
 const RIGHT_AGAIN: i64 = 30 * MS;
 
-/// When a frame is to be shown.
+/// The times of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    /// Running time; grows with every frame of a stream.
+    /// When to show the frame, in running time. Grows with every frame of a stream.
     pub pts: Duration,
     /// Unix time of capture; `None` unless the camera's clock was set and is seen to run.
     pub capture: Option<Duration>,
-    /// The camera's clock jumped or was set just now, and the PTS goes on by arrival time.
+    /// The camera's clock jumped or was set just now, so that the PTS goes on by arrival time.
     pub discont: bool,
 }
 
-/// The newest frame of a stream whose stamp was used.
+/// The newest frame of a stream whose stamp was used. `camera` and `arrival` are nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Last {
     seconds: u32,
@@ -79,19 +82,23 @@ struct Point {
     arrival: i64,
 }
 
+/// The state of one stream.
 #[derive(Debug, Default)]
 struct Track {
     last: Option<Last>,
-    /// The newest frame, where its clock stood still, and how many frames it has done so.
+    /// The newest frame and the number of frames with its stamp, while the clock stands still.
     standing: Option<(Point, u32)>,
-    /// Camera time from the frame before to the newest one, and what it is regularly.
+    /// Camera time from the last frame but one to the last.
     step: i64,
+    /// The regular step, once two steps were alike.
     rhythm: Option<i64>,
-    /// Arrival minus camera time, in the mean.
+    /// The mean of arrival minus camera time.
     transit: i64,
-    /// Frames are missing before the next one; and were before the newest one.
+    /// Frames are missing before the next one.
     after_gap: bool,
+    /// Frames were missing before the newest one.
     newest_after_gap: bool,
+    /// The last PTS given.
     pts: Option<i64>,
 }
 
@@ -101,13 +108,13 @@ impl Track {
         self.standing.map(|(point, _)| point).or(last)
     }
 
-    /// Where a frame belongs whose stamp is of no use.
+    /// Places a frame whose stamp is of no use: returns its camera time.
     fn by_rhythm(&self, arrival: i64) -> Option<i64> {
         let newest = self.newest()?;
         let Some(rhythm) = self.rhythm else { return Some(newest.camera + (arrival - newest.arrival).max(0)) };
         let expected = arrival - self.transit;
         let frames = if self.after_gap { ((expected - newest.camera + rhythm / 4) / rhythm).max(2) } else { 1 };
-        // The first frame of those that stand still was stamped with when the clock stopped.
+        // The first of the frames that stand still was stamped with the time at which the clock stopped.
         let missing = match self.standing {
             None if self.newest_after_gap => 2 * rhythm - self.step,
             None => rhythm - self.step,
@@ -119,7 +126,7 @@ impl Track {
             return Some(expected.max(newest.camera));
         }
         if error < -rhythm / 2 {
-            // Late is what frames are for many reasons, but not that early: there was one too many before.
+            // Frames are late for many reasons, but never this early: the rhythm has counted one frame too many.
             return Some(expected.max(newest.camera));
         }
         Some(camera + (error / SMOOTHING).min(rhythm / 2))
@@ -142,12 +149,12 @@ impl Track {
             known => known,
         };
         self.step = step;
-        // What stands in a queue for long is no measure.
+        // A frame that stood in a queue for long says little about the mean.
         self.transit += (transit - self.transit).clamp(-JUMP_WITH_SECONDS, JUMP_WITH_SECONDS) / SMOOTHING;
     }
 }
 
-/// The time line that a camera's video and audio share. All its times are nanoseconds.
+/// The time line that a camera's video and audio share. Inside, all times are nanoseconds.
 #[derive(Debug, Default)]
 pub struct Timeline {
     tracks: [Track; 2],
@@ -160,7 +167,8 @@ impl Timeline {
         Self::default()
     }
 
-    /// Forgets how camera and running time relate, as after a pause: the next frame gets its arrival time. PTS still grow.
+    /// Forgets how camera time and running time relate, as after a pause. The next frame gets its arrival time; PTS
+    /// still grow.
     pub fn reset(&mut self) {
         for track in &mut self.tracks {
             *track = Track { pts: track.pts, ..Track::default() };
@@ -169,13 +177,13 @@ impl Timeline {
         self.ticks = 0;
     }
 
-    /// Frames of `medium` went missing since the last one.
+    /// Notes that frames of `medium` are missing before the next one.
     pub fn lost(&mut self, medium: Medium) {
         self.tracks[medium as usize].after_gap = true;
     }
 
-    /// Stamps the next frame of `medium`, which says it was captured at `seconds` and `microseconds`, and which was complete
-    /// at the running time `arrival`. Any values will do.
+    /// Stamps the next frame of `medium`. FRAMEINFO says that it was captured at `seconds` and `microseconds`, which
+    /// may be any values; `arrival` is the running time at which it was complete.
     pub fn stamp(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: Duration) -> Stamp {
         let arrival_ns = i64::try_from(arrival.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 4);
         let (pts, discont) = if seconds >= CLOCK_SET {
@@ -197,7 +205,7 @@ impl Timeline {
         Stamp { pts: Duration::from_nanos(pts.unsigned_abs()), capture, discont }
     }
 
-    /// PTS of a frame with a usable stamp, and whether it comes after a jump.
+    /// Returns the PTS of a frame whose clock was set, and whether it comes after a jump.
     fn place(&mut self, medium: Medium, seconds: u32, microseconds: u32, arrival: i64) -> (i64, bool) {
         let known = self.tracks.iter().any(|track| track.last.is_some());
         let mut new = Last { seconds, microseconds, camera: 0, arrival };
@@ -224,7 +232,8 @@ impl Timeline {
         (new.camera + offset.current, jumped)
     }
 
-    /// The camera time of `new` where its stamp is that of the frame before, and no frame a whole number of seconds later.
+    /// Returns the camera time of `new` if its stamp is that of the frame before and it is not a whole number of
+    /// seconds later.
     fn stand_still(&mut self, medium: Medium, new: &Last) -> Option<i64> {
         let track = &mut self.tracks[medium as usize];
         let own = track.last.filter(|own| (own.seconds, own.microseconds) == (new.seconds, new.microseconds))?;
@@ -237,10 +246,10 @@ impl Timeline {
         Some(camera)
     }
 
-    /// The camera time of `new` as the clock has it, `None` if it has jumped.
+    /// Returns the camera time of `new` by the camera's clock; `None` if that has jumped.
     fn by_clock(&self, medium: Medium, new: &Last) -> Option<i64> {
         let (track, other) = (&self.tracks[medium as usize], &self.tracks[1 - medium as usize]);
-        // After a jump of one stream's clock the other may have jumped before it, and know the way.
+        // When the clock has jumped, the other stream may have seen it first, and this one follows that.
         let near = |camera: &i64| {
             track.newest().is_none_or(|newest| {
                 *camera > newest.camera && (camera - newest.camera - (new.arrival - newest.arrival)).abs() < JUMP
@@ -253,7 +262,7 @@ impl Timeline {
         by_other().or_else(|| self.follow(track.last, new, false).filter(|camera| (camera - rhythm).abs() < most))
     }
 
-    /// The camera time of a frame after a jump: whichever stream comes first goes on like this, and the other one follows it.
+    /// Returns the camera time of the first frame after a jump. The other stream follows it by the clock.
     fn by_arrival(&self, medium: Medium, arrival: i64) -> Option<i64> {
         let other = self.tracks[1 - medium as usize].newest();
         let by_other = || other.map(|other| other.camera + (arrival - other.arrival).max(0));
@@ -271,8 +280,8 @@ impl Timeline {
         };
     }
 
-    /// The camera time of `new` as it follows from an earlier frame's, `None` if the clock has jumped in between. Only
-    /// against the `other` stream may it lie before that frame.
+    /// Returns the camera time of `new` as it follows from the frame `last`; `None` if the clock has jumped in between.
+    /// It may lie before `last` only if that is of the `other` stream.
     fn follow(&self, last: Option<Last>, new: &Last, other: bool) -> Option<i64> {
         let last = last?;
         let expected = new.arrival - self.offset.as_ref()?.least();
@@ -289,7 +298,7 @@ impl Timeline {
         let said = difference(&last, new);
         let stalled = last.camera.saturating_add(said);
         if self.ticks >= TICKS_TO_TRUST && (1..STALL_GAP).contains(&said) && stalled < camera && late(stalled) < STALL {
-            // A clock that runs says that the frame is old: the network stood still, not the camera.
+            // A clock that runs says that the frame is old. So the network stood still, and not the camera.
             return Some(stalled);
         }
 
@@ -300,20 +309,21 @@ impl Timeline {
     }
 }
 
-/// Nanoseconds from one frame to the next as their stamps have it, which need not be true.
+/// Returns the nanoseconds from one frame to the next by their stamps, which need not be true.
 fn difference(from: &Last, to: &Last) -> i64 {
     let seconds = i64::from(to.seconds) - i64::from(from.seconds);
     let microseconds = i64::from(to.microseconds) - i64::from(from.microseconds);
     (seconds * 1_000_000 + microseconds) * 1_000
 }
 
-/// Running time minus camera time.
+/// Running time minus camera time, in nanoseconds.
 #[derive(Debug)]
 struct Offset {
-    /// What is added to camera time now.
+    /// The offset in use.
     current: i64,
+    /// The arrival at which `current` was moved last.
     moved: i64,
-    /// The least `arrival - camera` of the last few spans of time, newest first.
+    /// The least `arrival - camera` of each of the last buckets, newest first.
     least: [i64; BUCKETS],
     bucket_end: i64,
 }
@@ -332,7 +342,7 @@ impl Offset {
 
     fn add(&mut self, camera: i64, arrival: i64) {
         if arrival >= self.bucket_end {
-            // Only one step however long the silence was: what was learnt before it is all there is.
+            // However long the silence was, only one bucket is dropped: what was learnt before is all there is.
             self.least.rotate_right(1);
             self.least[0] = i64::MAX;
             self.bucket_end = arrival + BUCKET;

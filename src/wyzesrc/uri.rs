@@ -1,11 +1,13 @@
-//! The keys of a `wyze://` URI that are this element's own: its properties, and go2rtc's word for one of them.
+//! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
+//! them.
 
-use super::settings::{OnLoss, Resolution, Settings};
+use super::settings::{OnLoss, PictureSize, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
 
-/// Puts what a URI says into `settings`; what it leaves out stays, but for host and port. Returns the keys it does not know.
+/// Puts what a URI says into `settings`. What it leaves out stays as it is, but for host, port and camera. Returns the
+/// keys that nobody knows.
 pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError> {
     let mut new = settings.clone();
     let mut identity = settings.identity.clone();
@@ -14,7 +16,7 @@ pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError
     Ok(unknown)
 }
 
-/// False for a key that is not known.
+/// Returns false for a key that is not known.
 fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, UriError> {
     match key {
         identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
@@ -33,14 +35,14 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
     Ok(true)
 }
 
-/// go2rtc's word for the resolution: hd, sd, or a frame size's number.
-fn parse_subtype(value: &str) -> Result<Resolution, UriError> {
+/// Reads go2rtc's word for the resolution: hd, sd, or the number of a frame size.
+fn parse_subtype(value: &str) -> Result<PictureSize, UriError> {
     match value {
-        "" | "hd" => Ok(Resolution::Auto),
-        "sd" | "1" => Ok(Resolution::R360p),
-        "0" => Ok(Resolution::R1080p),
-        "2" => Ok(Resolution::R720p),
-        "3" | "4" => Ok(Resolution::R2k),
+        "" | "hd" => Ok(PictureSize::Auto),
+        "sd" | "1" => Ok(PictureSize::R360p),
+        "0" => Ok(PictureSize::R1080p),
+        "2" => Ok(PictureSize::R720p),
+        "3" | "4" => Ok(PictureSize::R2k),
         other => parse_enum(other).ok_or(UriError::Value("subtype")),
     }
 }
@@ -59,7 +61,7 @@ fn parse_bool(value: &str) -> Option<bool> {
     }
 }
 
-/// The URI of these settings; `None` where none of the identity is set. What stands at its default is left out.
+/// Returns the URI of these settings; `None` if nothing names a camera. Values at their defaults are left out.
 pub fn format(settings: &Settings) -> Option<String> {
     let default = Settings::default();
     let nick = |value: glib::Value| glib::EnumValue::from_value(&value).map(|(_, v)| v.nick().into());
@@ -100,14 +102,15 @@ mod tests {
 
     #[test]
     fn a_url_of_go2rtc_works_unchanged() {
-        let uri = "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF&model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A";
+        let uri = "wyze://192.168.1.123?dtls=true&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2BV&mac=AABBCCDDEEFF\
+                   &model=HL_CAM4&subtype=sd&uid=HSBJYB5HSETGCDWD111A";
         let mut settings = Settings::default();
         assert_eq!(apply(uri, &mut settings), Ok(vec![]));
         assert_eq!(settings.identity.host.as_deref(), Some("192.168.1.123"));
         assert_eq!(settings.identity.port, DEFAULT_PORT);
         assert_eq!(settings.identity.enr.as_deref(), Some("ZQdg2W3LL9TZQL8+i1+N2f+V"));
         assert_eq!(settings.identity.model.as_deref(), Some("HL_CAM4"));
-        assert_eq!(settings.resolution, Resolution::R360p);
+        assert_eq!(settings.resolution, PictureSize::R360p);
     }
 
     #[test]
@@ -152,7 +155,7 @@ mod tests {
         let settings = Settings {
             identity,
             media: MediaSet::AUDIO,
-            resolution: Resolution::R2k,
+            resolution: PictureSize::R2k,
             bitrate: 120,
             framerate: 15,
             latency: Duration::from_millis(500),

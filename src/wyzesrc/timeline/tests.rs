@@ -1,4 +1,4 @@
-//! What the timeline promises, one behaviour a test. Times are microseconds since the camera was first heard, unless named.
+//! The promises of the timeline, one a test. Times are microseconds since the camera was first heard, unless named.
 
 use super::*;
 use Medium::{Audio, Video};
@@ -194,8 +194,8 @@ fn a_bad_link_shows_only_as_missing_frames() {
         link.ppm = 100;
         for n in 0..1_200 {
             let (a, b, lost) = (link.jitter(50_000), link.jitter(50_000), link.jitter(9));
-            // A key frame every other second takes its time, the frames behind it catch up, and a third gets lost. Sound
-            // comes half a second after the first picture, and waits behind the key frames as well.
+            // A key frame every other second takes its time, the frames behind it catch up, and a third gets lost.
+            // Sound comes half a second after the first picture, and waits behind the key frames as well.
             let behind = 400_000_u64.saturating_sub(n % 40 * 50_000);
             let mut lags = Vec::new();
             if lost > 2 || n == 0 {

@@ -1,13 +1,13 @@
-//! What keeps the sink from talking, and how it is told.
+//! The errors that keep the sink from talking.
 
 use super::WyzeSink;
 use super::camera_audio::CameraAudio;
 use crate::protocol::talk::TalkError;
 use gst::prelude::*;
 
-/// The texts name the stage and the remedy.
+/// Why the sink cannot talk. The texts name the stage and the remedy.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Failure {
+pub enum TalkFailure {
     #[error(transparent)]
     Talk(#[from] TalkError),
     #[error(
@@ -15,13 +15,15 @@ pub enum Failure {
     )]
     TooSlow(u32),
     #[error(
-        "talk: the camera sends no sound, which would tell what its speaker takes; switch sound on for it in the Wyze app"
+        "talk: the camera sends no sound, which would tell what its speaker takes; \
+         switch sound on for it in the Wyze app"
     )]
     Silent,
     #[error("talk: the camera speaks {0}, which cannot be made here; wyzesink would have to learn it")]
     Codec(String),
     #[error(
-        "talk: the camera speaks {camera}, but the stream is {stream}; have it decoded, wyzesink encodes it again: … ! decodebin ! wyzesink"
+        "talk: the camera speaks {camera}, but the stream is {stream}; have it decoded, \
+         wyzesink encodes it again: … ! decodebin ! wyzesink"
     )]
     OtherCodec { camera: CameraAudio, stream: String },
     #[error("talk: the camera speaks {camera}, for which the element {factory} is missing; install {package}")]
@@ -30,35 +32,35 @@ pub enum Failure {
     Encoding { camera: CameraAudio, reason: String },
 }
 
-impl Failure {
-    /// Posts the error and, where an installer could help, what is missing.
+impl TalkFailure {
+    /// Posts the error and, if an installer could help, a message that says what is missing.
     pub fn post(&self, element: &WyzeSink) {
-        if let Failure::MissingElement { camera, .. } = self {
-            // As gst_missing_encoder_message_new() of GstPbUtils makes it.
+        if let TalkFailure::MissingElement { camera, .. } = self {
+            // This is the message that gst_missing_encoder_message_new() of GstPbUtils makes.
             let structure = gst::Structure::builder("missing-plugin")
                 .field("type", "encoder")
                 .field("detail", camera.caps())
                 .field("name", format!("{camera} encoder"))
                 .build();
-            // Fails only without a bus, and then nobody listens.
+            // Fails only without a bus, when nobody listens.
             let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
         }
         match self {
-            Failure::Talk(TalkError::Busy | TalkError::Refused) => {
+            TalkFailure::Talk(TalkError::Busy | TalkError::Refused) => {
                 gst::element_error!(element, gst::ResourceError::Busy, ("{self}"));
             }
-            Failure::Talk(TalkError::HungUp) => {
+            TalkFailure::Talk(TalkError::HungUp) => {
                 gst::element_error!(element, gst::ResourceError::Write, ("{self}"));
             }
-            Failure::Talk(_) | Failure::TooSlow(_) | Failure::Silent => {
+            TalkFailure::Talk(_) | TalkFailure::TooSlow(_) | TalkFailure::Silent => {
                 gst::element_error!(element, gst::ResourceError::OpenWrite, ("{self}"));
             }
-            Failure::MissingElement { .. } => {
+            TalkFailure::MissingElement { .. } => {
                 gst::element_error!(element, gst::CoreError::MissingPlugin, ("{self}"));
             }
-            Failure::Codec(_) => gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}")),
-            Failure::OtherCodec { .. } => gst::element_error!(element, gst::StreamError::WrongType, ("{self}")),
-            Failure::Encoding { .. } => gst::element_error!(element, gst::StreamError::Encode, ("{self}")),
+            TalkFailure::Codec(_) => gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}")),
+            TalkFailure::OtherCodec { .. } => gst::element_error!(element, gst::StreamError::WrongType, ("{self}")),
+            TalkFailure::Encoding { .. } => gst::element_error!(element, gst::StreamError::Encode, ("{self}")),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! From the session's events to buffers: caps, time stamps, and when which pad appears. Runs on the session thread.
+//! Turns the session's events into buffers with caps and time stamps, and decides when which pad appears. Runs on the
+//! session thread.
 
 use super::WyzeSrc;
 use super::outputs::Outputs;
@@ -17,27 +18,31 @@ use gst::prelude::*;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-/// How long pads are awaited: audio after video, and video after the camera's consent.
+/// How long the audio pad is waited for after the video pad.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the video pad is waited for after the connection.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
 static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
 
-/// What is known of one medium.
+/// The state of one medium.
 #[derive(Default)]
 struct MediumState {
-    /// A pad for it is to come, as far as is known.
+    /// Its pad is expected, as far as is known.
     expected: bool,
     /// The first caps, until the pad has been asked for.
     caps: Option<gst::Caps>,
     added: bool,
+    /// The next buffer is flagged DISCONT.
     discont: bool,
-    /// Its time has a gap, too.
+    /// The next buffer is flagged RESYNC, as there is a gap in time before it.
     resync: bool,
+    /// The codec of the last frame.
     codec: Option<CodecId>,
 }
 
-pub struct Receiver {
+/// The source's part in a session.
+pub struct MediaReceiver {
     element: glib::WeakRef<WyzeSrc>,
     outputs: Arc<Outputs>,
     video_format: VideoFormat,
@@ -48,19 +53,21 @@ pub struct Receiver {
     video: MediumState,
     audio: MediumState,
     connected_at: Option<Instant>,
+    /// When the video pad was asked for.
     video_at: Option<Instant>,
     no_more_pads: bool,
     camera: Option<CameraInfo>,
     on_loss: OnLoss,
-    /// A picture is missing since the last key frame, so that those after it are broken.
+    /// A picture has been lost since the last key frame, so that those after it are broken.
     broken: bool,
+    /// Whole pictures that were dropped as broken.
     skipped: u64,
 }
 
-impl Receiver {
+impl MediaReceiver {
     pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
-        Receiver {
+        MediaReceiver {
             element: element.downgrade(),
             outputs,
             video_format: VideoFormat::new(),
@@ -83,12 +90,12 @@ impl Receiver {
         self.on_loss = on_loss;
     }
 
-    /// Whole pictures that were dropped because one before them was lost.
+    /// Returns how many whole pictures were dropped because one before them was lost.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Frames are used from now on, or dropped. What comes after a pause starts at a key frame.
+    /// Uses frames from now on, or drops them. After a pause, the stream starts at a key frame.
     pub fn set_playing(&mut self, playing: bool) {
         self.playing = playing;
         if !playing {
@@ -112,8 +119,8 @@ impl Receiver {
         }
     }
 
-    /// The connection is gone. What it brought is still to be shown; what the next one brings starts at a key frame, at its
-    /// arrival, as the camera's clock may be another after a restart.
+    /// Prepares for the next connection, which starts at a key frame and at its arrival time: a camera that restarted
+    /// has another clock. What the old connection brought is still shown.
     fn disconnected(&mut self) {
         self.timeline.reset();
         self.video_format.wait_for_key_frame();
@@ -122,11 +129,12 @@ impl Receiver {
         }
     }
 
+    /// Returns what is known of the camera; `None` before the first connection.
     pub fn camera(&self) -> Option<&CameraInfo> {
         self.camera.as_ref()
     }
 
-    /// The codec that the camera last sent, as it names it.
+    /// Returns the codec that the camera last sent, under the camera's own name for it.
     pub fn codec(&self, medium: Medium) -> Option<CodecId> {
         match medium {
             Medium::Video => self.video.codec,
@@ -218,7 +226,7 @@ impl Receiver {
         self.outputs.queue(medium).push(Item::Buffer { buffer, caps });
     }
 
-    /// Has pads added whose turn it is: video, then audio, then no more.
+    /// Adds the pads whose turn it is: video, then audio; then tells that no more follow.
     fn show_pads(&mut self) {
         let waited = |since: Option<Instant>, patience| since.is_some_and(|since| since.elapsed() >= patience);
         if let Some(caps) = self.video.caps.take() {
