@@ -101,6 +101,14 @@ fn h264_starts_with_a_key_frame_and_follows_its_size() {
 }
 
 #[test]
+fn the_two_ids_of_h264_are_one_codec() {
+    let mut format = VideoFormat::new();
+    assert_eq!(watch(&mut format, CodecId::H264_SECOND, true, H264_360P), (h26x("h264", SIZE_360P), true));
+    assert_eq!(watch(&mut format, CodecId::H264, false, H264_DELTA), ("as before".into(), false));
+    assert_eq!(watch(&mut format, CodecId::H264_SECOND, true, H264_360P), ("as before".into(), true));
+}
+
+#[test]
 fn h265_starts_with_a_key_frame_and_follows_its_size() {
     let mut format = VideoFormat::new();
     let mut see = |key, data| watch(&mut format, CodecId::H265, key, data);
