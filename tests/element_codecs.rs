@@ -10,7 +10,7 @@ use gstwyze::protocol::wire::media::MediaChannel;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 use support::*;
-use wyze_camera::{MediaFrame, MediaSource, SyntheticConfig};
+use wyze_camera::{MediaFrame, MediaSource, ServerOptions, SyntheticConfig};
 
 const PICTURES: usize = 12;
 
@@ -125,6 +125,16 @@ fn h265_video_comes_out_unchanged() {
         "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=5 log-level=none ! h265parse config-interval=-1 ! \
          video/x-h265,stream-format=byte-stream,alignment=au",
         "video/x-h265,stream-format=byte-stream,alignment=au,width=176,height=144",
+    );
+}
+
+#[test]
+fn h264_is_known_under_its_second_id() {
+    video(
+        CodecId::H264_SECOND,
+        "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse config-interval=-1 ! \
+         video/x-h264,stream-format=byte-stream,alignment=au",
+        "video/x-h264,stream-format=byte-stream,alignment=au,width=176,height=144",
     );
 }
 
@@ -327,4 +337,63 @@ fn video_without_caps_gives_a_warning_and_audio_goes_on() {
     camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(1), false);
     player.buffers("audio", 20);
     assert!(player.src.static_pad("video").is_none());
+}
+
+/// Makes pictures under the id of H.264 in which there is none.
+fn unreadable_pictures(key: bool) -> Vec<MediaFrame> {
+    let noise = vec![Encoded { data: vec![0x37; 500], key }; 5];
+    frames(CodecId::H264, None, &noise, Duration::from_millis(50))
+}
+
+#[test]
+fn sound_does_not_wait_for_pictures_that_cannot_be_read() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    for frame in unreadable_pictures(true) {
+        camera.push_frame(&frame);
+    }
+    let sent = camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(1), true);
+    let got = player.buffers("audio", sent.len());
+    assert_eq!(got.iter().map(bytes).collect::<Vec<_>>(), sent.into_iter().map(|f| f.data).collect::<Vec<_>>());
+    assert!(!player.drain().iter().any(|seen| matches!(seen, Seen::NoMorePads)), "a picture may still come");
+
+    // A camera that sends a readable key frame later has its pad then.
+    camera.feed(SyntheticConfig { audio: None, ..small() }, Duration::from_millis(500), false);
+    player.buffers("video", 5);
+}
+
+#[test]
+fn sound_that_waits_for_the_first_picture_in_vain_is_not_lost() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("stall-timeout", 0_u32);
+    player.connect();
+    for frame in unreadable_pictures(false) {
+        camera.push_frame(&frame);
+    }
+    let sent = camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(6), true);
+    let got = player.buffers("audio", sent.len());
+    assert_eq!(got.iter().map(bytes).collect::<Vec<_>>(), sent.into_iter().map(|f| f.data).collect::<Vec<_>>());
+    assert_eq!(player.stat("audio-queue-drops"), 0);
+}
+
+#[test]
+fn sound_of_a_camera_without_pictures_comes_though_each_connection_stalls() {
+    let camera = TestCamera::start(|_| {}, MediaSource::None, ServerOptions::default(), Tolerance::Behaviour);
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("stall-timeout", 1500_u32);
+    player.connect();
+    let mut connections = 0;
+    wait_until("sound", || {
+        let reconnects = player.stat("reconnects");
+        if reconnects == connections {
+            // After a frame of video, sound alone is a stall.
+            unreadable_pictures(false).iter().take(1).for_each(|frame| camera.push_frame(frame));
+            connections += 1;
+        }
+        camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_millis(100), true);
+        player.drain().iter().any(|seen| seen.buffer("audio").is_some())
+    });
+    assert!(connections > 2, "{connections} connections");
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// How long the audio pad is waited for after the video pad.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
-/// How long the video pad is waited for after the connection.
+/// How long the video pad is waited for while the camera is connected.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
 static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
@@ -37,6 +37,8 @@ struct MediumState {
     discont: bool,
     /// The next buffer is flagged RESYNC, as there is a gap in time before it.
     resync: bool,
+    /// The camera has sent a key frame that cannot be read, so the other pad does not wait for this one.
+    unreadable: bool,
     /// The codec of the last frame.
     codec: Option<CodecId>,
 }
@@ -52,7 +54,10 @@ pub struct MediaReceiver {
     playing: bool,
     video: MediumState,
     audio: MediumState,
+    /// When this connection was made; `None` while there is none.
     connected_at: Option<Instant>,
+    /// How long earlier connections lasted.
+    connected: Duration,
     /// When the video pad was asked for.
     video_at: Option<Instant>,
     no_more_pads: bool,
@@ -77,6 +82,7 @@ impl MediaReceiver {
             video: state(settings.media.video),
             audio: state(settings.media.audio),
             connected_at: None,
+            connected: Duration::ZERO,
             video_at: None,
             no_more_pads: false,
             camera: None,
@@ -122,6 +128,7 @@ impl MediaReceiver {
     /// Prepares for the next connection, which starts at a key frame and at its arrival time: a camera that restarted
     /// has another clock. What the old connection brought is still shown.
     fn disconnected(&mut self) {
+        self.connected += self.connected_at.take().map_or(Duration::ZERO, |at| at.elapsed());
         self.timeline.reset();
         self.video_format.wait_for_key_frame();
         for state in [&mut self.video, &mut self.audio] {
@@ -196,7 +203,7 @@ impl MediaReceiver {
                 }
                 self.push(medium, buffer, caps);
             }
-            Verdict::Skip => {}
+            Verdict::Skip => self.video.unreadable |= medium == Medium::Video && info.is_key_frame(),
             Verdict::Unsupported(codec) => {
                 self.state(medium).expected = false;
                 element.call_async(move |element| {
@@ -228,18 +235,21 @@ impl MediaReceiver {
 
     /// Adds the pads whose turn it is: video, then audio; then tells that no more follow.
     fn show_pads(&mut self) {
-        let waited = |since: Option<Instant>, patience| since.is_some_and(|since| since.elapsed() >= patience);
+        let since = |at: Option<Instant>| at.map_or(Duration::ZERO, |at| at.elapsed());
         if let Some(caps) = self.video.caps.take() {
             self.video.added = true;
             self.video_at = Some(Instant::now());
             self.outputs.add_pad(Medium::Video, caps);
         }
-        let video_done = self.video.added || !self.video.expected || waited(self.connected_at, VIDEO_PATIENCE);
-        if video_done && let Some(caps) = self.audio.caps.take() {
+        let video_done =
+            self.video.added || !self.video.expected || self.connected + since(self.connected_at) >= VIDEO_PATIENCE;
+        if (video_done || self.video.unreadable)
+            && let Some(caps) = self.audio.caps.take()
+        {
             self.audio.added = true;
             self.outputs.add_pad(Medium::Audio, caps);
         }
-        let audio_done = self.audio.added || !self.audio.expected || waited(self.video_at, AUDIO_PATIENCE);
+        let audio_done = self.audio.added || !self.audio.expected || since(self.video_at) >= AUDIO_PATIENCE;
         if video_done && audio_done && !self.no_more_pads {
             self.no_more_pads = true;
             self.outputs.no_more_pads();
