@@ -113,6 +113,7 @@ impl Membership {
             } else {
                 config.media = wants.media;
                 config.stall_timeout = wants.stall_timeout;
+                config.key_frame_requests = wants.key_frames;
                 config.video_wish = video_wish.unwrap_or_default();
                 sessions.insert(uid, Entry::start(&config, &place, video_wish)?);
             }

@@ -2,6 +2,7 @@
 //! session thread.
 
 use super::WyzeSrc;
+use super::key_frames::KeyFrames;
 use super::outputs::Outputs;
 use super::queue::Item;
 use super::settings::{OnLoss, Settings};
@@ -67,6 +68,7 @@ pub struct MediaReceiver {
     broken: bool,
     /// Whole pictures that were dropped as broken.
     skipped: u64,
+    key_frames: KeyFrames,
 }
 
 impl MediaReceiver {
@@ -89,6 +91,7 @@ impl MediaReceiver {
             on_loss: settings.on_loss,
             broken: false,
             skipped: 0,
+            key_frames: KeyFrames::default(),
         }
     }
 
@@ -99,6 +102,10 @@ impl MediaReceiver {
     /// Returns how many whole pictures were dropped because one before them was lost.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    pub fn key_frames(&mut self) -> &mut KeyFrames {
+        &mut self.key_frames
     }
 
     /// Uses frames from now on, or drops them. After a pause, the stream starts at a key frame.
@@ -113,6 +120,7 @@ impl MediaReceiver {
     /// Starts over after a flush, where running time may have gone back.
     pub fn flushed(&mut self) {
         self.timeline = Timeline::new();
+        self.key_frames.reset();
         self.resync();
     }
 
@@ -197,6 +205,9 @@ impl MediaReceiver {
                 let mut buffer = make_buffer(data, stamp, sync, discont);
                 if std::mem::take(&mut self.state(medium).resync) {
                     buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
+                }
+                if medium == Medium::Video && sync {
+                    self.key_frames.came(buffer.pts());
                 }
                 if medium == Medium::Video && self.broken {
                     buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);

@@ -54,6 +54,8 @@ pub struct Connection {
     reassembler: Reassembler,
     watch: MediaWatch,
     key_frame_asked: Option<Instant>,
+    /// No key frame has come since it was asked for.
+    key_frame_awaited: bool,
     talk: Option<Talk>,
     last_received: Instant,
     /// When the camera's host last answered "port unreachable".
@@ -75,6 +77,7 @@ impl Connection {
             reassembler: Reassembler::default(),
             watch: MediaWatch::default(),
             key_frame_asked: None,
+            key_frame_awaited: false,
             talk: None,
             last_received: now,
             unreachable_at: None,
