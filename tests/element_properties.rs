@@ -326,6 +326,39 @@ fn changes_of_resolution_and_rates_reach_the_camera_while_it_runs() {
 }
 
 #[test]
+fn a_resolution_that_the_camera_lacks_is_its_best_with_one_warning() {
+    for (model, expected, lacks) in [("HL_PAN3", 0, true), ("HL_CAM4", 3, false), ("HL_NEW", 3, false)] {
+        let camera = TestCamera::with_config(|config| config.model = model.into(), synthetic());
+        let player = Player::new(&camera, Link::Both);
+        player.src.set_property("resolution", PictureSize::R2k);
+        let mut warnings = Vec::new();
+        let see = |warnings: &mut Vec<String>| {
+            let mut pictures = 0;
+            player.until("some pictures", |seen| {
+                warnings.extend(seen.warning());
+                pictures += usize::from(seen.buffer("video").is_some());
+                (pictures == 5 && warnings.len() >= usize::from(lacks)).then_some(())
+            });
+        };
+        let asked = || {
+            camera.await_event(|event| match event {
+                CameraEvent::VideoParameters { parameters, .. } => Some(parameters.frame_size),
+                _ => None,
+            })
+        };
+        player.play();
+        see(&mut warnings);
+        assert_eq!(asked(), expected, "{model}");
+        // Another setting is no reason to say it again.
+        player.src.set_property("bitrate", 100u32);
+        assert_eq!(asked(), expected, "{model}");
+        see(&mut warnings);
+        assert_eq!(warnings.len(), usize::from(lacks), "{model}: {warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains(model) && text.contains("2560x1440")), "{warnings:?}");
+    }
+}
+
+#[test]
 fn a_doorbell_gets_its_own_resolution_command() {
     let camera = TestCamera::with_config(|config| config.model = "WYZEDB3".into(), synthetic());
     let player = Player::new(&camera, Link::Both);

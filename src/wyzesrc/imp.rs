@@ -146,12 +146,16 @@ impl ObjectImpl for WyzeSrc {
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
         element::log_property(&*self.obj(), *CAT, name, value);
-        let (wish, wants, on_loss) = (settings.video_wish(), settings.wants(), settings.on_loss);
+        let (wish, wants) = (settings.video_wish(), settings.wants());
+        let (resolution, on_loss) = (settings.resolution, settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
             Some(run) if name == "on-loss" => run.receiver().set_on_loss(on_loss),
             Some(Run { session: Some(session), .. }) if name == "key-frame-requests" => session.set_wants(wants),
-            Some(Run { session: Some(session), .. }) => session.set_video_wish(wish),
+            Some(run @ Run { session: Some(session), .. }) => {
+                session.set_video_wish(wish);
+                run.receiver().set_resolution(&self.obj(), resolution);
+            }
             _ => {}
         }
     }

@@ -5,12 +5,13 @@ use super::WyzeSrc;
 use super::key_frames::KeyFrames;
 use super::outputs::Outputs;
 use super::queue::Item;
-use super::settings::{OnLoss, Settings};
+use super::settings::{OnLoss, PictureSize, Settings};
 use super::timeline::{self, Timeline};
 use crate::caps::{AudioFormat, Verdict, VideoFormat};
 use crate::element;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
+use crate::protocol::model;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
 use crate::session::Event;
@@ -69,6 +70,9 @@ pub struct MediaReceiver {
     /// Whole pictures that were dropped as broken.
     skipped: u64,
     key_frames: KeyFrames,
+    resolution: PictureSize,
+    /// The application has been told that the camera lacks `resolution`.
+    told_of_resolution: bool,
 }
 
 impl MediaReceiver {
@@ -92,11 +96,40 @@ impl MediaReceiver {
             broken: false,
             skipped: 0,
             key_frames: KeyFrames::default(),
+            resolution: settings.resolution,
+            told_of_resolution: false,
         }
     }
 
     pub fn set_on_loss(&mut self, on_loss: OnLoss) {
         self.on_loss = on_loss;
+    }
+
+    /// Notes the resolution that the camera is asked for from now on.
+    pub fn set_resolution(&mut self, element: &WyzeSrc, resolution: PictureSize) {
+        self.told_of_resolution &= resolution == self.resolution;
+        self.resolution = resolution;
+        self.check_resolution(element);
+    }
+
+    /// Warns once of a resolution that the connected camera lacks.
+    fn check_resolution(&mut self, element: &WyzeSrc) {
+        let Some(camera) = self.camera.as_ref().filter(|_| self.video.expected) else { return };
+        if !model::lacks(&camera.model, self.resolution.into()) || std::mem::replace(&mut self.told_of_resolution, true)
+        {
+            return;
+        }
+        let model = camera.model.clone();
+        let size =
+            glib::EnumValue::from_value(&self.resolution.to_value()).map_or("", |(_, value)| value.name()).to_owned();
+        // On a thread of its own, as an application may change properties from its handler.
+        element.call_async(move |element| {
+            gst::element_warning!(
+                element,
+                gst::ResourceError::Settings,
+                ("A camera of the model {model} has no picture of {size}; it is asked for its best instead")
+            );
+        });
     }
 
     /// Returns how many whole pictures were dropped because one before them was lost.
@@ -176,6 +209,7 @@ impl MediaReceiver {
         self.video.expected &= camera.media.video;
         self.audio.expected &= camera.media.audio;
         self.camera = Some(camera);
+        self.check_resolution(element);
         element.call_async(|element| element.notify("camera-info"));
     }
 
