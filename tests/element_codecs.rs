@@ -160,16 +160,11 @@ fn h263_video_comes_out_unchanged() {
     video(CodecId::H263, "avenc_h263 gop-size=5", "video/x-h263,variant=itu");
 }
 
+/// Changes what an encoder made into what cameras send.
+type Change = fn(&mut Vec<Encoded>);
+
 /// Checks one second of audio. The element drops `held` frames at the start, until it has recognised the codec.
-fn audio(
-    codec: CodecId,
-    rate: u32,
-    samples: u32,
-    encoder: &str,
-    caps: &str,
-    held: usize,
-    change: fn(&mut Vec<Encoded>),
-) {
+fn audio(codec: CodecId, rate: u32, samples: u32, encoder: &str, caps: &str, held: usize, change: Change) {
     let mut encoded = encode(&format!(
         "audiotestsrc num-buffers={} samplesperbuffer={samples} ! audio/x-raw,format=S16LE,rate={rate},channels=1,layout=interleaved ! {encoder}",
         rate / samples
@@ -323,7 +318,7 @@ fn into_40_ms<const BITS: usize>(encoded: &mut Vec<Encoded>) {
 
 #[test]
 fn g726_audio_comes_out_unchanged() {
-    let cases: [(u32, fn(&mut Vec<Encoded>)); 4] =
+    let cases: [(u32, Change); 4] =
         [(2, into_40_ms::<2>), (3, into_40_ms::<3>), (4, into_40_ms::<4>), (5, into_40_ms::<5>)];
     for (bits, cut) in cases {
         let caps = format!("audio/x-adpcm,layout=g726,rate=8000,channels=1,bitrate={}", bits * 8000);

@@ -8,7 +8,7 @@ use crate::protocol::wire::frame_info::FrameInfo;
 /// The number of frames that settle what 8F stands for.
 const LAW_FRAMES: u8 = 4;
 /// As many bits a sample, or more, are A-law.
-const ALAW_BITS: u32 = 6;
+const ALAW_BITS: u64 = 6;
 
 /// Follows a camera's audio.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ enum Law {
     Unknown {
         frames: u8,
         last: Option<(u32, usize)>,
-        bits: Option<u32>,
+        bits: Option<u64>,
     },
     Alaw,
     G726 {
@@ -139,18 +139,20 @@ impl AudioFormat {
             if let Some((before, bytes)) = *last {
                 let elapsed = (i64::from(info.microseconds) - i64::from(before)).rem_euclid(1_000_000) as u64;
                 let samples = elapsed * u64::from(rate) / 1_000_000;
-                if samples > 0 {
-                    // Loss only makes the bits fewer. Rounded, as stamps are not exact; more than 8 are 8.
-                    let came = ((bytes as u64 * 16 / samples).div_ceil(2) as u32).min(8);
-                    *bits = Some(bits.map_or(came, |most| most.max(came)));
+                // Twice the bits a sample, as stamps are not exact. Loss only makes them fewer.
+                if let Some(halves) = (bytes as u64 * 16).checked_div(samples) {
+                    let came = if halves >= 2 * ALAW_BITS { ALAW_BITS } else { halves.div_ceil(2).min(5) };
+                    *bits = (*bits).max(Some(came));
                 }
             }
             *last = Some((info.microseconds, length));
             *frames += 1;
             // One pair of frames with enough of them settles it.
-            let most = bits.unwrap_or(8);
-            if bits.is_some() && most >= ALAW_BITS || *frames >= LAW_FRAMES {
-                self.law = if most >= ALAW_BITS { Law::Alaw } else { Law::G726 { bits: most.clamp(2, 5) } };
+            let settled = *bits == Some(ALAW_BITS) || *frames >= LAW_FRAMES;
+            match bits.unwrap_or(ALAW_BITS) {
+                ALAW_BITS if settled => self.law = Law::Alaw,
+                bits if settled => self.law = Law::G726 { bits: bits.max(2) as u32 },
+                _ => {}
             }
         }
         &self.law

@@ -68,8 +68,8 @@ pub fn frames(packet: &[u8]) -> Option<u32> {
 /// Makes the two buffers of `streamheader`: the header of a stream of this rate (Hz), and a comment without words.
 pub fn stream_header(rate: u32, channels: u32, frames: u32) -> [gst::Buffer; 2] {
     let (mode, samples) = match rate {
-        ..=12_500 => (0_u32, 160_u32),
-        ..=25_000 => (1, 320),
+        0..=12_500 => (0_u32, 160_u32),
+        12_501..=25_000 => (1, 320),
         _ => (2, 640),
     };
     let mut header = Vec::with_capacity(HEADER);
