@@ -3,6 +3,8 @@
 
 #[path = "support/element.rs"]
 mod support;
+#[path = "support/talk.rs"]
+mod talk;
 
 use gst::prelude::*;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
@@ -10,7 +12,8 @@ use gstwyze::protocol::wire::media::MediaChannel;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 use support::*;
-use wyze_camera::{MediaFrame, MediaSource, SyntheticConfig};
+use talk::share_of;
+use wyze_camera::{MediaFrame, MediaSource, ServerOptions, SyntheticConfig};
 
 const PICTURES: usize = 12;
 
@@ -38,12 +41,12 @@ fn frames(codec: CodecId, audio_rate: Option<u32>, encoded: &[Encoded], interval
     encoded.iter().enumerate().map(make).collect()
 }
 
-/// The pad's first caps, its buffers and which of them are key frames, and the caps and size of each decoded buffer.
+/// The pad's first caps, its buffers and which of them are key frames, and each decoded buffer with its caps.
 struct Outcome {
     caps: gst::Caps,
     got: Vec<Vec<u8>>,
     keys: Vec<bool>,
-    decoded: Vec<(gst::Caps, usize)>,
+    decoded: Vec<(gst::Caps, Vec<u8>)>,
 }
 
 /// Sends frames of one medium through camera and element into a decoder, with the other medium (`off`) switched off.
@@ -58,7 +61,7 @@ fn stream(frames: &[MediaFrame], off: &str, lost_at_start: usize) -> Outcome {
     let out = player.pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
     out.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &info.data {
-            let _ = sender.send((pad.current_caps().unwrap(), buffer.size()));
+            let _ = sender.send((pad.current_caps().unwrap(), bytes(buffer)));
         }
         gst::PadProbeReturn::Ok
     });
@@ -129,6 +132,16 @@ fn h265_video_comes_out_unchanged() {
 }
 
 #[test]
+fn h264_is_known_under_its_second_id() {
+    video(
+        CodecId::H264_SECOND,
+        "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse config-interval=-1 ! \
+         video/x-h264,stream-format=byte-stream,alignment=au",
+        "video/x-h264,stream-format=byte-stream,alignment=au,width=176,height=144",
+    );
+}
+
+#[test]
 fn mjpeg_video_comes_out_unchanged() {
     video(CodecId::MJPEG, "jpegenc", "image/jpeg,width=176,height=144");
 }
@@ -147,16 +160,11 @@ fn h263_video_comes_out_unchanged() {
     video(CodecId::H263, "avenc_h263 gop-size=5", "video/x-h263,variant=itu");
 }
 
+/// Changes what an encoder made into what cameras send.
+type Change = fn(&mut Vec<Encoded>);
+
 /// Checks one second of audio. The element drops `held` frames at the start, until it has recognised the codec.
-fn audio(
-    codec: CodecId,
-    rate: u32,
-    samples: u32,
-    encoder: &str,
-    caps: &str,
-    held: usize,
-    change: fn(&mut Vec<Encoded>),
-) {
+fn audio(codec: CodecId, rate: u32, samples: u32, encoder: &str, caps: &str, held: usize, change: Change) {
     let mut encoded = encode(&format!(
         "audiotestsrc num-buffers={} samplesperbuffer={samples} ! audio/x-raw,format=S16LE,rate={rate},channels=1,layout=interleaved ! {encoder}",
         rate / samples
@@ -176,16 +184,26 @@ fn audio(
         assert!(*got == with_header(&sent.data), "{codec}: frame {i} differs");
     }
     assert!(outcome.keys.iter().all(|&key| key), "{codec}");
-    let mut decoded = Duration::ZERO;
-    for (caps, size) in &outcome.decoded {
+    let (mut decoded, mut samples, mut decoded_rate) = (Duration::ZERO, Vec::new(), rate);
+    for (caps, data) in &outcome.decoded {
         let sound = caps.structure(0).unwrap();
         assert_eq!(sound.name(), "audio/x-raw", "{codec}");
         let get = |field| sound.get::<i32>(field).unwrap() as u32;
         // Opus decodes to its own rate.
         assert!(codec == CodecId::OPUS || get("rate") == rate, "{codec}: {caps}");
-        let sample = if sound.get::<&str>("format").unwrap().contains("32") { 4 } else { 2 };
-        decoded += Duration::from_secs(1) * (*size as u32) / (sample * get("channels") * get("rate"));
+        let before = samples.len();
+        if sound.get::<&str>("format").unwrap() == "F32LE" {
+            samples.extend(data.chunks_exact(4).map(|b| (f32::from_le_bytes(b.try_into().unwrap()) * 32_000.0) as i16));
+        } else {
+            samples.extend(data.chunks_exact(2).map(|b| i16::from_le_bytes(b.try_into().unwrap())));
+        }
+        assert_eq!(get("channels"), 1, "{codec}");
+        decoded_rate = get("rate");
+        decoded += Duration::from_secs(1) * (samples.len() - before) as u32 / decoded_rate;
     }
+    let middle = &samples[samples.len() / 8..samples.len() * 7 / 8];
+    let share = share_of(440.0, decoded_rate, middle);
+    assert!(share > 0.9, "{codec}: the tone has {share} of the sound");
     let expected = interval * (frames.len() - held) as u32;
     assert!(
         decoded > expected * 8 / 10 && decoded < expected * 12 / 10,
@@ -273,6 +291,48 @@ fn mp3_audio_comes_out_unchanged() {
     audio(CodecId::MP3, 16000, 576, "lamemp3enc ! mpegaudioparse", caps, 0, unchanged);
 }
 
+/// Leaves out the headers that Speex begins with in a container.
+fn without_headers(encoded: &mut Vec<Encoded>) {
+    encoded.drain(..2);
+}
+
+#[test]
+fn speex_audio_comes_out_unchanged() {
+    for (rate, mode) in [(8000, 0), (16_000, 1), (32_000, 2_u32)] {
+        let fields = [rate, mode, 4, 1, u32::MAX, rate / 50, 0, 1].map(u32::to_le_bytes).concat();
+        let fields: String = fields.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("{:0<56}0100000050000000", "5370656578202020312e32");
+        let caps = format!(
+            "audio/x-speex,rate={rate},channels=1,streamheader=(buffer)<{name}{fields}{},0000000000000000>",
+            "00".repeat(12)
+        );
+        audio(CodecId::SPEEX, rate, rate / 50, "speexenc", &caps, 0, without_headers);
+    }
+}
+
+/// Cuts the encoder's long frames into frames of 40 ms of 8 kHz, at `BITS` a sample.
+fn into_40_ms<const BITS: usize>(encoded: &mut Vec<Encoded>) {
+    let all: Vec<u8> = encoded.iter().flat_map(|encoded| encoded.data.clone()).collect();
+    *encoded = all.chunks(40 * BITS).map(|data| Encoded { data: data.to_vec(), key: true }).collect();
+}
+
+#[test]
+fn g726_audio_comes_out_unchanged() {
+    let cases: [(u32, Change); 4] =
+        [(2, into_40_ms::<2>), (3, into_40_ms::<3>), (4, into_40_ms::<4>), (5, into_40_ms::<5>)];
+    for (bits, cut) in cases {
+        let caps = format!("audio/x-adpcm,layout=g726,rate=8000,channels=1,bitrate={}", bits * 8000);
+        audio(CodecId::G726, 8000, 320, &format!("avenc_g726 code-size={bits}"), &caps, 3, cut);
+    }
+}
+
+#[test]
+fn ima_adpcm_audio_comes_out_unchanged() {
+    let caps = "audio/x-adpcm,layout=dvi,rate=8000,channels=1,block_align=256";
+    // A block's header has one sample; the other bytes have two each.
+    audio(CodecId::ADPCM, 8000, 505, "adpcmenc blockalign=256", caps, 0, unchanged);
+}
+
 /// Makes audio frames of a codec that GStreamer has no caps for.
 fn refused_sound(codec: CodecId, len: usize) -> Vec<MediaFrame> {
     let noise = vec![Encoded { data: vec![0x37; len], key: true }; 20];
@@ -281,12 +341,9 @@ fn refused_sound(codec: CodecId, len: usize) -> Vec<MediaFrame> {
 
 #[test]
 fn audio_without_caps_gives_one_warning_and_video_goes_on() {
-    for (codec, len, name) in [
-        (CodecId::ADPCM, 160, "ADPCM"),
-        (CodecId::SPEEX, 40, "Speex"),
-        (CodecId::G726, 160, "G.726"),
-        (CodecId(0x91), 100, "0x91"),
-    ] {
+    for (codec, len, name) in
+        [(CodecId::ADPCM, 160, "ADPCM"), (CodecId::SPEEX, 40, "Speex"), (CodecId(0x91), 100, "0x91")]
+    {
         let camera = TestCamera::new(MediaSource::None);
         let player = Player::new(&camera, Link::Both);
         player.connect();
@@ -327,4 +384,63 @@ fn video_without_caps_gives_a_warning_and_audio_goes_on() {
     camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(1), false);
     player.buffers("audio", 20);
     assert!(player.src.static_pad("video").is_none());
+}
+
+/// Makes pictures under the id of H.264 in which there is none.
+fn unreadable_pictures(key: bool) -> Vec<MediaFrame> {
+    let noise = vec![Encoded { data: vec![0x37; 500], key }; 5];
+    frames(CodecId::H264, None, &noise, Duration::from_millis(50))
+}
+
+#[test]
+fn sound_does_not_wait_for_pictures_that_cannot_be_read() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    for frame in unreadable_pictures(true) {
+        camera.push_frame(&frame);
+    }
+    let sent = camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(1), true);
+    let got = player.buffers("audio", sent.len());
+    assert_eq!(got.iter().map(bytes).collect::<Vec<_>>(), sent.into_iter().map(|f| f.data).collect::<Vec<_>>());
+    assert!(!player.drain().iter().any(|seen| matches!(seen, Seen::NoMorePads)), "a picture may still come");
+
+    // A camera that sends a readable key frame later has its pad then.
+    camera.feed(SyntheticConfig { audio: None, ..small() }, Duration::from_millis(500), false);
+    player.buffers("video", 5);
+}
+
+#[test]
+fn sound_that_waits_for_the_first_picture_in_vain_is_not_lost() {
+    let camera = TestCamera::new(MediaSource::None);
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("stall-timeout", 0_u32);
+    player.connect();
+    for frame in unreadable_pictures(false) {
+        camera.push_frame(&frame);
+    }
+    let sent = camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_secs(6), true);
+    let got = player.buffers("audio", sent.len());
+    assert_eq!(got.iter().map(bytes).collect::<Vec<_>>(), sent.into_iter().map(|f| f.data).collect::<Vec<_>>());
+    assert_eq!(player.stat("audio-queue-drops"), 0);
+}
+
+#[test]
+fn sound_of_a_camera_without_pictures_comes_though_each_connection_stalls() {
+    let camera = TestCamera::start(|_| {}, MediaSource::None, ServerOptions::default(), Tolerance::Behaviour);
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("stall-timeout", 1500_u32);
+    player.connect();
+    let mut connections = 0;
+    wait_until("sound", || {
+        let reconnects = player.stat("reconnects");
+        if reconnects == connections {
+            // After a frame of video, sound alone is a stall.
+            unreadable_pictures(false).iter().take(1).for_each(|frame| camera.push_frame(frame));
+            connections += 1;
+        }
+        camera.feed(SyntheticConfig { video: None, ..small() }, Duration::from_millis(100), true);
+        player.drain().iter().any(|seen| seen.buffer("audio").is_some())
+    });
+    assert!(connections > 2, "{connections} connections");
 }

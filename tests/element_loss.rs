@@ -112,3 +112,48 @@ fn a_force_key_unit_event_brings_a_key_frame() {
     player.stop();
     assert!(!player.src.send_event(force()), "a stopped source has no camera to ask");
 }
+
+fn force_at(running_time: Option<gst::ClockTime>) -> gst::Event {
+    gst_video::UpstreamForceKeyUnitEvent::builder().running_time(running_time).all_headers(true).build()
+}
+
+#[test]
+fn events_for_the_pieces_of_a_stream_leave_the_camera_alone_while_its_own_key_frames_will_do() {
+    // The camera's own key frames are a second apart.
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    player.buffers("video", 5);
+    let peer = player.src.static_pad("video").unwrap().peer().unwrap();
+    let now = || player.src.current_running_time().unwrap();
+    for _ in 0..3 {
+        assert!(peer.push_event(force_at(Some(now() + gst::ClockTime::SECOND))), "taken, and served by itself");
+        let last = player.until("a key frame", |seen| seen.buffer("video").filter(is_key));
+        assert!(peer.push_event(force_at(last.pts())));
+    }
+    assert_eq!(player.stat("key-frame-requests"), 0);
+    assert!(peer.push_event(force_at(None)), "at once");
+    wait_until("a request", || player.stat("key-frame-requests") == 1);
+}
+
+#[test]
+fn with_requests_off_the_camera_is_never_asked() {
+    let camera = lossy();
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property_from_str("key-frame-requests", "off");
+    player.play();
+    player.buffers("video", 5);
+    camera.set_links(LinkConfig { loss: 0.03, ..LinkConfig::default() }, LinkConfig::default());
+    while player.stat("incomplete-lost") < 8 {
+        player.buffers("video", 5);
+    }
+    assert!(!player.src.send_event(force_at(None)), "not taken");
+    assert_eq!(player.stat("key-frame-requests"), 0);
+
+    // It can be switched on again while the stream runs.
+    player.src.set_property_from_str("key-frame-requests", "auto");
+    wait_until("a request", || {
+        player.buffers("video", 1);
+        player.stat("key-frame-requests") > 0
+    });
+}

@@ -55,6 +55,7 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
         ("stall-timeout", Number(0, u32::MAX, 5000, 3000), Mutable::Ready),
         ("on-loss", Choice("until-key-frame", "pass"), Mutable::Playing),
+        ("key-frame-requests", Choice("auto", "off"), Mutable::Playing),
         ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
@@ -183,7 +184,7 @@ fn the_factory_has_what_players_look_for() {
 fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=pass&connect-timeout=3000&reconnect-attempts=4";
+               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=pass&key-frame-requests=off&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
@@ -322,6 +323,39 @@ fn changes_of_resolution_and_rates_reach_the_camera_while_it_runs() {
     player.src.set_property("bitrate", 0u32);
     assert_eq!(asked(), (1, 60, 15), "the best for 360p");
     player.buffers("video", 3);
+}
+
+#[test]
+fn a_resolution_that_the_camera_lacks_is_its_best_with_one_warning() {
+    for (model, expected, lacks) in [("HL_PAN3", 0, true), ("HL_CAM4", 3, false), ("HL_NEW", 3, false)] {
+        let camera = TestCamera::with_config(|config| config.model = model.into(), synthetic());
+        let player = Player::new(&camera, Link::Both);
+        player.src.set_property("resolution", PictureSize::R2k);
+        let mut warnings = Vec::new();
+        let see = |warnings: &mut Vec<String>| {
+            let mut pictures = 0;
+            player.until("some pictures", |seen| {
+                warnings.extend(seen.warning());
+                pictures += usize::from(seen.buffer("video").is_some());
+                (pictures == 5 && warnings.len() >= usize::from(lacks)).then_some(())
+            });
+        };
+        let asked = || {
+            camera.await_event(|event| match event {
+                CameraEvent::VideoParameters { parameters, .. } => Some(parameters.frame_size),
+                _ => None,
+            })
+        };
+        player.play();
+        see(&mut warnings);
+        assert_eq!(asked(), expected, "{model}");
+        // Another setting is no reason to say it again.
+        player.src.set_property("bitrate", 100u32);
+        assert_eq!(asked(), expected, "{model}");
+        see(&mut warnings);
+        assert_eq!(warnings.len(), usize::from(lacks), "{model}: {warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains(model) && text.contains("2560x1440")), "{warnings:?}");
+    }
 }
 
 #[test]

@@ -85,12 +85,23 @@ fn heard_tone(codec: CodecId, rate: u32, decoder: &str) -> Vec<i16> {
 
 #[test]
 fn a_tone_arrives_in_each_codec() {
+    init();
+    let header = [16_000_u32, 1, 4, 1, u32::MAX, 320, 0, 1].map(u32::to_le_bytes).concat();
+    let header: String = header.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{:0<56}0100000050000000", "537065657820202031");
+    let speex = format!(
+        "audio/x-speex,rate=16000,channels=1,streamheader=(buffer)<{name}{header}{},0000000000000000> ! speexdec",
+        "00".repeat(12)
+    );
     for (codec, rate, decoder) in [
         (CodecId::MULAW, 8000, "audio/x-mulaw,rate=8000,channels=1 ! mulawdec"),
         (CodecId::ALAW, 8000, "audio/x-alaw,rate=8000,channels=1 ! alawdec"),
         (CodecId::PCM, 16_000, "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved"),
         (CodecId::AAC_WYZE, 16_000, "aacparse ! avdec_aac"),
         (CodecId::OPUS, 16_000, "opusparse ! opusdec ! audioresample"),
+        (CodecId::SPEEX, 16_000, &speex),
+        (CodecId::MP3, 16_000, "mpegaudioparse ! avdec_mp3"),
+        (CodecId::G726, 8000, "audio/x-adpcm,layout=g726,rate=8000,channels=1,bitrate=32000 ! avdec_g726"),
     ] {
         let samples = heard_tone(codec, rate, decoder);
         let seconds = samples.len() as f64 / f64::from(rate);

@@ -361,8 +361,23 @@ fn a_loss_requests_a_key_frame_but_not_too_often() {
         world.stream(FAT, Duration::from_secs(20));
         let requests = world.client.stats().key_frame_requests as usize;
         assert_eq!(asked(&world), 1 + requests);
-        assert!((5..=12).contains(&requests), "{requests} requests in 21 s");
+        assert!((2..=6).contains(&requests), "{requests} requests in 21 s");
         world.assert_no_deviation();
+    }
+}
+
+#[test]
+fn one_key_frame_is_asked_for_in_a_burst_of_losses_and_none_if_that_is_off() {
+    // The camera takes no notice of requests, and has no key frame of its own within the time.
+    let rare = SyntheticConfig { gop: 100_000, ..FAT };
+    for (requests_on, seconds, expected) in [(true, 9, 1), (true, 30, 3), (false, 9, 0)] {
+        let mut world = World::new(client_config(), camera_config(Envelope::Transcode), 3);
+        world.client.set_key_frame_requests(requests_on);
+        world.connect();
+        world.stream(rare.clone(), Duration::from_secs(1));
+        world.media_loss = 0.05;
+        world.stream(SyntheticConfig { key_frame_len: FAT.frame_len, ..rare.clone() }, Duration::from_secs(seconds));
+        assert_eq!(world.client.stats().key_frame_requests, expected, "{seconds} s");
     }
 }
 

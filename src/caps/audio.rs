@@ -1,12 +1,14 @@
 //! Audio: FRAMEINFO gives codec, rate and channels, unless the bytes have a header, which knows better.
 
-use super::Verdict;
 use super::adts::{AAC_RATES, AdtsHeader};
+use super::{Verdict, speex};
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
 
 /// The number of frames that settle what 8F stands for.
 const LAW_FRAMES: u8 = 4;
+/// As many bits a sample, or more, are A-law.
+const ALAW_BITS: u64 = 6;
 
 /// Follows a camera's audio.
 #[derive(Debug, Default)]
@@ -20,17 +22,24 @@ pub struct AudioFormat {
 }
 
 /// The codec behind the id 8F. The vendor's table says G.726, but cameras send A-law. A-law has a byte a sample, G.726
-/// has 5 bits or less.
+/// has 2 to 5 bits.
 #[derive(Debug)]
 enum Law {
-    Unknown { frames: u8, last: Option<(u32, usize)>, timed: bool },
+    /// `bits` a sample are the most that any two frames spoke for; `None` before there were two with some time between.
+    Unknown {
+        frames: u8,
+        last: Option<(u32, usize)>,
+        bits: Option<u64>,
+    },
     Alaw,
-    G726,
+    G726 {
+        bits: u32,
+    },
 }
 
 impl Default for Law {
     fn default() -> Self {
-        Law::Unknown { frames: 0, last: None, timed: false }
+        Law::Unknown { frames: 0, last: None, bits: None }
     }
 }
 
@@ -52,11 +61,21 @@ impl AudioFormat {
             CodecId::AAC_RAW | CodecId::AAC_ADTS | CodecId::AAC_LATM | CodecId::AAC_WYZE => self.aac(info, data),
             // The vendor's table says Speex, but the cameras that were seen to send this id send AAC.
             CodecId::SPEEX if self.adts || AdtsHeader::read(data).is_some() => self.aac(info, data),
-            CodecId::G726 => match self.law(info, data.len()) {
+            CodecId::SPEEX => match speex::frames(data) {
+                Some(frames) => Some(speex_caps(info, frames)),
+                None => return self.refuse(info.codec),
+            },
+            CodecId::G726 => match *self.law(info, data.len()) {
                 Law::Alaw => Some(flagged("audio/x-alaw", info, 8_000)),
-                Law::G726 => return self.refuse(info.codec),
+                // Decoders of G.726 know one channel only.
+                Law::G726 { bits } if info.audio_flags().channels() == 1 => Some(g726(info, bits)),
+                Law::G726 { .. } => return self.refuse(info.codec),
                 Law::Unknown { .. } => None,
             },
+            CodecId::ADPCM if is_ima_block(data, info.audio_flags().channels()) => {
+                let caps = flagged("audio/x-adpcm", info, 8_000).field("layout", "dvi");
+                Some(caps.field("block_align", data.len() as i32))
+            }
             CodecId::MULAW => Some(flagged("audio/x-mulaw", info, 8_000)),
             CodecId::ALAW => Some(flagged("audio/x-alaw", info, 8_000)),
             CodecId::PCM => {
@@ -115,19 +134,25 @@ impl AudioFormat {
     /// Settles what 8F stands for by the bytes that come in the time between two frames. If the stamps say nothing, it
     /// is A-law.
     fn law(&mut self, info: &FrameInfo, length: usize) -> &Law {
-        if let Law::Unknown { frames, last, timed } = &mut self.law {
-            // Loss only makes the bytes fewer, so one pair of frames with enough of them settles it.
+        if let Law::Unknown { frames, last, bits } = &mut self.law {
             let rate = info.audio_flags().rate().unwrap_or(8_000) * info.audio_flags().channels();
-            let enough = last.is_some_and(|(before, bytes)| {
+            if let Some((before, bytes)) = *last {
                 let elapsed = (i64::from(info.microseconds) - i64::from(before)).rem_euclid(1_000_000) as u64;
-                let expected = elapsed * u64::from(rate) / 1_000_000;
-                *timed |= expected > 0;
-                expected > 0 && bytes as u64 * 4 >= expected * 3
-            });
+                let samples = elapsed * u64::from(rate) / 1_000_000;
+                // Twice the bits a sample, as stamps are not exact. Loss only makes them fewer.
+                if let Some(halves) = (bytes as u64 * 16).checked_div(samples) {
+                    let came = if halves >= 2 * ALAW_BITS { ALAW_BITS } else { halves.div_ceil(2).min(5) };
+                    *bits = (*bits).max(Some(came));
+                }
+            }
             *last = Some((info.microseconds, length));
             *frames += 1;
-            if enough || *frames >= LAW_FRAMES {
-                self.law = if *timed && !enough { Law::G726 } else { Law::Alaw };
+            // One pair of frames with enough of them settles it.
+            let settled = *bits == Some(ALAW_BITS) || *frames >= LAW_FRAMES;
+            match bits.unwrap_or(ALAW_BITS) {
+                ALAW_BITS if settled => self.law = Law::Alaw,
+                bits if settled => self.law = Law::G726 { bits: bits.max(2) as u32 },
+                _ => {}
             }
         }
         &self.law
@@ -151,6 +176,31 @@ fn is_loas(data: &[u8]) -> bool {
     let Some(&[sync, high, low]) = data.first_chunk() else { return false };
     let length = usize::from(high & 0x1F) << 8 | usize::from(low);
     sync == 0x56 && high & 0xE0 == 0xE0 && length > 0 && 3 + length <= data.len()
+}
+
+fn speex_caps(info: &FrameInfo, frames: u32) -> Builder {
+    let flags = info.audio_flags();
+    let rate = flags.rate().unwrap_or(8_000);
+    let header = speex::stream_header(rate, flags.channels(), frames);
+    rated("audio/x-speex", rate, flags.channels()).field("streamheader", gst::Array::new(header))
+}
+
+/// Makes caps of G.726 with this many bits a sample, which decoders take from the bit rate.
+fn g726(info: &FrameInfo, bits: u32) -> Builder {
+    let rate = info.audio_flags().rate().unwrap_or(8_000);
+    rated("audio/x-adpcm", rate, 1).field("layout", "g726").field("bitrate", (rate * bits) as i32)
+}
+
+/// Whether `data` is a block of IMA ADPCM as in WAV files: for each channel a sample, an index and a zero, and then
+/// words of each channel in turn.
+fn is_ima_block(data: &[u8], channels: u32) -> bool {
+    const HEADER: usize = 4;
+    const MAX_INDEX: u8 = 88;
+    let channels = channels as usize;
+    let is_header = |header: &[u8]| header[2] <= MAX_INDEX && header[3] == 0;
+    data.len() > HEADER * channels
+        && data.len().is_multiple_of(HEADER * channels)
+        && data.chunks(HEADER).take(channels).all(is_header)
 }
 
 /// Makes caps from the MPEG audio header, or from the flags if there is none.

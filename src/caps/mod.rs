@@ -6,6 +6,7 @@
 
 mod adts;
 mod audio;
+mod speex;
 mod video;
 
 use crate::protocol::wire::codec::CodecId;
@@ -54,6 +55,8 @@ pub fn audio_template() -> gst::Caps {
         gst::Structure::builder("audio/x-alaw"),
         gst::Structure::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
         gst::Structure::builder("audio/x-opus").field("channel-mapping-family", 0),
+        gst::Structure::builder("audio/x-speex"),
+        gst::Structure::builder("audio/x-adpcm").field("layout", gst::List::new(["g726", "dvi"])),
     ];
     structures.into_iter().map(|s| s.field("rate", rate).field("channels", channels).build()).collect()
 }

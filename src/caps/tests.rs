@@ -101,6 +101,14 @@ fn h264_starts_with_a_key_frame_and_follows_its_size() {
 }
 
 #[test]
+fn the_two_ids_of_h264_are_one_codec() {
+    let mut format = VideoFormat::new();
+    assert_eq!(watch(&mut format, CodecId::H264_SECOND, true, H264_360P), (h26x("h264", SIZE_360P), true));
+    assert_eq!(watch(&mut format, CodecId::H264, false, H264_DELTA), ("as before".into(), false));
+    assert_eq!(watch(&mut format, CodecId::H264_SECOND, true, H264_360P), ("as before".into(), true));
+}
+
+#[test]
 fn h265_starts_with_a_key_frame_and_follows_its_size() {
     let mut format = VideoFormat::new();
     let mut see = |key, data| watch(&mut format, CodecId::H265, key, data);
@@ -307,16 +315,64 @@ fn law(bytes: usize, stamps: &[u32]) -> Vec<String> {
 #[test]
 fn id_8f_is_settled_by_how_many_bytes_a_second_it_has() {
     let alaw = "audio/x-alaw, rate=(int)16000, channels=(int)1";
-    let g726 = "no G.726 (0x8F)";
+    let g726 = |bits: u32| {
+        let bitrate = bits * 16_000;
+        format!("audio/x-adpcm, rate=(int)16000, channels=(int)1, layout=(string)g726, bitrate=(int){bitrate}")
+    };
     assert_eq!(law(640, &[980_000, 20_000, 60_000]), ["skip", alaw, "as before"], "A-law");
     assert_eq!(law(640, &[0, 80_000, 120_000]), ["skip", "skip", alaw], "A-law, a frame lost");
     assert_eq!(
         law(320, &[0, 40_000, 80_000, 120_000, 160_000]),
-        ["skip", "skip", "skip", g726, "skip"],
+        ["skip", "skip", "skip", &g726(4), "as before"],
         "G.726 at 4 bits"
     );
-    assert_eq!(law(400, &[0, 40_000, 80_000, 120_000]), ["skip", "skip", "skip", g726], "G.726 at 5 bits");
+    for (bits, bytes) in [(2, 160), (3, 240), (4, 320), (5, 400)] {
+        let frames = law(bytes, &[0, 40_300, 79_800, 120_000]);
+        assert_eq!(frames, ["skip", "skip", "skip", &g726(bits)], "G.726 at {bits} bits");
+    }
+    assert_eq!(law(320, &[0, 80_000, 160_000, 200_000])[3], g726(4), "G.726, frames lost");
     assert_eq!(law(320, &[0; 5]), ["skip", "skip", "skip", alaw, "as before"], "no time to go by");
+}
+
+#[test]
+fn g726_in_two_channels_is_refused() {
+    gst::init().unwrap();
+    let mut format = AudioFormat::new();
+    let seen = [0, 40_000, 80_000, 120_000, 160_000].map(|microseconds| {
+        let info = FrameInfo { microseconds, ..info(CodecId::G726, FLAGS_16K_MONO | 1) };
+        caps_of(&format.inspect(&info, &mut vec![0xD5; 640]))
+    });
+    assert_eq!(seen, ["skip", "skip", "skip", "no G.726 (0x8F)", "skip"]);
+}
+
+#[test]
+fn ima_adpcm_is_known_by_the_header_of_its_blocks() {
+    let dvi = |rate, channels, length| {
+        format!(
+            "audio/x-adpcm, rate=(int){rate}, channels=(int){channels}, layout=(string)dvi, block_align=(int){length}"
+        )
+    };
+    assert_eq!(first_sound(CodecId::ADPCM, FLAGS_8K_MONO, "34125800 11223344"), dvi(8_000, 1, 8));
+    let stereo = "34125800 34120000 11223344 55667788";
+    assert_eq!(first_sound(CodecId::ADPCM, FLAGS_48K_STEREO, stereo), dvi(48_000, 2, 16));
+    for broken in ["34125900 11223344", "34125801 11223344", "34125800 112233", "34125800"] {
+        assert_eq!(first_sound(CodecId::ADPCM, FLAGS_8K_MONO, broken), "no ADPCM (0x8B)", "{broken}");
+    }
+}
+
+#[test]
+fn speex_is_known_by_its_frames_and_gets_its_header() {
+    let packet = format!("40{}", "00".repeat(9));
+    let caps = first_sound(CodecId::SPEEX, FLAGS_16K_MONO, &packet);
+    let header = format!(
+        "5370656578202020312e32{}0100000050000000803e000001000000040000000100000\
+         0ffffffff400100000000000001000000{}",
+        "00".repeat(17),
+        "00".repeat(12)
+    );
+    let expected =
+        format!("audio/x-speex, rate=(int)16000, channels=(int)1, streamheader=(buffer)< {header}, 0000000000000000 >");
+    assert_eq!(caps, expected);
 }
 
 #[test]

@@ -40,11 +40,12 @@ impl VideoFormat {
 
     /// Judges the next frame. `data` may be anything.
     pub fn inspect(&mut self, info: &FrameInfo, data: &[u8]) -> Verdict {
-        if self.codec != Some(info.codec) {
-            *self = VideoFormat { codec: Some(info.codec), ..Self::default() };
+        let codec = if info.codec == CodecId::H264_SECOND { CodecId::H264 } else { info.codec };
+        if self.codec != Some(codec) {
+            *self = VideoFormat { codec: Some(codec), ..Self::default() };
         }
         let flagged = info.is_key_frame();
-        let (picture, caps) = match info.codec {
+        let (picture, caps) = match codec {
             CodecId::H264 => (h264(data, flagged), stream("video/x-h264")),
             CodecId::H265 => (h265(data, flagged), stream("video/x-h265")),
             CodecId::MJPEG => (jpeg(data), gst::Caps::builder("image/jpeg")),

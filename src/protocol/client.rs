@@ -177,6 +177,11 @@ impl Client {
         }
     }
 
+    /// Sets whether the camera is asked for a key frame after a loss.
+    pub fn set_key_frame_requests(&mut self, on: bool) {
+        self.context.config.key_frame_requests = on;
+    }
+
     /// Asks the camera for these media, and no others, from now on.
     pub fn set_media(&mut self, media: MediaSet, now: Instant) {
         self.context.config.media = media;

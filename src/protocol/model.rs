@@ -30,6 +30,10 @@ const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
 /// Models whose best picture has a number that no other model knows.
 const HAVE_OWN_BEST: [&str; 2] = ["HL_CFL2", "HL_BC"];
 
+/// Models whose best picture is known to be 1080p. Of a model that is in no list, nothing is known.
+const HAVE_1080P_AT_MOST: [&str; 8] =
+    ["WYZEC1", "WYZEC1-JZ", "WYZE_CAKP2JFUS", "WYZECP1_JEF", "HL_PAN2", "HL_PAN3", "WVOD1", "HL_WCO2"];
+
 /// The numbers of sizes.
 const SIZE_1080P: u8 = 0;
 const SIZE_360P: u8 = 1;
@@ -41,6 +45,12 @@ const SIZE_OWN_BEST: u8 = 4;
 const BEST_BITRATE: u16 = 240;
 const BEST_BITRATE_360P: u16 = 60;
 
+/// Whether this model is known to have no picture of this size. A camera confirms a size that it does not have, and then
+/// ignores it; so it is asked for its best instead.
+pub fn lacks(model: &str, resolution: Resolution) -> bool {
+    resolution == Resolution::R2k && HAVE_1080P_AT_MOST.contains(&model)
+}
+
 /// Returns the HL message that asks a camera of this model for what the user wishes.
 pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
     let parameters = video_parameters(model, wish);
@@ -49,7 +59,8 @@ pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
 
 fn video_parameters(model: &str, wish: VideoWish) -> VideoParameters {
     let best = if HAVE_OWN_BEST.contains(&model) { SIZE_OWN_BEST } else { SIZE_2K };
-    let frame_size = match wish.resolution {
+    let resolution = if lacks(model, wish.resolution) { Resolution::Auto } else { wish.resolution };
+    let frame_size = match resolution {
         Resolution::Auto if HAVE_2K.contains(&model) || HAVE_OWN_BEST.contains(&model) => best,
         Resolution::Auto | Resolution::R1080p => SIZE_1080P,
         Resolution::R360p => SIZE_360P,
@@ -78,6 +89,8 @@ mod tests {
             ("HL_CFL2", Resolution::Auto, (SIZE_OWN_BEST, 240)),
             ("HL_BC", Resolution::R2k, (SIZE_OWN_BEST, 240)),
             ("HL_PAN3", Resolution::R360p, (SIZE_360P, 60)),
+            ("HL_PAN3", Resolution::R2k, (SIZE_1080P, 240)),
+            ("HL_NEW", Resolution::R2k, (SIZE_2K, 240)),
             ("", Resolution::R720p, (SIZE_720P, 240)),
         ];
         for (model, resolution, expected) in cases {

@@ -360,9 +360,11 @@ impl Driver {
         let wants = self.members.wants();
         self.config.media = wants.media;
         self.config.stall_timeout = wants.stall_timeout;
+        self.config.key_frame_requests = wants.key_frames;
         if let Some(client) = client {
             client.set_media(wants.media, now);
             client.set_stall_timeout(wants.stall_timeout);
+            client.set_key_frame_requests(wants.key_frames);
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Wants {
     pub media: MediaSet,
     /// The connection is made anew when no media come for this long; `None` for no limit.
     pub stall_timeout: Option<Duration>,
+    /// A key frame is asked for after a loss.
+    pub key_frames: bool,
 }
 
 pub struct Member {
@@ -85,9 +87,10 @@ impl Members {
         }
     }
 
-    /// The media that any member takes, and the shortest stall timeout.
+    /// The media that any member takes, the shortest stall timeout, and whether any member wants key frames.
     pub fn wants(&self) -> Wants {
         Wants {
+            key_frames: self.members.iter().any(|member| member.wants.key_frames),
             media: self.members.iter().map(|member| member.wants.media).fold(MediaSet::NONE, MediaSet::union),
             stall_timeout: self.members.iter().filter_map(|member| member.wants.stall_timeout).min(),
         }

@@ -14,6 +14,12 @@ pub enum Coding {
     AacAdts,
     AacRaw,
     Opus,
+    Speex,
+    Mp3,
+    G726 {
+        /// Of one sample, 2 to 5.
+        bits: u32,
+    },
 }
 
 /// The camera's codec, under the camera's own name for it, with rate and channels.
@@ -31,11 +37,18 @@ impl CameraAudio {
     /// cannot be encoded here.
     pub fn new(info: &FrameInfo, caps: &gst::CapsRef) -> Option<Self> {
         let structure = caps.structure(0)?;
+        let number = |field| structure.get::<i32>(field).ok().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        let (rate, channels) = (number("rate")?, number("channels")?);
         let coding = match structure.name().as_str() {
             "audio/x-mulaw" => Coding::Mulaw,
             "audio/x-alaw" => Coding::Alaw,
             "audio/x-raw" => Coding::Pcm,
             "audio/x-opus" => Coding::Opus,
+            "audio/x-speex" => Coding::Speex,
+            "audio/x-adpcm" if structure.get("layout") == Ok("g726") => {
+                Coding::G726 { bits: number("bitrate")? / rate }
+            }
+            "audio/mpeg" if structure.get("layer") == Ok(3) => Coding::Mp3,
             "audio/mpeg" if structure.get("mpegversion") == Ok(4) => match structure.get("stream-format") {
                 Ok("adts") => Coding::AacAdts,
                 Ok("raw") => Coding::AacRaw,
@@ -43,8 +56,6 @@ impl CameraAudio {
             },
             _ => return None,
         };
-        let number = |field| structure.get::<i32>(field).ok().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
-        let (rate, channels) = (number("rate")?, number("channels")?);
         Some(CameraAudio { codec: info.codec, flags: info.audio_flags(), coding, rate, channels })
     }
 
@@ -62,6 +73,11 @@ impl CameraAudio {
             Coding::Pcm => gst::Caps::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
             Coding::AacAdts => aac("adts"),
             Coding::AacRaw => aac("raw"),
+            Coding::Speex => gst::Caps::builder("audio/x-speex"),
+            Coding::Mp3 => gst::Caps::builder("audio/mpeg").field("mpegversion", 1).field("layer", 3),
+            Coding::G726 { bits } => {
+                gst::Caps::builder("audio/x-adpcm").field("layout", "g726").field("bitrate", (self.rate * bits) as i32)
+            }
             // The rate and channels of Opus caps are only hints: each packet says what it has.
             Coding::Opus => return gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).build(),
         };
@@ -78,6 +94,9 @@ impl fmt::Display for CameraAudio {
             Coding::AacAdts => "AAC (ADTS)",
             Coding::AacRaw => "AAC (raw)",
             Coding::Opus => "Opus",
+            Coding::Speex => "Speex",
+            Coding::Mp3 => "MP3",
+            Coding::G726 { .. } => "G.726",
         };
         let channels = if self.channels == 1 { "one channel" } else { "two channels" };
         write!(f, "{name}, {} Hz, {channels}", self.rate)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
+const LIBAV: &str = "gstreamer1.0-libav";
 /// The encoders to try, best first.
 const AAC_ENCODERS: [&str; 4] = ["fdkaacenc", "avenc_aac", "voaacenc", "faac"];
 const OPUS_RATES: [u32; 5] = [8000, 12_000, 16_000, 24_000, 48_000];
@@ -37,7 +38,10 @@ impl Encoder {
         let output = gst::Pad::builder(gst::PadDirection::Sink)
             .name("output")
             .chain_function(move |_, _, buffer| {
-                lock(&for_chain).push(buffer);
+                // Speex begins with headers, which a camera makes up for itself.
+                if !buffer.flags().contains(gst::BufferFlags::HEADER) {
+                    lock(&for_chain).push(buffer);
+                }
                 Ok(gst::FlowSuccess::Ok)
             })
             .build();
@@ -146,17 +150,33 @@ fn elements(audio: CameraAudio) -> Result<Vec<gst::Element>, TalkFailure> {
             encoder.set_property_from_str("audio-type", "voice");
             elements.push(encoder);
         }
+        Coding::Speex => elements.push(make("speexenc", GOOD)?),
+        Coding::Mp3 => {
+            let encoder = make("lamemp3enc", GOOD)?;
+            encoder.set_property_from_str("target", "bitrate");
+            encoder.set_property("cbr", true);
+            encoder.set_property("bitrate", speech_bitrate(audio) as i32 / 1000);
+            elements.extend([encoder, make("mpegaudioparse", GOOD)?]);
+        }
+        Coding::G726 { bits } => {
+            let encoder = make("avenc_g726", LIBAV)?;
+            encoder.set_property("code-size", bits as i32);
+            elements.push(encoder);
+        }
         Coding::AacAdts | Coding::AacRaw => {
             let made = AAC_ENCODERS.iter().find_map(|factory| gst::ElementFactory::make(factory).build().ok());
-            let encoder = made.ok_or_else(|| missing("avenc_aac", "gstreamer1.0-libav"))?;
-            // This is enough for a small speaker, and a frame fits into one datagram.
-            let bitrate = audio.channels * if audio.rate < 32_000 { 32_000 } else { 64_000 };
-            encoder.set_property_from_str("bitrate", &bitrate.to_string());
+            let encoder = made.ok_or_else(|| missing("avenc_aac", LIBAV))?;
+            encoder.set_property_from_str("bitrate", &speech_bitrate(audio).to_string());
             elements.extend([encoder, make("aacparse", GOOD)?]);
         }
     }
     elements.push(filter(&audio.caps())?);
     Ok(elements)
+}
+
+/// Bits a second that are enough for a small speaker; a frame fits into one datagram.
+fn speech_bitrate(audio: CameraAudio) -> u32 {
+    audio.channels * if audio.rate < 32_000 { 32_000 } else { 64_000 }
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@ use super::camera_audio::{CameraAudio, Coding};
 use crate::caps::AdtsHeader;
 use std::time::Duration;
 
-/// The samples in a frame of G.711 or PCM.
+/// The samples in a frame of G.711, G.726 or PCM.
 const SAMPLES: usize = 160;
 /// The samples in a frame of AAC-LC.
 const AAC_SAMPLES: u32 = 1024;
+/// The samples in a frame of MP3 at rates from 32 kHz on; below, a frame has half of them.
+const MP3_SAMPLES: u32 = 1152;
+/// How long a frame of Speex sounds.
+const SPEEX_TIME: Duration = Duration::from_millis(20);
 /// The longest sound of one packet (RFC 6716).
 const OPUS_LIMIT: Duration = Duration::from_millis(120);
 
@@ -30,17 +34,22 @@ impl FrameCutter {
         FrameCutter { audio, rest: Vec::new() }
     }
 
-    /// Takes encoded sound, and returns the frames that are whole with it. AAC and Opus come in whole frames; anything
-    /// else in them is left out.
+    /// Takes encoded sound, and returns the frames that are whole with it. AAC, Opus, Speex and MP3 come in whole
+    /// frames; anything else in them is left out.
     pub fn cut(&mut self, data: &[u8]) -> Vec<CutFrame> {
         match self.audio.coding {
-            Coding::Mulaw | Coding::Alaw | Coding::Pcm => {
+            Coding::Mulaw | Coding::Alaw | Coding::Pcm | Coding::G726 { .. } => {
                 self.rest.extend_from_slice(data);
-                let frame = self.sample_len() * SAMPLES;
+                let frame = self.len_of(SAMPLES);
                 let whole = self.rest.len() / frame * frame;
                 let frames = self.rest[..whole].chunks(frame).map(|data| self.sampled(data)).collect();
                 self.rest.drain(..whole);
                 frames
+            }
+            Coding::Speex => vec![CutFrame { data: data.to_vec(), duration: SPEEX_TIME }],
+            Coding::Mp3 => {
+                let samples = if self.audio.rate < 32_000 { MP3_SAMPLES / 2 } else { MP3_SAMPLES };
+                vec![CutFrame { data: data.to_vec(), duration: self.time_of(samples) }]
             }
             Coding::AacRaw => vec![CutFrame { data: data.to_vec(), duration: self.time_of(AAC_SAMPLES) }],
             Coding::AacAdts => {
@@ -55,19 +64,32 @@ impl FrameCutter {
     /// Returns the short frame at the end, if there is one.
     pub fn finish(&mut self) -> Option<CutFrame> {
         let rest = std::mem::take(&mut self.rest);
-        let whole = rest.len() / self.sample_len() * self.sample_len();
+        let whole = self.len_of(self.samples_in(&rest));
         (whole > 0).then(|| self.sampled(&rest[..whole]))
     }
 
     fn sampled(&self, data: &[u8]) -> CutFrame {
         // A frame has some hundred bytes.
-        let samples = (data.len() / self.sample_len()) as u32;
-        CutFrame { data: data.to_vec(), duration: self.time_of(samples) }
+        CutFrame { data: data.to_vec(), duration: self.time_of(self.samples_in(data) as u32) }
     }
 
-    /// Returns the bytes of one sample of all channels.
-    fn sample_len(&self) -> usize {
-        self.audio.channels as usize * if self.audio.coding == Coding::Pcm { 2 } else { 1 }
+    /// Returns the bits of one sample of all channels.
+    fn sample_bits(&self) -> usize {
+        let bits = match self.audio.coding {
+            Coding::Pcm => 16,
+            Coding::G726 { bits } => bits,
+            _ => 8,
+        };
+        (self.audio.channels * bits) as usize
+    }
+
+    fn samples_in(&self, data: &[u8]) -> usize {
+        data.len() * 8 / self.sample_bits()
+    }
+
+    /// Returns the bytes of so many samples.
+    fn len_of(&self, samples: usize) -> usize {
+        (samples * self.sample_bits()).div_ceil(8)
     }
 
     fn time_of(&self, samples: u32) -> Duration {
@@ -132,6 +154,18 @@ mod tests {
         let mut pcm = cutter(Coding::Pcm, 16_000, 2);
         assert_eq!(milliseconds(&pcm.cut(&[0; 1290])), [10, 10]);
         assert_eq!(pcm.finish().map(|frame| frame.data.len()), Some(8), "half a sample is none");
+    }
+
+    #[test]
+    fn g726_is_cut_by_160_samples_of_some_bits() {
+        for bits in 2..=5 {
+            let mut g726 = cutter(Coding::G726 { bits }, 8000, 1);
+            let frames = g726.cut(&[7; 130]);
+            assert_eq!(frames.len(), 130 / (20 * bits as usize));
+            assert!(frames.iter().all(|frame| frame.duration.as_millis() == 20), "{frames:?}");
+            let rest = g726.finish().map_or(0, |frame| frame.data.len());
+            assert_eq!(frames.concat_data().len() + rest, 130, "{bits} bits");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::CAT;
 use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, OnLoss, PictureSize, Settings};
+use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Settings};
 use super::statistics;
 use super::uri;
 use crate::caps;
@@ -12,6 +12,7 @@ use crate::session::{Event, Membership, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_video::UpstreamForceKeyUnitEvent;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -117,6 +118,11 @@ fn own_properties() -> Vec<glib::ParamSpec> {
             .blurb("What becomes of the pictures between a lost one and the next key frame")
             .mutable_playing()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("key-frame-requests", KeyFrameRequests::default())
+            .nick("Key frame requests")
+            .blurb("Whether the camera is asked for key frames, which may restart its encoder")
+            .mutable_playing()
+            .build(),
     ]
 }
 
@@ -128,7 +134,7 @@ impl ObjectImpl for WyzeSrc {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let name = pspec.name();
-        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate" | "on-loss");
+        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate" | "on-loss" | "key-frame-requests");
         if !changes_live && self.is_running() {
             gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
             return;
@@ -140,11 +146,16 @@ impl ObjectImpl for WyzeSrc {
         let mut settings = lock(&self.settings);
         set_field(&mut settings, name, value);
         element::log_property(&*self.obj(), *CAT, name, value);
-        let (wish, on_loss) = (settings.video_wish(), settings.on_loss);
+        let (wish, wants) = (settings.video_wish(), settings.wants());
+        let (resolution, on_loss) = (settings.resolution, settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
             Some(run) if name == "on-loss" => run.receiver().set_on_loss(on_loss),
-            Some(Run { session: Some(session), .. }) => session.set_video_wish(wish),
+            Some(Run { session: Some(session), .. }) if name == "key-frame-requests" => session.set_wants(wants),
+            Some(run @ Run { session: Some(session), .. }) => {
+                session.set_video_wish(wish);
+                run.receiver().set_resolution(&self.obj(), resolution);
+            }
             _ => {}
         }
     }
@@ -161,6 +172,7 @@ impl ObjectImpl for WyzeSrc {
             "latency" => milliseconds(settings().latency).to_value(),
             "stall-timeout" => milliseconds(settings().stall_timeout).to_value(),
             "on-loss" => settings().on_loss.to_value(),
+            "key-frame-requests" => settings().key_frame_requests.to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
             other => settings().identity.property(other).expect("GObject knows no other property"),
@@ -190,6 +202,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
         "on-loss" => settings.on_loss = value.get().unwrap_or_default(),
+        "key-frame-requests" => settings.key_frame_requests = value.get().unwrap_or_default(),
         "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }
@@ -277,20 +290,28 @@ impl ElementImpl for WyzeSrc {
                 lock(&receiver).flushed();
                 true
             }
-            _ if is_force_key_unit(&event) => self.request_key_frame(),
+            gst::EventType::CustomUpstream => match UpstreamForceKeyUnitEvent::parse(&event) {
+                Ok(wanted) => self.force_key_unit(&wanted),
+                Err(_) => self.parent_send_event(event),
+            },
             _ => self.parent_send_event(event),
         }
     }
 }
 
-/// Knows the event by its name, as the whole video library would be too much for this.
-fn is_force_key_unit(event: &gst::EventRef) -> bool {
-    event.type_() == gst::EventType::CustomUpstream && event.has_name("GstForceKeyUnit")
-}
-
 impl WyzeSrc {
-    /// Asks the camera for a key frame; false if there is no session to ask in.
-    fn request_key_frame(&self) -> bool {
+    /// Asks the camera for a key frame if this event calls for it; false if that is switched off, or there is no session
+    /// to ask in.
+    fn force_key_unit(&self, event: &UpstreamForceKeyUnitEvent) -> bool {
+        let Some((receiver, _)) = self.parts() else { return false };
+        if lock(&self.settings).key_frame_requests == KeyFrameRequests::Off {
+            return false;
+        }
+        let now = self.obj().current_running_time();
+        if !lock(&receiver).key_frames().is_to_be_asked(event, now) {
+            gst::debug!(CAT, imp = self, "No key frame is asked for: {event:?}, now {now:?}");
+            return true;
+        }
         let state = lock(&self.state);
         let session = state.run.as_ref().and_then(|run| run.session.as_ref());
         session.map(Membership::request_key_frame).is_some()

@@ -2,14 +2,16 @@
 //! session thread.
 
 use super::WyzeSrc;
+use super::key_frames::KeyFrames;
 use super::outputs::Outputs;
 use super::queue::Item;
-use super::settings::{OnLoss, Settings};
+use super::settings::{OnLoss, PictureSize, Settings};
 use super::timeline::{self, Timeline};
 use crate::caps::{AudioFormat, Verdict, VideoFormat};
 use crate::element;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
+use crate::protocol::model;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
 use crate::session::Event;
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// How long the audio pad is waited for after the video pad.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
-/// How long the video pad is waited for after the connection.
+/// How long the video pad is waited for while the camera is connected.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
 static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
@@ -37,6 +39,8 @@ struct MediumState {
     discont: bool,
     /// The next buffer is flagged RESYNC, as there is a gap in time before it.
     resync: bool,
+    /// The camera has sent a key frame that cannot be read, so the other pad does not wait for this one.
+    unreadable: bool,
     /// The codec of the last frame.
     codec: Option<CodecId>,
 }
@@ -52,7 +56,10 @@ pub struct MediaReceiver {
     playing: bool,
     video: MediumState,
     audio: MediumState,
+    /// When this connection was made; `None` while there is none.
     connected_at: Option<Instant>,
+    /// How long earlier connections lasted.
+    connected: Duration,
     /// When the video pad was asked for.
     video_at: Option<Instant>,
     no_more_pads: bool,
@@ -62,6 +69,10 @@ pub struct MediaReceiver {
     broken: bool,
     /// Whole pictures that were dropped as broken.
     skipped: u64,
+    key_frames: KeyFrames,
+    resolution: PictureSize,
+    /// The application has been told that the camera lacks `resolution`.
+    told_of_resolution: bool,
 }
 
 impl MediaReceiver {
@@ -77,12 +88,16 @@ impl MediaReceiver {
             video: state(settings.media.video),
             audio: state(settings.media.audio),
             connected_at: None,
+            connected: Duration::ZERO,
             video_at: None,
             no_more_pads: false,
             camera: None,
             on_loss: settings.on_loss,
             broken: false,
             skipped: 0,
+            key_frames: KeyFrames::default(),
+            resolution: settings.resolution,
+            told_of_resolution: false,
         }
     }
 
@@ -90,9 +105,40 @@ impl MediaReceiver {
         self.on_loss = on_loss;
     }
 
+    /// Notes the resolution that the camera is asked for from now on.
+    pub fn set_resolution(&mut self, element: &WyzeSrc, resolution: PictureSize) {
+        self.told_of_resolution &= resolution == self.resolution;
+        self.resolution = resolution;
+        self.check_resolution(element);
+    }
+
+    /// Warns once of a resolution that the connected camera lacks.
+    fn check_resolution(&mut self, element: &WyzeSrc) {
+        let Some(camera) = self.camera.as_ref().filter(|_| self.video.expected) else { return };
+        if !model::lacks(&camera.model, self.resolution.into()) || std::mem::replace(&mut self.told_of_resolution, true)
+        {
+            return;
+        }
+        let model = camera.model.clone();
+        let size =
+            glib::EnumValue::from_value(&self.resolution.to_value()).map_or("", |(_, value)| value.name()).to_owned();
+        // On a thread of its own, as an application may change properties from its handler.
+        element.call_async(move |element| {
+            gst::element_warning!(
+                element,
+                gst::ResourceError::Settings,
+                ("A camera of the model {model} has no picture of {size}; it is asked for its best instead")
+            );
+        });
+    }
+
     /// Returns how many whole pictures were dropped because one before them was lost.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    pub fn key_frames(&mut self) -> &mut KeyFrames {
+        &mut self.key_frames
     }
 
     /// Uses frames from now on, or drops them. After a pause, the stream starts at a key frame.
@@ -107,6 +153,7 @@ impl MediaReceiver {
     /// Starts over after a flush, where running time may have gone back.
     pub fn flushed(&mut self) {
         self.timeline = Timeline::new();
+        self.key_frames.reset();
         self.resync();
     }
 
@@ -122,6 +169,7 @@ impl MediaReceiver {
     /// Prepares for the next connection, which starts at a key frame and at its arrival time: a camera that restarted
     /// has another clock. What the old connection brought is still shown.
     fn disconnected(&mut self) {
+        self.connected += self.connected_at.take().map_or(Duration::ZERO, |at| at.elapsed());
         self.timeline.reset();
         self.video_format.wait_for_key_frame();
         for state in [&mut self.video, &mut self.audio] {
@@ -161,6 +209,7 @@ impl MediaReceiver {
         self.video.expected &= camera.media.video;
         self.audio.expected &= camera.media.audio;
         self.camera = Some(camera);
+        self.check_resolution(element);
         element.call_async(|element| element.notify("camera-info"));
     }
 
@@ -191,12 +240,15 @@ impl MediaReceiver {
                 if std::mem::take(&mut self.state(medium).resync) {
                     buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
                 }
+                if medium == Medium::Video && sync {
+                    self.key_frames.came(buffer.pts());
+                }
                 if medium == Medium::Video && self.broken {
                     buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);
                 }
                 self.push(medium, buffer, caps);
             }
-            Verdict::Skip => {}
+            Verdict::Skip => self.video.unreadable |= medium == Medium::Video && info.is_key_frame(),
             Verdict::Unsupported(codec) => {
                 self.state(medium).expected = false;
                 element.call_async(move |element| {
@@ -228,18 +280,21 @@ impl MediaReceiver {
 
     /// Adds the pads whose turn it is: video, then audio; then tells that no more follow.
     fn show_pads(&mut self) {
-        let waited = |since: Option<Instant>, patience| since.is_some_and(|since| since.elapsed() >= patience);
+        let since = |at: Option<Instant>| at.map_or(Duration::ZERO, |at| at.elapsed());
         if let Some(caps) = self.video.caps.take() {
             self.video.added = true;
             self.video_at = Some(Instant::now());
             self.outputs.add_pad(Medium::Video, caps);
         }
-        let video_done = self.video.added || !self.video.expected || waited(self.connected_at, VIDEO_PATIENCE);
-        if video_done && let Some(caps) = self.audio.caps.take() {
+        let video_done =
+            self.video.added || !self.video.expected || self.connected + since(self.connected_at) >= VIDEO_PATIENCE;
+        if (video_done || self.video.unreadable)
+            && let Some(caps) = self.audio.caps.take()
+        {
             self.audio.added = true;
             self.outputs.add_pad(Medium::Audio, caps);
         }
-        let audio_done = self.audio.added || !self.audio.expected || waited(self.video_at, AUDIO_PATIENCE);
+        let audio_done = self.audio.added || !self.audio.expected || since(self.video_at) >= AUDIO_PATIENCE;
         if video_done && audio_done && !self.no_more_pads {
             self.no_more_pads = true;
             self.outputs.no_more_pads();

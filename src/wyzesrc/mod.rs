@@ -36,6 +36,7 @@
  */
 mod imp;
 
+mod key_frames;
 mod media_receiver;
 mod outputs;
 mod queue;

@@ -42,8 +42,11 @@ impl Item {
 struct QueueState {
     items: VecDeque<Item>,
     bytes: usize,
-    /// When items may begin to leave; `None` while the application has no pad to link.
+    /// When items may begin to leave; `None` while the application has no pad to link. Until then, only the limit in
+    /// bytes holds: what comes first is not lost because the other pad is waited for.
     opens: Option<Instant>,
+    /// What is left of the time that had queued up when the pad appeared. It may exceed the limit in time.
+    backlog: Duration,
     flushing: bool,
     /// Buffers have been dropped, and are up to the next key frame, which is marked as a discontinuity.
     await_key: bool,
@@ -82,6 +85,7 @@ impl PadQueue {
                 && let Some(item) = state.items.pop_front()
             {
                 state.bytes -= item.bytes();
+                state.backlog = state.backlog.min(state.time());
                 return Some(item);
             }
             state = match closed.filter(|closed| !closed.is_zero()) {
@@ -93,7 +97,11 @@ impl PadQueue {
 
     /// Lets items leave after `delay`.
     pub fn open(&self, delay: Duration) {
-        lock(&self.state).opens = Some(Instant::now() + delay);
+        let mut state = lock(&self.state);
+        if state.opens.replace(Instant::now() + delay).is_none() {
+            state.backlog = state.time();
+        }
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -158,11 +166,15 @@ impl QueueState {
     }
 
     fn is_over_limit(&self) -> bool {
-        let pts = |item: Option<&Item>| item.and_then(Item::pts);
+        self.bytes > MAX_BYTES || self.opens.is_some() && self.time() > MAX_TIME.max(self.backlog)
+    }
+
+    /// Returns the time from the oldest buffer to the newest.
+    fn time(&self) -> Duration {
         // The last item may be EOS, which has no time stamp.
-        let newest = self.items.iter().rev().find_map(|item| item.pts());
-        let time = pts(self.items.front()).zip(newest).map(|(first, last)| last.saturating_sub(first));
-        self.bytes > MAX_BYTES || time.is_some_and(|time| Duration::from(time) > MAX_TIME)
+        let newest = self.items.iter().rev().find_map(Item::pts);
+        let oldest = self.items.front().and_then(Item::pts);
+        oldest.zip(newest).map_or(Duration::ZERO, |(first, last)| last.saturating_sub(first).into())
     }
 
     fn drop_front(&mut self) {
@@ -245,6 +257,25 @@ mod tests {
         queue.push(buffer(2200, true));
         assert_eq!(queue.dropped(), 4);
         assert_eq!(popped(&queue), (2200, true, Some("a/b".into())));
+    }
+
+    #[test]
+    fn what_comes_before_the_pad_is_kept_and_is_no_excuse_for_later() {
+        let queue = PadQueue::default();
+        for ms in (0..=5000).step_by(500) {
+            queue.push(buffer(ms, true));
+        }
+        queue.open(Duration::ZERO);
+        assert_eq!(popped(&queue).0, 0);
+        queue.push(buffer(5500, true));
+        assert_eq!((queue.dropped(), popped(&queue).0), (1, 1000), "the pipeline is as far behind as it was");
+        for ms in (1500..=5000).step_by(500) {
+            assert_eq!(popped(&queue).0, ms);
+        }
+        for ms in (6000..=8000).step_by(500) {
+            queue.push(buffer(ms, true));
+        }
+        assert_eq!((queue.dropped(), popped(&queue).0), (2, 6000));
     }
 
     #[test]

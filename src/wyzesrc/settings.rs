@@ -58,6 +58,19 @@ pub enum OnLoss {
     Pass,
 }
 
+/// Whether the camera is asked for key frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeKeyFrameRequests")]
+#[non_exhaustive]
+pub enum KeyFrameRequests {
+    #[default]
+    #[enum_value(name = "Once after a loss, and for force-key-unit events that want one at once", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Never: the camera's own key frames have to do", nick = "off")]
+    Off,
+}
+
 /// The values set so far. [`Settings::config`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -71,6 +84,7 @@ pub struct Settings {
     /// Zero means no limit.
     pub stall_timeout: Duration,
     pub on_loss: OnLoss,
+    pub key_frame_requests: KeyFrameRequests,
 }
 
 impl Default for Settings {
@@ -84,6 +98,7 @@ impl Default for Settings {
             latency: DEFAULT_LATENCY,
             stall_timeout: DEFAULT_STALL_TIMEOUT,
             on_loss: OnLoss::default(),
+            key_frame_requests: KeyFrameRequests::default(),
         }
     }
 }
@@ -104,7 +119,8 @@ impl Settings {
 
     pub fn wants(&self) -> Wants {
         let stall_timeout = Some(self.stall_timeout).filter(|timeout| !timeout.is_zero());
-        Wants { media: self.media, stall_timeout }
+        let key_frames = self.key_frame_requests == KeyFrameRequests::Auto;
+        Wants { media: self.media, stall_timeout, key_frames }
     }
 
     /// Makes a session's settings of these, as far as they are not the member's own wants.

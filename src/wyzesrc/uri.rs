@@ -1,7 +1,7 @@
 //! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
 //! them.
 
-use super::settings::{OnLoss, PictureSize, Settings};
+use super::settings::{KeyFrameRequests, OnLoss, PictureSize, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -21,6 +21,10 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
     match key {
         identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
         "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
+        "key-frame-requests" => {
+            settings.key_frame_requests =
+                parse_enum::<KeyFrameRequests>(value).ok_or(UriError::Value("key-frame-requests"))?;
+        }
         "resolution" => settings.resolution = parse_enum(value).ok_or(UriError::Value("resolution"))?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
@@ -81,6 +85,11 @@ pub fn format(settings: &Settings) -> Option<String> {
             ),
         ),
         ("on-loss", nick(settings.on_loss.to_value()).filter(|_| settings.on_loss != default.on_loss)),
+        (
+            "key-frame-requests",
+            nick(settings.key_frame_requests.to_value())
+                .filter(|_| settings.key_frame_requests != default.key_frame_requests),
+        ),
     ];
     identity::format(&settings.identity, keys)
 }
@@ -161,6 +170,7 @@ mod tests {
             latency: Duration::from_millis(500),
             stall_timeout: Duration::from_secs(9),
             on_loss: OnLoss::Pass,
+            key_frame_requests: KeyFrameRequests::Off,
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -188,6 +198,7 @@ mod tests {
             ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
             ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
             ("wyze://cam?on-loss=never", UriError::Value("on-loss")),
+            ("wyze://cam?key-frame-requests=on", UriError::Value("key-frame-requests")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),

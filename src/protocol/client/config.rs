@@ -24,6 +24,8 @@ pub struct Config {
     pub patient: bool,
     /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
     pub stall_timeout: Option<Duration>,
+    /// Whether the camera is asked for a key frame after a loss.
+    pub key_frame_requests: bool,
     /// How long late packets are waited for.
     pub reorder_wait: Duration,
     /// When the handshake's first flight is sent again.
@@ -43,6 +45,7 @@ impl Config {
             connect_timeout: Duration::from_secs(15),
             patient: false,
             stall_timeout: None,
+            key_frame_requests: true,
             reorder_wait: Duration::from_millis(100),
             dtls_first_resend: Duration::from_millis(300),
         }

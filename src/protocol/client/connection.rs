@@ -63,6 +63,8 @@ pub struct Connection {
     key_frame_asked: Option<Instant>,
     /// How many AV packets came since a timing probe was last answered.
     received_since_answer: u16,
+    /// No key frame has come since it was asked for.
+    key_frame_awaited: bool,
     talk: Option<Talk>,
     last_received: Instant,
     /// When the camera's host last answered "port unreachable".
@@ -87,6 +89,7 @@ impl Connection {
             watch: MediaWatch::default(),
             key_frame_asked: None,
             received_since_answer: 0,
+            key_frame_awaited: false,
             talk: None,
             last_received: now,
             unreachable_at: None,

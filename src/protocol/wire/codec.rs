@@ -22,6 +22,7 @@ macro_rules! codecs {
 }
 
 codecs! {
+    H264_SECOND = 0x4B, "H.264";
     MPEG4 = 0x4C, "MPEG-4";
     H263 = 0x4D, "H.263";
     H264 = 0x4E, "H.264";

@@ -38,7 +38,8 @@ pub struct SyntheticConfig {
     pub frame_len: usize,
     /// FRAMEINFO's code for the resolution. With 1 (360p) the parameter sets say 64x64, with any other 128x96.
     pub frame_size: u8,
-    /// µ-law, A-law, PCM, AAC (0x87 and 0x90, with ADTS headers) or Opus; `None` for no audio.
+    /// µ-law, A-law, PCM, AAC (0x87 and 0x90, with ADTS headers), Opus, Speex, MP3 or G.726 (4 bits a sample); `None`
+    /// for no audio.
     pub audio: Option<CodecId>,
     pub audio_rate: u32,
     /// Unix time of the first frame; those of later frames follow from the frame rate or the number of samples.
@@ -137,6 +138,9 @@ impl Synthetic {
             CodecId::AAC_ADTS | CodecId::AAC_WYZE => (adts_header(rate, 200), 200),
             // Wideband SILK, 20 ms, mono, one frame.
             CodecId::OPUS => (vec![0x48], 80),
+            // A narrowband frame in mode 5.
+            CodecId::SPEEX => (vec![5 << 3], 38),
+            CodecId::G726 => (Vec::new(), samples / 2),
             _ => (Vec::new(), samples),
         };
         let flags = AudioFlags::new(rate, false).map_or(0, |flags| flags.0);
@@ -192,7 +196,7 @@ fn video_head_and_tail(codec: CodecId, is_key: bool, small: bool) -> (Vec<u8>, &
 fn samples_per_frame(codec: CodecId, rate: u32) -> u32 {
     match codec {
         CodecId::AAC_ADTS | CodecId::AAC_WYZE => AAC_SAMPLES,
-        CodecId::OPUS => rate / 50,
+        CodecId::OPUS | CodecId::SPEEX => rate / 50,
         _ => rate / 25,
     }
 }

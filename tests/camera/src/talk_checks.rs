@@ -14,6 +14,8 @@ const TIME_TOLERANCE: u32 = 20;
 const MAX_MILLISECONDS: u32 = 86_400_000;
 const G711_SAMPLES: usize = 160;
 const AAC_SAMPLES: usize = 1024;
+const MP3_SAMPLES: usize = 1152;
+const SPEEX_FRAME: Duration = Duration::from_millis(20);
 /// 960 samples at the 48 kHz that Opus counts in.
 const OPUS_FRAME: Duration = Duration::from_millis(20);
 
@@ -191,6 +193,12 @@ fn length(frame: &Frame<'_>) -> Result<Length, String> {
             Some(duration) if duration == OPUS_FRAME => Ok(Length { duration, is_short: false }),
             other => Err(format!("an Opus packet of {other:?} instead of 20 ms")),
         },
+        CodecId::SPEEX if len > 0 => Ok(Length { duration: SPEEX_FRAME, is_short: false }),
+        CodecId::MP3 if frame.audio.starts_with(&[0xFF]) => {
+            let samples = if rate < 32_000 { MP3_SAMPLES / 2 } else { MP3_SAMPLES };
+            Ok(Length { duration: of_samples(samples), is_short: false })
+        }
+        CodecId::G726 => pcm_length(len * 2, channels, of_samples),
         other => Err(format!("{other} is not a codec for talk")),
     }
 }

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
 /// How long after the first request for media that have not come there is another. After that, the stall watch decides.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
+/// How long losses count as one, for which one request has to do, unless a key frame ends them before.
+const BURST: Duration = Duration::from_secs(10);
 
 impl Connection {
     /// Tells the camera where the media that are wanted differ from those that it was last told to send.
@@ -66,10 +68,20 @@ impl Connection {
         if !self.told.video || recently {
             return;
         }
-        self.key_frame_asked = Some(now);
+        (self.key_frame_asked, self.key_frame_awaited) = (Some(now), true);
         context.stats.key_frame_requests += 1;
         self.control.queue_once(model::video_command(&self.model, context.config.video_wish));
         self.send_next_command(context, now);
+    }
+
+    /// Asks for a key frame after a loss: once for all losses up to the next key frame, as the request may restart the
+    /// camera's encoder.
+    fn recover(&mut self, is_key_frame: bool, after_gap: bool, context: &mut Context, now: Instant) {
+        self.key_frame_awaited &= !is_key_frame;
+        let in_burst = self.key_frame_awaited && self.key_frame_asked.is_some_and(|at| now.duration_since(at) < BURST);
+        if after_gap && !is_key_frame && !in_burst && context.config.key_frame_requests {
+            self.request_key_frame(context, now);
+        }
     }
 
     /// Tells the camera to send nothing any more, without waiting for its answer.
@@ -123,8 +135,8 @@ impl Connection {
                 Medium::Video => context.stats.video_frames += 1,
                 Medium::Audio => context.stats.audio_frames += 1,
             }
-            if frame.medium == Medium::Video && frame.after_gap && !frame.info.is_key_frame() {
-                self.request_key_frame(context, now);
+            if frame.medium == Medium::Video {
+                self.recover(frame.info.is_key_frame(), frame.after_gap, context, now);
             }
             context.events.push_back(Event::Frame(frame));
         }
