@@ -4,7 +4,7 @@
 mod world;
 
 use gstwyze::protocol::client::Config;
-use gstwyze::protocol::credentials::Credentials;
+use gstwyze::protocol::credentials::{Credentials, Mac};
 use gstwyze::protocol::medium::Medium;
 use gstwyze::protocol::stats::Stats;
 use gstwyze::protocol::talk::TalkEvent;
@@ -16,8 +16,9 @@ use gstwyze::protocol::wire::login::Capabilities;
 use gstwyze::protocol::wire::media::{self, FrameType, MediaChannel, MediaPacket};
 use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
 use gstwyze::protocol::wire::{Channel, iotc};
+use std::net::SocketAddr;
 use std::time::Duration;
-use world::{FAT, World, both_envelopes, camera_config, client_config};
+use world::{EPHEMERAL, FAT, World, both_envelopes, camera_config, client_config};
 use wyze_camera::{CameraConfig, CameraEvent, DEMO_MAC, DEMO_UID, Envelope, Synthetic, SyntheticConfig};
 
 /// Streams from a camera that `change` has changed, on both envelopes. Asserts that every frame arrives whole and that
@@ -260,6 +261,42 @@ fn a_camera_may_log_in_on_the_back_channel_with_24_bytes() {
         assert_eq!(world.talk_events, [TalkEvent::Ready]);
         world.assert_no_deviation();
     }
+}
+
+#[test]
+fn cc51_data_of_an_unknown_signature_are_taken_from_the_camera_only() {
+    let camera = CameraConfig { unknown_data_signature: true, ..camera_config(Envelope::Cc51) };
+    let mut world = World::new(client_config(), camera, 12);
+    world.connect();
+    world.stream(SyntheticConfig::default(), Duration::from_secs(2));
+    assert_all_arrived(&world);
+    let stats = world.client.stats();
+    assert!(stats.bad_hmac > 50 && stats.foreign == 0, "{stats:?}");
+    // The same packet from another address does not move the camera there.
+    world.camera.push_packet(Channel::Main, &[9, 0, 0x0C, 0]);
+    let mut packet = world.camera.poll_transmit().unwrap().data;
+    let elsewhere = SocketAddr::from(([10, 0, 0, 99], 4000));
+    world.client.handle_datagram(world.now, elsewhere, &mut packet.clone());
+    world.client.handle_datagram(world.now, SocketAddr::from(EPHEMERAL), &mut packet);
+    world.stream(SyntheticConfig::default(), Duration::from_secs(1));
+    assert_all_arrived(&world);
+    assert!(world.astray.is_empty());
+}
+
+#[test]
+fn a_battery_model_is_woken() {
+    for model in ["WVOD1", "HL_WCO2"] {
+        let camera = CameraConfig { asleep: true, model: model.into(), ..camera_config(Envelope::Transcode) };
+        let client = Config { model: Some(model.into()), ..client_config() };
+        let mut world = World::new(client, camera, 14);
+        world.connect();
+        world.stream(SyntheticConfig::default(), Duration::from_secs(1));
+        assert_all_arrived(&world);
+        world.assert_no_deviation();
+    }
+    let message = gstwyze::protocol::wire::hl::wake_request(Mac::new(DEMO_MAC).unwrap().bytes());
+    let payload = format!(r#"{{"cameraInfo":{{"mac":"{DEMO_MAC}","encFlag":0,"wakeupFlag":1}}}}"#);
+    assert_eq!(Message::parse(&message), Ok(Message { command: 10000, payload: payload.as_bytes() }));
 }
 
 #[test]

@@ -86,8 +86,11 @@ pub fn stream_header(rate: u32, channels: u32, frames: u32) -> [gst::Buffer; 2] 
 mod tests {
     use super::*;
 
-    /// Makes a packet of fields (value, bits), filled up as the encoder does.
-    fn packet(fields: &[(u64, u32)]) -> Vec<u8> {
+    /// A value and its number of bits.
+    type Field = (u64, u32);
+
+    /// Makes a packet of fields, filled up as the encoder does.
+    fn packet(fields: &[Field]) -> Vec<u8> {
         let mut bits: Vec<bool> = fields
             .iter()
             .flat_map(|&(value, count)| (0..count).rev().map(move |bit| value.unbounded_shr(bit) & 1 == 1))
@@ -101,9 +104,9 @@ mod tests {
 
     #[test]
     fn frames_are_counted_by_their_modes() {
-        const FRAME: [(u64, u32); 2] = [(8, 5), (0, 74)];
-        const WIDER: [(u64, u32); 2] = [(0b1001, 4), (0, 32)];
-        let cases: [(&[&[(u64, u32)]], Option<u32>); 9] = [
+        const FRAME: [Field; 2] = [(8, 5), (0, 74)];
+        const WIDER: [Field; 2] = [(0b1001, 4), (0, 32)];
+        let cases: [(&[&[Field]], Option<u32>); 9] = [
             (&[&FRAME], Some(1)),
             (&[&FRAME, &FRAME, &FRAME], Some(3)),
             (&[&FRAME, &WIDER], Some(1)),

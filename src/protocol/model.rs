@@ -26,6 +26,8 @@ pub struct VideoWish {
 
 /// Doorbells, battery cameras and the first generation, which take K10052 instead of K10056.
 const OLD_COMMAND: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
+/// Battery models, which have to be woken before they authenticate a client.
+const SLEEP: [&str; 2] = ["WVOD1", "HL_WCO2"];
 const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
 /// Models whose best picture has a number that no other model knows.
 const HAVE_OWN_BEST: [&str; 2] = ["HL_CFL2", "HL_BC"];
@@ -55,6 +57,11 @@ pub fn lacks(model: &str, resolution: Resolution) -> bool {
 pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
     let parameters = video_parameters(model, wish);
     if OLD_COMMAND.contains(&model) { parameters.emit_doorbell() } else { parameters.emit() }
+}
+
+/// Whether this model sleeps until it is woken.
+pub fn sleeps(model: &str) -> bool {
+    SLEEP.contains(&model)
 }
 
 fn video_parameters(model: &str, wish: VideoWish) -> VideoParameters {

@@ -47,7 +47,10 @@ pub fn search_addresses(place: &Place) -> Vec<SocketAddr> {
 /// The broadcast addresses of all IPv4 interfaces that `place` allows, and 255.255.255.255; sorted, each once.
 pub fn broadcast_addresses(place: &Place) -> Vec<SocketAddr> {
     let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.retain(|interface| place.interface.as_ref().is_none_or(|name| *name == interface.name));
+    // The machine itself is no network to search.
+    interfaces.retain(|interface| {
+        !interface.is_loopback() && place.interface.as_ref().is_none_or(|name| *name == interface.name)
+    });
     let directed = interfaces.into_iter().filter_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => Some(directed_broadcast(v4.ip, v4.netmask, v4.broadcast)),
         if_addrs::IfAddr::V6(_) => None,

@@ -190,8 +190,17 @@ impl<'a> Data<'a> {
 
     fn parse(b: &'a [u8], signer: &Signer) -> Result<Self, WireError> {
         check_len("CC51 data", b, data::PAYLOAD + 1 + HMAC_LEN)?;
+        signer.verify("CC51 data", &b[..data::PAYLOAD], &b[b.len() - HMAC_LEN..])?;
+        Self::parse_unverified(b)
+    }
+
+    /// Parses a data packet whatever its HMAC is: some firmware may sign other bytes of it, and DTLS proves the payload.
+    pub fn parse_unverified(b: &'a [u8]) -> Result<Self, WireError> {
+        check_len("CC51 data", b, data::PAYLOAD + 1 + HMAC_LEN)?;
+        if !is_cc51(b) || u16_at(b, header::COMMAND) != DATA {
+            return Err(WireError::Magic { what: "CC51 data" });
+        }
         let end = b.len() - HMAC_LEN;
-        signer.verify("CC51 data", &b[..data::PAYLOAD], &b[end..])?;
         let channel = Channel::from_number(b[data::CHANNEL]);
         Ok(Data {
             channel: channel.ok_or(WireError::Value { what: "CC51 data channel" })?,

@@ -72,6 +72,13 @@ pub fn auth_request(codecs: &[CodecId]) -> Vec<u8> {
     Message { command: AUTH_REQUEST, payload: payload.as_bytes() }.emit()
 }
 
+/// K10000 for a model that sleeps: asks the one with this MAC, in 12 hexadecimal digits, to wake up, as JSON.
+pub fn wake_request(mac: &[u8; 12]) -> Vec<u8> {
+    let mac = String::from_utf8_lossy(mac);
+    let payload = format!(r#"{{"cameraInfo":{{"mac":"{mac}","encFlag":0,"wakeupFlag":1}}}}"#);
+    Message { command: AUTH_REQUEST, payload: payload.as_bytes() }.emit()
+}
+
 /// How a camera's challenge is to be answered, or why the camera takes no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeStatus {

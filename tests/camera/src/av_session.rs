@@ -188,6 +188,9 @@ impl AvSession {
         if !payload.is_empty() && serde_json::from_slice::<serde_json::Value>(payload).is_err() {
             shared.log.byte(now, "K10000: the payload is neither empty nor JSON");
         }
+        if shared.config.asleep && !String::from_utf8_lossy(payload).contains(r#""wakeupFlag":1"#) {
+            return;
+        }
         // A client that sends its request again gets the same challenge, because the first may still arrive.
         let challenge = *self.challenge.get_or_insert_with(|| shared.rng.random());
         let hl = Challenge { status: shared.config.challenge, challenge }.emit();

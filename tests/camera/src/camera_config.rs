@@ -71,6 +71,10 @@ pub struct CameraConfig {
     pub probes: bool,
     /// Log in on the back channel with as few bytes as cameras do.
     pub short_talk_login: bool,
+    /// Answer K10000 only where it asks the camera to wake up, as battery models do.
+    pub asleep: bool,
+    /// Sign CC51 data in a way that the client cannot verify.
+    pub unknown_data_signature: bool,
     /// Vary the frame types of media packets at random, among those that mean the same.
     pub every_frame_type: bool,
     /// Bytes of FRAMEINFO: 16, 32, 40 or 48.
@@ -128,6 +132,8 @@ impl CameraConfig {
             chatter: false,
             probes: false,
             short_talk_login: false,
+            asleep: false,
+            unknown_data_signature: false,
             every_frame_type: false,
             frame_info_len: 40,
             short_frame_info: false,
@@ -160,6 +166,7 @@ impl CameraConfig {
             chatter: true,
             probes: true,
             short_talk_login: true,
+            unknown_data_signature: true,
             every_frame_type: true,
             frame_info_len: 16,
             av_version: 0x000C,

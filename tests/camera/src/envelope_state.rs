@@ -12,6 +12,8 @@ const MAX_KEEPALIVE_ANSWER: Duration = Duration::from_secs(3);
 /// Where the marker's last byte and the mode byte of an IOTC packet are.
 const MARKER_END: usize = 2;
 const MODE: usize = 3;
+/// The length of the HMAC that ends a CC51 packet.
+const CC51_HMAC_LEN: usize = 20;
 
 /// The progress of an envelope's session, and its counters.
 pub enum EnvelopeState {
@@ -69,7 +71,12 @@ impl EnvelopeState {
                 scramble(packet, config)
             }
             EnvelopeState::Cc51 { ticket, signer, .. } => {
-                cc51::Data { channel, ticket: *ticket, session_id, payload }.emit(signer)
+                let mut packet = cc51::Data { channel, ticket: *ticket, session_id, payload }.emit(signer);
+                if config.unknown_data_signature {
+                    let tag = packet.len() - CC51_HMAC_LEN;
+                    packet[tag..].iter_mut().for_each(|byte| *byte = !*byte);
+                }
+                packet
             }
         }
     }

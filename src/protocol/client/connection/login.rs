@@ -50,7 +50,10 @@ impl Connection {
         self.timers.stop(ConnectionTimer::LoginSecond);
         context.enter(Stage::Auth, now);
         self.send_timed_ack(context, now);
-        self.control.queue(hl::auth_request(&AUDIO_CODECS));
+        self.control.queue(match model::sleeps(&self.model) {
+            true => hl::wake_request(context.config.credentials.mac.bytes()),
+            false => hl::auth_request(&AUDIO_CODECS),
+        });
         self.send_next_command(context, now);
         Ok(())
     }
