@@ -12,9 +12,9 @@
 //!
 //! # The seam to the protocol
 //!
-//! A session knows how a connection is used, not how it works. It makes a client from a
-//! [`Config`](crate::protocol::client::Config), moves datagrams, asks for things by the client's methods (media,
-//! picture, key frame, talk), counts its [`Stats`](crate::protocol::stats::Stats), and passes on its
+//! A session knows how a connection is used, not how it works. It makes a client from a [`Config`], moves datagrams,
+//! asks for things by the client's methods (media, picture, key frame, talk), counts its
+//! [`Stats`](crate::protocol::stats::Stats), and passes on its
 //! [`Event`](crate::protocol::client::Event)s with the [`CameraInfo`](crate::protocol::client::CameraInfo),
 //! [`Frame`](crate::protocol::reassembly::Frame)s, [`TalkEvent`](crate::protocol::talk::TalkEvent)s and
 //! [`Error`](crate::protocol::error::Error)s in them. Envelopes, DTLS, commands and packets are the protocol's own.

@@ -38,6 +38,6 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
-    /// The last event of a session that was not closed by [`Client::close`].
+    /// The last event of a session that was not closed by [`Client::close`](super::Client::close).
     Ended(Error),
 }
