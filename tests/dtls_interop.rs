@@ -117,7 +117,7 @@ async fn read(theirs: &DTLSConn) -> Vec<u8> {
 
 /// Returns the first packet that a camera sends on the back channel.
 fn login() -> Vec<u8> {
-    login::Request { second: false, random: RANDOM, password: ENR.as_bytes() }.emit()
+    login::Request { second: false, random: RANDOM, password: ENR.as_bytes(), resend: false }.emit()
 }
 
 fn answer(request: &[u8]) -> Vec<u8> {

@@ -54,7 +54,8 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("latency", Number(0, 60_000, 200, 500), Mutable::Ready),
         ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
         ("stall-timeout", Number(0, u32::MAX, 5000, 3000), Mutable::Ready),
-        ("on-loss", Choice("until-key-frame", "pass"), Mutable::Playing),
+        ("on-loss", Choice("pass", "until-key-frame"), Mutable::Playing),
+        ("resend", Choice("auto", "on"), Mutable::Ready),
         ("key-frame-requests", Choice("auto", "off"), Mutable::Playing),
         ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
         ("stats", Structure, Mutable::Never),
@@ -184,7 +185,7 @@ fn the_factory_has_what_players_look_for() {
 fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=pass&key-frame-requests=off&connect-timeout=3000&reconnect-attempts=4";
+               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=until-key-frame&resend=on&key-frame-requests=off&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);

@@ -389,6 +389,9 @@ fn media_packet() -> impl Strategy<Value = (MediaPacket<'static>, Vec<u8>)> {
             channel,
             frame_type,
             sequence,
+            version: media::VERSION,
+            counter: sequence,
+            is_resent: false,
             total,
             index,
             previous_frame,
@@ -502,12 +505,12 @@ proptest! {
 
     #[test]
     fn logins_round_trip(
-        (second, random, success, enabled, two_way_audio) in any::<(bool, [u8; 4], bool, bool, bool)>(),
+        (second, random, success, enabled, two_way_audio, resend) in any::<(bool, [u8; 4], bool, bool, bool, bool)>(),
         password in "[!-~]{1,256}",
     ) {
-        let request = Request { second, random, password: password.as_bytes() };
+        let request = Request { second, random, password: password.as_bytes(), resend };
         prop_assert!(Request::parse(&request.emit()) == Ok(request));
-        let (resend, capabilities) = (random[0] & 1 == 1, Capabilities(u32::from_be_bytes(random)));
+        let capabilities = Capabilities(u32::from_be_bytes(random));
         let response = Response { echo: random, success, enabled, two_way_audio, resend, capabilities };
         prop_assert_eq!(Response::parse(&response.emit()), Ok(response));
     }

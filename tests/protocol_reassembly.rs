@@ -61,6 +61,9 @@ impl Sent {
                 channel,
                 frame_type,
                 sequence: 0,
+                version: media::VERSION,
+                counter: 0,
+                is_resent: false,
                 total,
                 index,
                 previous_frame: previous,
@@ -141,7 +144,7 @@ impl Receiver {
     }
 
     fn poll(&mut self) {
-        while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
+        while let Some(frame) = self.reassembler.poll(self.records.missing(), self.now, WAIT) {
             self.frames.push(frame);
         }
     }
@@ -259,7 +262,7 @@ proptest! {
             let frame_info_len = if frame_type.has_frame_info(total, index) { 40 } else { 0 };
             let payload = vec![0; size];
             let packet = MediaPacket {
-                channel, frame_type, sequence: 0, total, index, previous_frame: frame_number, frame_number,
+                channel, frame_type, version: media::VERSION, sequence: 0, counter: 0, is_resent: false, total, index, previous_frame: frame_number, frame_number,
                 frame_info_len, payload: &payload,
             };
             if let Ok(media::Packet::Media(_)) = media::Packet::parse(&packet.emit()) {

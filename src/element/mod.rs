@@ -70,6 +70,9 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
         Event::Unanswered(command) => {
             gst::warning!(category, obj = element, "The camera did not answer K{command}; going on");
         }
+        Event::CountsByHead => {
+            gst::info!(category, obj = element, "The camera counts media packets in their heads; resends go by that");
+        }
         Event::Reconnecting { error, attempt, delay } => {
             gst::warning!(category, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
         }

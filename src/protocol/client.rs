@@ -46,7 +46,7 @@ use search::Search;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub use config::Config;
+pub use config::{Config, Resend};
 pub use event::{CameraInfo, Event};
 
 /// Sans-IO client of one camera; see the [module](self).

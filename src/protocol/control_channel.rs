@@ -10,6 +10,40 @@ use std::time::{Duration, Instant};
 /// How long a command waits for its answer before it goes out again.
 pub const RESEND: Duration = Duration::from_secs(1);
 
+/// The value of a counter's field before any frame.
+const NONE_YET: u16 = 0xFFFF;
+/// How many control frames may have come after one that is missing. Then it is no longer waited for.
+const MAX_AHEAD: usize = 16;
+
+/// The command counters of the camera's control frames that came.
+#[derive(Debug, Default)]
+struct CommandCounters {
+    complete_up_to: Option<u16>,
+    /// Those after a missing one.
+    ahead: VecDeque<u16>,
+}
+
+impl CommandCounters {
+    fn received(&mut self, counter: u16) {
+        let last = *self.complete_up_to.get_or_insert(counter);
+        let is_new = counter.wrapping_sub(last) as i16 > 0 && !self.ahead.contains(&counter);
+        if !is_new {
+            return;
+        }
+        self.ahead.push_back(counter);
+        if self.ahead.len() > MAX_AHEAD {
+            let oldest = self.ahead.iter().min_by_key(|&&ahead| ahead.wrapping_sub(last));
+            self.complete_up_to = oldest.map(|oldest| oldest.wrapping_sub(1));
+        }
+        while let Some(next) = self.complete_up_to.map(|last| last.wrapping_add(1))
+            && self.ahead.contains(&next)
+        {
+            self.ahead.retain(|&ahead| ahead != next);
+            self.complete_up_to = Some(next);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct InFlight {
     message: Vec<u8>,
@@ -24,6 +58,8 @@ pub struct ControlChannel {
     ack_counter: u16,
     /// The highest control sequence that came from the camera.
     highest: Option<u16>,
+    /// Which command counters came from the camera.
+    commands: CommandCounters,
     /// The highest control sequence that the last ACK told.
     highest_told: Option<u16>,
     waiting: VecDeque<Vec<u8>>,
@@ -85,13 +121,30 @@ impl ControlChannel {
         }
     }
 
+    /// Notes the command counter of a control frame of the camera.
+    pub fn received_command(&mut self, command_counter: u16) {
+        self.commands.received(command_counter);
+    }
+
+    /// Returns the command counter up to which no control frame of the camera is missing; FFFF before any.
+    pub fn complete_up_to(&self) -> u16 {
+        self.commands.complete_up_to.unwrap_or(NONE_YET)
+    }
+
+    /// Returns the send counter of a selective ACK, and its own number, from 0.
+    pub fn number_ack(&mut self) -> (u32, u16) {
+        let number = self.ack_counter;
+        self.ack_counter = self.ack_counter.wrapping_add(1);
+        (self.next_send(), number)
+    }
+
     /// Makes the next ACK. `milliseconds` is the low half of the time since the client began.
     pub fn ack(&mut self, milliseconds: u16) -> [u8; 24] {
         self.ack_counter = self.ack_counter.wrapping_add(1);
         let ack = Ack {
             send_counter: self.next_send(),
-            previous_highest: self.highest_told.unwrap_or(0xFFFF),
-            highest: self.highest.unwrap_or(0xFFFF),
+            previous_highest: self.highest_told.unwrap_or(NONE_YET),
+            highest: self.highest.unwrap_or(NONE_YET),
             counter: self.ack_counter,
             milliseconds,
         };

@@ -28,6 +28,8 @@ pub struct VideoWish {
 const OLD_COMMAND: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
 /// Battery models, which have to be woken before they authenticate a client.
 const SLEEP: [&str; 2] = ["WVOD1", "HL_WCO2"];
+/// Models on which resends are publicly proven.
+const RESEND: [&str; 1] = ["HL_BC"];
 const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
 /// Models whose best picture has a number that no other model knows.
 const HAVE_OWN_BEST: [&str; 2] = ["HL_CFL2", "HL_BC"];
@@ -62,6 +64,11 @@ pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
 /// Whether this model sleeps until it is woken.
 pub fn sleeps(model: &str) -> bool {
     SLEEP.contains(&model)
+}
+
+/// Whether this model is known to send lost packets again.
+pub fn resends(model: &str) -> bool {
+    RESEND.contains(&model)
 }
 
 fn video_parameters(model: &str, wish: VideoWish) -> VideoParameters {

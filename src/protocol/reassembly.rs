@@ -5,7 +5,7 @@
 //! overtaken is dropped and counted.
 
 use super::medium::Medium;
-use super::record_window::RecordWindow;
+use super::missing::Missing;
 use super::stats::Incomplete;
 use super::wire::frame_info::FrameInfo;
 use super::wire::media::{MediaChannel, MediaPacket};
@@ -57,7 +57,7 @@ pub struct Reassembler {
 }
 
 impl Reassembler {
-    /// Takes a packet that came in DTLS record `sequence`.
+    /// Takes a packet. `sequence` is its number in the order of sending, or that of its DTLS record.
     pub fn insert(&mut self, packet: &MediaPacket<'_>, sequence: u64, now: Instant) -> Insert {
         let incomplete = &mut self.incomplete;
         let result = match packet.channel {
@@ -74,9 +74,9 @@ impl Reassembler {
 
     /// Takes out the next frame that may go. An older frame of its medium that still grows keeps it back, until `wait`
     /// has passed since that frame's last packet.
-    pub fn poll(&mut self, records: &RecordWindow, now: Instant, wait: Duration) -> Option<Frame> {
+    pub fn poll(&mut self, missing: Missing, now: Instant, wait: Duration) -> Option<Frame> {
         let ready = |frames: &MediumFrames| {
-            frames.ready(now, wait).filter(|&(_, sent)| records.oldest_missing().is_none_or(|missing| missing > sent))
+            frames.ready(now, wait).filter(|&(_, sent)| missing.oldest_awaited.is_none_or(|awaited| awaited > sent))
         };
         let (medium, number) = match (ready(&self.video), ready(&self.audio)) {
             (Some((video, sent)), Some((_, audio_sent))) if sent < audio_sent => (Medium::Video, video),
@@ -93,7 +93,7 @@ impl Reassembler {
         let gap = std::mem::take(&mut own.gap);
         // A frame that was lost whole leaves no other trace: since the last frame a record is missing, and this frame
         // does not follow on that one.
-        let lost_record = records.newest_lost().is_some_and(|lost| last_record.is_none_or(|last| lost > last));
+        let lost_record = missing.newest_lost.is_some_and(|lost| last_record.is_none_or(|last| lost > last));
         let is_near = before.is_some_and(|before| number - before <= NUMBERS_BETWEEN);
         let is_on_time = own.note_time(frame.time(), gap || lost_record) && is_near;
         // The missing record may have been the other medium's: then this frame comes when it should.

@@ -4,6 +4,7 @@
 //! rest on it: frames are delivered in the order they were sent, after late records got their chance; and OpenSSL,
 //! whose replay window is 64 records, is not given a record that would push an awaited one out of it.
 
+use super::missing::Missing;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -120,14 +121,12 @@ impl RecordWindow {
             || self.next.is_some_and(|next| sequence < next) && !self.missing.contains_key(&sequence)
     }
 
-    /// Returns the number of the oldest record that is still awaited.
-    pub fn oldest_missing(&self) -> Option<u64> {
-        self.missing.keys().next().copied()
+    pub fn missing(&self) -> Missing {
+        Missing { oldest_awaited: self.oldest_missing(), newest_lost: self.newest_lost }
     }
 
-    /// Returns the number of the newest record that was given up.
-    pub fn newest_lost(&self) -> Option<u64> {
-        self.newest_lost
+    fn oldest_missing(&self) -> Option<u64> {
+        self.missing.keys().next().copied()
     }
 
     /// Gives up the records that have been awaited long enough.

@@ -1,6 +1,7 @@
 //! What is counted. A client counts from its start; a session goes on counting over its reconnections.
 
 use super::error::Stage;
+use super::resend_window::Resends;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Stats {
     pub timing_probes: u64,
     /// Parity packets, which are not used.
     pub parity: u64,
+    /// Lost media packets that the camera was asked for again.
+    pub resends: Resends,
     /// Frames of video delivered.
     pub video_frames: u64,
     /// Frames of audio delivered.
@@ -63,6 +66,7 @@ impl Stats {
             unknown: self.unknown + later.unknown,
             timing_probes: self.timing_probes + later.timing_probes,
             parity: self.parity + later.parity,
+            resends: self.resends.and(later.resends),
             video_frames: self.video_frames + later.video_frames,
             audio_frames: self.audio_frames + later.audio_frames,
             incomplete: self.incomplete.and(later.incomplete),

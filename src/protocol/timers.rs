@@ -51,6 +51,14 @@ impl<T: Copy + PartialEq> TimerTable<T> {
         }
     }
 
+    /// Sets the timer to `at`, unless it is due before.
+    pub fn set_no_later(&mut self, timer: T, at: Instant) {
+        let is_due_before = self.0.iter().any(|(other, time)| *other == timer && *time <= at);
+        if !is_due_before {
+            self.set(timer, at);
+        }
+    }
+
     pub fn stop(&mut self, timer: T) {
         self.0.retain(|(other, _)| *other != timer);
     }

@@ -18,6 +18,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// In a session with resends, it is the packets' heads that count them, as with few cameras.
+    CountsByHead,
     /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
     /// being 1, follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
     Reconnecting { error: Error, attempt: u32, delay: Duration },
@@ -33,6 +35,7 @@ impl From<client::Event> for Event {
             client::Event::Frame(frame) => Event::Frame(frame),
             client::Event::Talk(talk) => Event::Talk(talk),
             client::Event::Unanswered(command) => Event::Unanswered(command),
+            client::Event::CountsByHead => Event::CountsByHead,
             client::Event::Ended(error) => Event::Ended(error),
         }
     }

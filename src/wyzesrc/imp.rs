@@ -1,7 +1,9 @@
 use super::CAT;
 use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
-use super::settings::{DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Settings};
+use super::settings::{
+    DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Resend, Settings,
+};
 use super::statistics;
 use super::uri;
 use crate::caps;
@@ -98,7 +100,8 @@ fn own_properties() -> Vec<glib::ParamSpec> {
         number(
             "latency",
             "Latency",
-            "How long buffers are held against the network's jitter, in ms; late packets are waited for half as long",
+            "How long buffers are held against the network's jitter, in ms; late packets are waited for half as long, and \
+             packets that the camera sends again all of it",
             60_000,
             milliseconds(DEFAULT_LATENCY),
         )
@@ -117,6 +120,11 @@ fn own_properties() -> Vec<glib::ParamSpec> {
             .nick("On loss")
             .blurb("What becomes of the pictures between a lost one and the next key frame")
             .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("resend", Resend::default())
+            .nick("Resend")
+            .blurb("Whether the camera is asked to send lost packets again, for as long as latency allows")
+            .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("key-frame-requests", KeyFrameRequests::default())
             .nick("Key frame requests")
@@ -172,6 +180,7 @@ impl ObjectImpl for WyzeSrc {
             "latency" => milliseconds(settings().latency).to_value(),
             "stall-timeout" => milliseconds(settings().stall_timeout).to_value(),
             "on-loss" => settings().on_loss.to_value(),
+            "resend" => settings().resend.to_value(),
             "key-frame-requests" => settings().key_frame_requests.to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
@@ -202,6 +211,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
         "on-loss" => settings.on_loss = value.get().unwrap_or_default(),
+        "resend" => settings.resend = value.get().unwrap_or_default(),
         "key-frame-requests" => settings.key_frame_requests = value.get().unwrap_or_default(),
         "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),

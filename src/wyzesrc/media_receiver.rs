@@ -193,7 +193,7 @@ impl MediaReceiver {
     pub fn handle(&mut self, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) => {}
+            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Frame(frame) => self.frame(&element, frame),
             Event::Reconnecting { .. } => self.disconnected(),

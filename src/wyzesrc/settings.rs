@@ -1,7 +1,7 @@
 //! The values of the properties, and their meaning for a session.
 
 use crate::identity::{Identity, IdentityError};
-use crate::protocol::client::Config;
+use crate::protocol::client::{self, Config};
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model::{self, VideoWish};
 use crate::session::Wants;
@@ -48,14 +48,39 @@ impl From<PictureSize> for model::Resolution {
 #[enum_type(name = "GstWyzeOnLoss")]
 #[non_exhaustive]
 pub enum OnLoss {
-    #[default]
     #[enum_value(
         name = "Drop pictures up to the next key frame, so that no broken one is shown",
         nick = "until-key-frame"
     )]
     UntilKeyFrame,
+    #[default]
     #[enum_value(name = "Pass them on, flagged as corrupted", nick = "pass")]
     Pass,
+}
+
+/// Whether the camera is asked to send lost packets again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeResend")]
+#[non_exhaustive]
+pub enum Resend {
+    #[default]
+    #[enum_value(name = "If its model is known to do so, or the property model says such a one", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Ask every camera, and go on without where it refuses", nick = "on")]
+    On,
+    #[enum_value(name = "Ask none", nick = "off")]
+    Off,
+}
+
+impl From<Resend> for client::Resend {
+    fn from(resend: Resend) -> Self {
+        match resend {
+            Resend::Auto => client::Resend::Auto,
+            Resend::On => client::Resend::On,
+            Resend::Off => client::Resend::Off,
+        }
+    }
 }
 
 /// Whether the camera is asked for key frames.
@@ -84,6 +109,7 @@ pub struct Settings {
     /// Zero means no limit.
     pub stall_timeout: Duration,
     pub on_loss: OnLoss,
+    pub resend: Resend,
     pub key_frame_requests: KeyFrameRequests,
 }
 
@@ -98,6 +124,7 @@ impl Default for Settings {
             latency: DEFAULT_LATENCY,
             stall_timeout: DEFAULT_STALL_TIMEOUT,
             on_loss: OnLoss::default(),
+            resend: Resend::default(),
             key_frame_requests: KeyFrameRequests::default(),
         }
     }
@@ -129,7 +156,12 @@ impl Settings {
         if self.media.is_empty() {
             return Err(SettingsError::NothingWanted);
         }
-        // The other half of the latency is for the network's jitter.
-        Ok(Config { reorder_wait: self.latency / 2, ..config })
+        Ok(Config {
+            // The other half of the latency is for the network's jitter.
+            reorder_wait: self.latency / 2,
+            resend: self.resend.into(),
+            resend_wait: self.latency,
+            ..config
+        })
     }
 }

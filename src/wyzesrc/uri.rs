@@ -1,7 +1,7 @@
 //! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
 //! them.
 
-use super::settings::{KeyFrameRequests, OnLoss, PictureSize, Settings};
+use super::settings::{KeyFrameRequests, OnLoss, PictureSize, Resend, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -21,6 +21,7 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
     match key {
         identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
         "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
+        "resend" => settings.resend = parse_enum::<Resend>(value).ok_or(UriError::Value("resend"))?,
         "key-frame-requests" => {
             settings.key_frame_requests =
                 parse_enum::<KeyFrameRequests>(value).ok_or(UriError::Value("key-frame-requests"))?;
@@ -85,6 +86,7 @@ pub fn format(settings: &Settings) -> Option<String> {
             ),
         ),
         ("on-loss", nick(settings.on_loss.to_value()).filter(|_| settings.on_loss != default.on_loss)),
+        ("resend", nick(settings.resend.to_value()).filter(|_| settings.resend != default.resend)),
         (
             "key-frame-requests",
             nick(settings.key_frame_requests.to_value())
@@ -169,7 +171,8 @@ mod tests {
             framerate: 15,
             latency: Duration::from_millis(500),
             stall_timeout: Duration::from_secs(9),
-            on_loss: OnLoss::Pass,
+            on_loss: OnLoss::UntilKeyFrame,
+            resend: Resend::On,
             key_frame_requests: KeyFrameRequests::Off,
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
@@ -198,6 +201,7 @@ mod tests {
             ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
             ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
             ("wyze://cam?on-loss=never", UriError::Value("on-loss")),
+            ("wyze://cam?resend=1", UriError::Value("resend")),
             ("wyze://cam?key-frame-requests=on", UriError::Value("key-frame-requests")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),

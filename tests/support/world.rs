@@ -65,6 +65,7 @@ pub struct World {
     /// How long the sound lasts that was reported as sent.
     pub talk_sent: Duration,
     pub unanswered: Vec<u16>,
+    pub counts_by_head: bool,
     pub camera_events: Vec<CameraEvent>,
     pub stranger: Option<Stranger>,
     /// Datagrams that the client sent to other addresses than the camera's and the broadcast address.
@@ -110,6 +111,7 @@ impl World {
             talk_events: Vec::new(),
             talk_sent: Duration::ZERO,
             unanswered: Vec::new(),
+            counts_by_head: false,
             camera_events: Vec::new(),
             stranger: None,
             astray: Vec::new(),
@@ -186,6 +188,7 @@ impl World {
                 Event::Frame(frame) => self.received.push(frame),
                 Event::Talk(TalkEvent::Sent(sent)) => self.talk_sent += sent,
                 Event::Talk(event) => self.talk_events.push(event),
+                Event::CountsByHead => self.counts_by_head = true,
                 Event::Unanswered(command) => self.unanswered.push(command),
                 Event::Ended(error) => self.ended = Some(error),
             }

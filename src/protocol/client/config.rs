@@ -6,6 +6,16 @@ use crate::protocol::model::VideoWish;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Whether a camera is asked to send lost packets again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resend {
+    /// If its model is known to do so.
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
 /// Which camera to connect to, where it may be, and what it is to send.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -28,6 +38,10 @@ pub struct Config {
     pub key_frame_requests: bool,
     /// How long late packets are waited for.
     pub reorder_wait: Duration,
+    /// Whether the camera is asked to send lost packets again.
+    pub resend: Resend,
+    /// How long lost packets are asked for, where the camera sends them again.
+    pub resend_wait: Duration,
     /// When the handshake's first flight is sent again.
     pub dtls_first_resend: Duration,
 }
@@ -47,6 +61,8 @@ impl Config {
             stall_timeout: None,
             key_frame_requests: true,
             reorder_wait: Duration::from_millis(100),
+            resend: Resend::default(),
+            resend_wait: Duration::from_millis(200),
             dtls_first_resend: Duration::from_millis(300),
         }
     }

@@ -7,6 +7,7 @@ mod liveness;
 mod login;
 mod media;
 mod media_watch;
+mod resend;
 
 use super::context::Context;
 use crate::protocol::control_channel::ControlChannel;
@@ -23,6 +24,7 @@ use crate::protocol::wire::Channel;
 use crate::protocol::wire::login::Response;
 use media_watch::MediaWatch;
 use rand::RngExt;
+use resend::Resending;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -48,6 +50,10 @@ pub struct Connection {
     timers: TimerTable<ConnectionTimer>,
     /// Both login requests carry it.
     login_random: [u8; 4],
+    /// How often the two requests have been sent.
+    login_tries: u32,
+    /// Whether a request asked for resends.
+    asked_resends: bool,
     /// The camera's answer to the login.
     login_response: Response,
     /// What the user says the camera is, otherwise what it says itself; empty where neither does.
@@ -59,6 +65,9 @@ pub struct Connection {
     /// Whether the camera was asked once more for media that did not come.
     asked_again: bool,
     reassembler: Reassembler,
+    /// Set where the camera sends lost packets again.
+    resending: Option<Resending>,
+    last_ack: Instant,
     watch: MediaWatch,
     key_frame_asked: Option<Instant>,
     /// How many AV packets came since a timing probe was last answered.
@@ -80,12 +89,16 @@ impl Connection {
             control: ControlChannel::default(),
             timers: TimerTable::default(),
             login_random: context.rng.random(),
+            login_tries: 0,
+            asked_resends: false,
             login_response: Response::default(),
             model: context.config.model.clone().unwrap_or_default(),
             told: MediaSet::NONE,
             come: MediaSet::NONE,
             asked_again: false,
             reassembler: Reassembler::default(),
+            resending: None,
+            last_ack: now,
             watch: MediaWatch::default(),
             key_frame_asked: None,
             received_since_answer: 0,
@@ -131,6 +144,9 @@ impl Connection {
     pub fn add_to(&self, stats: &mut Stats) {
         stats.lost += self.records.lost;
         stats.incomplete = stats.incomplete.and(self.reassembler.incomplete);
+        if let Some(resending) = &self.resending {
+            stats.resends = stats.resends.and(resending.window.resends);
+        }
         stats.talk_frames += self.talk.as_ref().map_or(0, |talk| talk.sent);
     }
 
@@ -194,9 +210,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives up the records that have been awaited for long enough.
+    /// Gives up the records and packets that have been awaited for long enough.
     fn stop_waiting(&mut self, context: &mut Context, now: Instant) -> Result<(), Error> {
         self.records.expire(now);
+        self.stop_asking(now);
         let result = self.release_held(context, now);
         self.deliver(context, now);
         result
@@ -214,7 +231,7 @@ impl Connection {
         let known = self.records.is_known(sequence);
         let plain = self.endpoint.open(bytes);
         let arrival =
-            plain.as_ref().map(|_| self.records.authenticated(sequence, arrived, context.config.reorder_wait));
+            plain.as_ref().map(|_| self.records.authenticated(sequence, arrived, self.record_wait(&context.config)));
         if let Some(plain) = &plain {
             self.last_received = now;
             context.stats.reordered += u64::from(arrival == Some(Arrival::Late));

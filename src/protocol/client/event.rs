@@ -38,6 +38,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// In a session with resends, it is the packets' heads that count them, as with few cameras.
+    CountsByHead,
     /// The last event of a session that was not closed by [`Client::close`](super::Client::close).
     Ended(Error),
 }

@@ -71,6 +71,11 @@ mod frame {
     pub const HL: usize = 40;
 }
 
+/// Returns by how much what follows the first 8 bytes of a frame is further on than usual.
+fn shift(b: &[u8]) -> usize {
+    if matches!(b, [CONTROL_LOW, mask, ..] if mask & IS_LONG != 0) { EXTENSION_LEN } else { 0 }
+}
+
 /// Whether a packet that begins with this is a control frame, plain or wrapped, and not media.
 pub fn is_control(magic: u16) -> bool {
     matches!(magic, CONTROL_ALT | CHANNEL_MESSAGE) || magic as u8 == CONTROL_LOW
@@ -160,8 +165,7 @@ impl<'a> ControlFrame<'a> {
     /// Splits the frame that `b` begins with from what follows it, by the frame's length field. A field that leaves no
     /// room for an HL message is believed only where there is none: not all cameras may fill it.
     pub fn split(b: &[u8]) -> (&[u8], &[u8]) {
-        let is_long = b[0] == CONTROL_LOW && b.get(1).is_some_and(|mask| mask & IS_LONG != 0);
-        let shift = if is_long { EXTENSION_LEN } else { 0 };
+        let shift = shift(b);
         let len =
             b.get(shift + frame::BODY_LEN..shift + frame::BODY_LEN + 2).map_or(0, |len| usize::from(u16_at(len, 0)));
         let end = shift + frame::BODY + len;
@@ -183,7 +187,7 @@ impl<'a> ControlFrame<'a> {
             .ok_or(WireError::Magic { what: "control frame's HL message" })?;
         Ok(ControlFrame {
             send_counter: u32_at(b, header::SEND_COUNTER),
-            command_counter: u16_at(b, frame::COMMAND_COUNTER),
+            command_counter: u16_at(b, shift(b) + frame::COMMAND_COUNTER),
             hl: &b[from + at..],
         })
     }

@@ -1,9 +1,9 @@
 //! AV login: two requests, one answer, each one DTLS record. The modules of offsets below are their layouts; bytes that
 //! no offset names are zero.
 //!
-//! Cameras accept this layout because DTLS has authenticated the client already. Other clients have a layout whose
-//! fields for user and password are a byte longer, and whose switch for resends is byte 538; both switches are off
-//! here.
+//! The short layout of requests is the one that cameras of all models are known to take, because DTLS has authenticated
+//! the client already. The long one, whose fields for user and password are a byte longer, is the one that cameras read
+//! themselves: a request that asks for resends has it.
 
 use super::{WireError, array, check_len, put, put_u16, put_u32, u16_at, u32_at};
 use std::fmt;
@@ -13,6 +13,8 @@ pub const REQUEST_SECOND: u16 = 0x2000;
 pub const RESPONSE: u16 = 0x2100;
 const VERSION: u16 = 0x000C;
 const SECURITY_MODE: u32 = 4;
+/// The last of the capabilities in the long layout. What they mean is not known.
+const LAST_CAPABILITIES: u32 = 0x0003_0000;
 const USER: &[u8] = b"admin";
 const SUCCESS: u8 = 0x10;
 
@@ -37,7 +39,7 @@ mod request {
     pub const USER: usize = 24;
     /// ASCII, padded with zeros.
     pub const PASSWORD: usize = 280;
-    /// Where the password's field ends. A u32 that would switch resends on follows.
+    /// Where the password's field ends.
     pub const PASSWORD_END: usize = 536;
     /// u32.
     pub const SECURITY_MODE: usize = 540;
@@ -45,6 +47,20 @@ mod request {
     pub const CAPABILITIES: usize = 552;
     pub const LEN: usize = 570;
     pub const LEN_SECOND: usize = 572;
+
+    /// The fields that lie elsewhere in the long layout, and those that only it has.
+    pub mod long {
+        /// ASCII, padded with zeros.
+        pub const PASSWORD: usize = 281;
+        /// Where the password's field ends, and a u32: 1 asks for resends.
+        pub const RESEND: usize = 538;
+        /// u32.
+        pub const SECURITY_MODE: usize = 542;
+        /// Four u32.
+        pub const CAPABILITIES: usize = 546;
+        /// u32: 1 for video from the start. K10002 says what is to come.
+        pub const VIDEO: usize = 566;
+    }
 }
 
 /// 60 bytes. Cameras differ in the tail.
@@ -82,6 +98,8 @@ pub struct Request<'a> {
     pub random: [u8; 4],
     /// The ENR.
     pub password: &'a [u8],
+    /// Asks the camera to send lost packets again, in the long layout.
+    pub resend: bool,
 }
 
 impl<'a> Request<'a> {
@@ -95,10 +113,19 @@ impl<'a> Request<'a> {
         put_u16(&mut b, request::IS_FIRST, u16::from(!self.second));
         put(&mut b, request::RANDOM, &self.echo());
         put(&mut b, request::USER, USER);
-        let most = request::PASSWORD_END - request::PASSWORD;
-        put(&mut b, request::PASSWORD, &self.password[..self.password.len().min(most)]);
-        put_u32(&mut b, request::SECURITY_MODE, SECURITY_MODE);
-        put_u32(&mut b, request::CAPABILITIES, Capabilities::CLIENT.0);
+        let password = &self.password[..self.password.len().min(request::PASSWORD_END - request::PASSWORD)];
+        if self.resend {
+            put(&mut b, request::long::PASSWORD, password);
+            put_u32(&mut b, request::long::RESEND, 1);
+            put_u32(&mut b, request::long::SECURITY_MODE, SECURITY_MODE);
+            put_u32(&mut b, request::long::CAPABILITIES, Capabilities::CLIENT.0);
+            put_u32(&mut b, request::long::CAPABILITIES + 12, LAST_CAPABILITIES);
+            put_u32(&mut b, request::long::VIDEO, 1);
+        } else {
+            put(&mut b, request::PASSWORD, password);
+            put_u32(&mut b, request::SECURITY_MODE, SECURITY_MODE);
+            put_u32(&mut b, request::CAPABILITIES, Capabilities::CLIENT.0);
+        }
         b
     }
 
@@ -129,9 +156,13 @@ impl<'a> Request<'a> {
         }
         let mut random: [u8; 4] = array(b, request::RANDOM);
         random[0] = random[0].wrapping_sub(u8::from(second));
-        let field = &b[request::PASSWORD..request::PASSWORD_END];
+        let is_long = b[request::PASSWORD] == 0 && b[request::long::PASSWORD] != 0;
+        let field = match is_long {
+            true => &b[request::long::PASSWORD..request::long::RESEND],
+            false => &b[request::PASSWORD..request::PASSWORD_END],
+        };
         let password = &field[..field.iter().position(|&c| c == 0).unwrap_or(field.len())];
-        Ok(Request { second, random, password })
+        Ok(Request { second, random, password, resend: is_long && u32_at(b, request::long::RESEND) == 1 })
     }
 }
 

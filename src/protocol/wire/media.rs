@@ -47,7 +47,7 @@ mod tail {
     pub const CHANNEL: usize = 0;
     /// One byte: 1 on the last packet of a frame, and on audio.
     pub const IS_LAST: usize = 1;
-    /// u16: a running counter.
+    /// u16: counts the packets of both media, or each medium's.
     pub const COUNTER: usize = 2;
     /// u16: how many packets the frame has.
     pub const TOTAL: usize = 4;
@@ -62,11 +62,15 @@ mod tail {
     pub const LEN: usize = 20;
 }
 
-const VERSION: u16 = 0x000B;
+pub const VERSION: u16 = 0x000B;
 const MAGIC: u16 = 0x507E;
 const AUDIO: u8 = 0x03;
 const KEY_VIDEO: u8 = 0x05;
 const VIDEO: u8 = 0x07;
+/// The number above that of a channel is the same channel, sent again.
+const AUDIO_RESENT: u8 = 0x04;
+const KEY_VIDEO_RESENT: u8 = 0x06;
+const VIDEO_RESENT: u8 = 0x08;
 const WRAPPER: u8 = 0x0C;
 
 /// The kind of frame that a media packet is part of.
@@ -79,11 +83,10 @@ pub enum MediaChannel {
 
 impl MediaChannel {
     fn from_number(number: u8) -> Option<Self> {
-        // The number above each is the same channel, sent again.
         match number {
-            AUDIO | 0x04 => Some(MediaChannel::Audio),
-            KEY_VIDEO | 0x06 => Some(MediaChannel::KeyVideo),
-            VIDEO | 0x08 => Some(MediaChannel::Video),
+            AUDIO | AUDIO_RESENT => Some(MediaChannel::Audio),
+            KEY_VIDEO | KEY_VIDEO_RESENT => Some(MediaChannel::KeyVideo),
+            VIDEO | VIDEO_RESENT => Some(MediaChannel::Video),
             _ => None,
         }
     }
@@ -138,8 +141,14 @@ impl FrameType {
 pub struct MediaPacket<'a> {
     pub channel: MediaChannel,
     pub frame_type: FrameType,
+    /// The version in the head, 0x000B or 0x000C.
+    pub version: u16,
     /// Counts all media packets of the session, and wraps.
     pub sequence: u16,
+    /// Counts media packets, too; a packet that is sent again has the same one.
+    pub counter: u16,
+    /// Whether the camera sends this packet again.
+    pub is_resent: bool,
     /// How many packets this frame has, 1 or more.
     pub total: u16,
     /// This packet's place among them, from 0.
@@ -171,7 +180,7 @@ impl MediaPacket<'_> {
         let mut b = vec![0; at + tail::LEN + self.payload.len()];
         b[head::CHANNEL] = first;
         b[head::FRAME_TYPE] = self.frame_type.0;
-        put_u16(&mut b, head::VERSION, VERSION);
+        put_u16(&mut b, head::VERSION, self.version);
         put_u16(&mut b, head::SEQUENCE, self.sequence);
         self.emit_tail(&mut b[at..]);
         b
@@ -179,9 +188,9 @@ impl MediaPacket<'_> {
 
     fn emit_tail(&self, b: &mut [u8]) {
         let last = self.frame_info_len > 0;
-        b[tail::CHANNEL] = self.channel.number();
+        b[tail::CHANNEL] = self.channel.number() + u8::from(self.is_resent);
         b[tail::IS_LAST] = u8::from(last || self.channel == MediaChannel::Audio);
-        put_u16(b, tail::COUNTER, self.sequence);
+        put_u16(b, tail::COUNTER, self.counter);
         put_u16(b, tail::TOTAL, self.total);
         put_u16(b, tail::INDEX, if last { self.frame_info_len as u16 } else { self.index });
         // Payloads are about 1 KiB, and a DTLS record holds 16.
@@ -253,7 +262,10 @@ impl<'a> Packet<'a> {
         let packet = MediaPacket {
             channel,
             frame_type,
+            version: u16_at(b, head::VERSION),
             sequence: u16_at(b, head::SEQUENCE),
+            counter: u16_at(fields, tail::COUNTER),
+            is_resent: number != channel.number(),
             total,
             index,
             previous_frame: u32_at(fields, tail::PREVIOUS_FRAME),

@@ -12,6 +12,7 @@ pub mod iotc;
 pub mod login;
 pub mod media;
 pub mod probe;
+pub mod selective_ack;
 pub mod talk;
 pub mod transcode;
 pub mod xxtea;

@@ -2,6 +2,7 @@
 
 use crate::deviation_log::DeviationLog;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,22 @@ impl AckBook {
         {
             let gap = now.saturating_duration_since(last).as_millis();
             log.behaviour(now, format!("ACK: {gap} ms after the one before, while streaming"));
+        }
+        self.last_ack = Some(now);
+    }
+
+    /// Checks what a selective ACK says of control frames.
+    pub fn handle_selective_ack(&mut self, now: Instant, ack: &SelectiveAck, log: &mut DeviationLog) {
+        self.count_sent("selective ACK", now, ack.send_counter.into(), log);
+        self.next_send_counter &= 0xFFFF;
+        if ack.control != NONE_YET && ack.control >= self.next_sequence {
+            log.byte(
+                now,
+                format!("selective ACK: {} control frames, only {} were sent", ack.control, self.next_sequence),
+            );
+        }
+        if ack.control != NONE_YET {
+            self.unacked.retain(|&(sequence, _)| sequence > ack.control);
         }
         self.last_ack = Some(now);
     }

@@ -2,13 +2,15 @@
 
 use crate::ack_book::AckBook;
 use crate::camera::{CameraEvent, ClientId, Shared};
-use crate::camera_config::CameraConfig;
+use crate::camera_config::{CameraConfig, ResendSupport};
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
 use crate::packetiser::Packetiser;
+use crate::send_buffer::SendBuffer;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
 use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message, VideoParameters};
 use gstwyze::protocol::wire::probe::ProbeAnswer;
+use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
 use std::time::Instant;
@@ -85,6 +87,11 @@ impl AvSession {
         self.packetiser.probes.unanswered()
     }
 
+    /// How many packets the client has asked for and not acknowledged.
+    pub fn asked_for(&self) -> usize {
+        self.packetiser.resends.as_ref().map_or(0, SendBuffer::asked_for)
+    }
+
     /// Sends what is no media and no answer, if this camera does so.
     fn chat(&mut self, now: Instant, config: &CameraConfig) {
         if config.probes {
@@ -115,18 +122,25 @@ impl AvSession {
 
     pub fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
         self.acks.handle_timeout(now, &mut shared.log);
+        self.to_send.extend(self.packetiser.packets_again(now, &shared.config));
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.acks.poll_timeout()
+        let again = self.packetiser.resends.as_ref().and_then(SendBuffer::poll_timeout);
+        self.acks.poll_timeout().into_iter().chain(again).min()
     }
 
     /// Answers the second request; the first is only checked.
     fn handle_login(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
         packet_checks::login(now, record, &mut shared.log);
         let Ok(request) = login::Request::parse(record) else { return };
+        let resend = shared.config.resend;
+        if request.resend && resend == ResendSupport::NotAnswered {
+            return;
+        }
         let is_right = request.password == shared.config.credentials.enr.bytes();
-        let success = is_right && !shared.config.refuse_login;
+        let is_refused = shared.config.refuse_login || request.resend && resend == ResendSupport::LoginRefused;
+        let success = is_right && !is_refused;
         if !is_right {
             shared.log.byte(now, "login: the password is not the ENR");
         }
@@ -136,7 +150,11 @@ impl AvSession {
         let mut echo = request.random;
         echo[0] = echo[0].wrapping_add(1);
         let &CameraConfig { two_way_audio, capabilities, .. } = &shared.config;
-        let welcome = login::Response::welcome(echo);
+        let grants = request.resend && resend == ResendSupport::Granted;
+        let welcome = login::Response { resend: grants, ..login::Response::welcome(echo) };
+        if grants {
+            self.packetiser.resends.get_or_insert_default();
+        }
         self.to_send.push(login::Response { success, two_way_audio, capabilities, ..welcome }.emit());
         self.logged_in |= success;
     }
@@ -149,6 +167,17 @@ impl AvSession {
     }
 
     fn handle_ack(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
+        let streaming = self.is_streaming();
+        if let Some(resends) = &mut self.packetiser.resends {
+            match SelectiveAck::parse(record) {
+                Ok(ack) => {
+                    self.acks.handle_selective_ack(now, &ack, &mut shared.log);
+                    resends.handle_ack(now, ack, streaming, &mut shared.rng, &mut shared.log);
+                }
+                Err(error) => shared.log.byte(now, error.to_string()),
+            }
+            return;
+        }
         packet_checks::ack(now, record, &mut shared.log);
         let Ok(ack) = Ack::parse(record) else { return };
         if !self.logged_in {
@@ -194,7 +223,7 @@ impl AvSession {
         // A client that sends its request again gets the same challenge, because the first may still arrive.
         let challenge = *self.challenge.get_or_insert_with(|| shared.rng.random());
         let hl = Challenge { status: shared.config.challenge, challenge }.emit();
-        self.send_control(now, &hl, shared.config.wrapped_control);
+        self.send_control(now, &hl, &shared.config);
     }
 
     fn handle_answer(&mut self, now: Instant, payload: &[u8], shared: &mut Shared) {
@@ -283,15 +312,15 @@ impl AvSession {
     }
 
     fn reply(&mut self, now: Instant, request: u16, payload: &[u8], shared: &Shared) {
-        self.send_control(now, &Message { command: request + 1, payload }.emit(), shared.config.wrapped_control);
+        self.send_control(now, &Message { command: request + 1, payload }.emit(), &shared.config);
     }
 
-    fn send_control(&mut self, now: Instant, hl: &[u8], wrapped: bool) {
+    fn send_control(&mut self, now: Instant, hl: &[u8], config: &CameraConfig) {
         let send_counter = self.acks.number_control_frame(now).into();
         let frame = ControlFrame { send_counter, command_counter: self.command_counter, hl };
         self.command_counter = self.command_counter.wrapping_add(1);
         let mut frame = frame.emit();
-        if wrapped {
+        if config.wrapped_control {
             frame[2..4].copy_from_slice(&[0x0B, 0x00]);
             frame[6..8].fill(0);
             // The message begins 8 bytes earlier than in a plain frame.

@@ -189,6 +189,11 @@ impl Camera {
         self.sessions.iter().map(ClientSession::unanswered_probes).sum()
     }
 
+    /// How many packets clients have asked for and not acknowledged.
+    pub fn asked_for(&self) -> usize {
+        self.sessions.iter().map(ClientSession::asked_for).sum()
+    }
+
     /// What clients have said through the camera's speaker, talk by talk, oldest first.
     pub fn talks(&self) -> impl Iterator<Item = &Talk> {
         self.shared.talks.talks()

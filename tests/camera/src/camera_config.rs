@@ -21,6 +21,19 @@ pub enum Envelope {
     Cc51,
 }
 
+/// What a camera does with a login that asks for resends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResendSupport {
+    /// Sends lost packets again, in the wrapped format.
+    Granted,
+    /// Lets the client in, without resends.
+    Refused,
+    /// Does not answer, as a camera that knows only the short layout may do.
+    NotAnswered,
+    /// Refuses the login.
+    LoginRefused,
+}
+
 /// Identity, protocol variant and behaviour of a simulated camera.
 #[derive(Debug, Clone)]
 pub struct CameraConfig {
@@ -91,6 +104,12 @@ pub struct CameraConfig {
     pub wrapped_control: bool,
     /// In the wrapped format, follow so many packets by a parity packet; 0 for none.
     pub parity_after: u8,
+    /// What the camera does with a login that asks for resends.
+    pub resend: ResendSupport,
+    /// The counter of a session's first media packet.
+    pub first_counter: u16,
+    /// Count media packets in their heads, and the packets of each medium in their tails.
+    pub counts_by_head: bool,
     /// The first so many video frames of each session report `stale_frame_size` instead of their own size.
     pub stale_frames: u32,
     pub stale_frame_size: u8,
@@ -142,6 +161,9 @@ impl CameraConfig {
             wrapped: false,
             wrapped_control: false,
             parity_after: 0,
+            resend: ResendSupport::Refused,
+            first_counter: 0,
+            counts_by_head: false,
             stale_frames: 0,
             stale_frame_size: 1,
             packet_payload: 1024,
@@ -154,6 +176,19 @@ impl CameraConfig {
     /// A Cam v3 with the demonstration identity.
     pub fn demo() -> Result<Self, CredentialError> {
         Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).map(Self::new)
+    }
+
+    /// This camera with resends as they are known of HL_BC: groups with a parity packet, timing probes, and control
+    /// frames in the wrapped format.
+    pub fn with_resends(self) -> Self {
+        CameraConfig {
+            resend: ResendSupport::Granted,
+            parity_after: 20,
+            probes: true,
+            wrapped_control: true,
+            av_version: 0x000C,
+            ..self
+        }
     }
 
     /// This camera with everything different in which cameras are known to differ, all at once.

@@ -174,6 +174,11 @@ impl ClientSession {
         }
     }
 
+    /// How many packets the client has asked for and not acknowledged.
+    pub fn asked_for(&self) -> usize {
+        self.av.asked_for()
+    }
+
     /// How many timing probes the client has not answered.
     pub fn unanswered_probes(&self) -> usize {
         self.av.unanswered_probes()

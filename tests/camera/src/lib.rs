@@ -20,6 +20,7 @@ mod media_frame;
 mod packet_checks;
 mod packetiser;
 mod probe_book;
+mod send_buffer;
 mod server;
 mod station;
 mod synthetic;
@@ -29,7 +30,7 @@ mod talk_session;
 mod video_file;
 
 pub use camera::{Camera, CameraEvent, ClientId, GoneReason, Transmit};
-pub use camera_config::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope};
+pub use camera_config::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, ResendSupport};
 pub use deviation_log::{Deviation, DeviationKind, DeviationLog};
 pub use link::{Link, LinkConfig, LinkStats};
 pub use live_media::{LiveAudio, LiveMediaConfig, LiveVideo};

@@ -75,6 +75,9 @@ struct Arguments {
     /// Asks each DTLS client for a cookie first.
     #[arg(long, help_heading = "Protocol")]
     hello_verify: bool,
+    /// Sends lost packets again to clients that ask for it, and does the rest that goes with it.
+    #[arg(long, help_heading = "Protocol")]
+    resend: bool,
     /// Uses all frame types of media packets that mean the same.
     #[arg(long, help_heading = "Protocol")]
     every_frame_type: bool,
@@ -267,6 +270,7 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         talk_suites: arguments.talk_suite.suites(),
         ..CameraConfig::new(Credentials::new(&uid, &arguments.enr, &mac)?)
     };
+    let config = if arguments.resend { config.with_resends() } else { config };
     let config = if arguments.every_variant { config.with_every_variant() } else { config };
     let options = ServerOptions {
         seed: arguments.seed.wrapping_add(u64::from(index)),

@@ -120,6 +120,20 @@ pub fn cc51(now: Instant, b: &[u8], log: &mut DeviationLog) {
 pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
     let second = b.get(1) == Some(&0x20);
     let len = if second { 572 } else { 570 };
+    let is_long = b.len() == len && b[280] == 0;
+    let (fields, zeros): (&[(usize, &[u8], &'static str)], &[Range<usize>]) = if is_long {
+        (
+            &[
+                (538, &[1, 0, 0, 0, 4, 0, 0, 0, 0xFB, 7, 0x1F, 0], "resends, mode, capabilities"),
+                (558, &[0, 0, 3, 0], "last capabilities"),
+                (566, &[1, 0, 0, 0], "video"),
+            ],
+            &[4..16, 30..281, 537..538, 550..558, 562..566],
+        )
+    } else {
+        // Offsets 536 and 538 would ask for resends.
+        (&[(552, &[0xFB, 0x07, 0x1F, 0], "capabilities")], &[4..16, 30..280, 536..540, 544..552])
+    };
     Layout {
         what: if second { "second login" } else { "first login" },
         len,
@@ -128,13 +142,12 @@ pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
             (16, &le16(len - 24), "size"),
             (18, &[u8::from(!second), 0], "first or second"),
             (24, b"admin\0", "user"),
-            (552, &[0xFB, 0x07, 0x1F, 0], "capabilities"),
         ],
-        // Offsets 536 and 538 would ask for resends.
-        zeros: &[4..16, 30..280, 536..540, 544..552],
+        zeros,
     }
     .check(now, b, log);
-    if b.len() == len && !matches!(b[540..544], [2 | 4, 0, 0, 0]) {
+    Layout { what: "login", len, fields, zeros: &[] }.check(now, b, log);
+    if b.len() == len && !is_long && !matches!(b[540..544], [2 | 4, 0, 0, 0]) {
         log.byte(now, format!("login: security mode {:02x?} is neither 4 nor 2", &b[540..544]));
     }
 }

@@ -3,10 +3,12 @@
 use crate::camera_config::CameraConfig;
 use crate::media_frame::MediaFrame;
 use crate::probe_book::ProbeBook;
+use crate::send_buffer::SendBuffer;
 use gstwyze::protocol::wire::frame_info::FrameInfo;
 use gstwyze::protocol::wire::media::{FrameType, MediaPacket};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use std::time::Instant;
 
 /// The most bytes of packets that are joined.
 const MAX_JOINED: usize = 1200;
@@ -20,7 +22,14 @@ const LONG_HEADER: u8 = 0x08;
 /// The counters of one session's media packets.
 #[derive(Debug, Default)]
 pub struct Packetiser {
+    /// Counts all packets, or the media packets only where the camera counts by head.
     sequence: u16,
+    /// How many media packets were made.
+    packets: u16,
+    /// How many of them were video, and audio.
+    own_packets: [u16; 2],
+    /// Set where lost packets are sent again.
+    pub(crate) resends: Option<SendBuffer>,
     frame_number: u32,
     video_frames: u32,
     /// In the wrapped format: the number of the group, and how many of its packets are sent.
@@ -56,11 +65,15 @@ impl Packetiser {
                 last_payload.extend_from_slice(chunk);
                 last_payload.extend_from_slice(&info);
             }
+            let (sequence, counter) = self.number(frame.is_audio(), config);
             let alternative = if config.every_frame_type { rng.random_range(0..TYPES) } else { 0 };
             let packet = MediaPacket {
                 channel: frame.kind,
                 frame_type: frame_type(index, total, alternative),
-                sequence: self.sequence,
+                version: config.av_version,
+                sequence,
+                counter,
+                is_resent: false,
                 total: total_field,
                 index: index as u16,
                 previous_frame,
@@ -68,8 +81,10 @@ impl Packetiser {
                 frame_info_len: if is_last { info.len() } else { 0 },
                 payload: if is_last { &last_payload } else { chunk },
             };
-            self.sequence = self.sequence.wrapping_add(1);
             let packet = self.emit(&packet, config);
+            if let Some(resends) = &mut self.resends {
+                resends.keep(if config.counts_by_head { sequence } else { counter }, packet.clone());
+            }
             self.send(&packet, config, &mut emit);
             if let Some(parity) = self.parity(payload_size, config, rng) {
                 self.send(&parity, config, &mut emit);
@@ -80,9 +95,46 @@ impl Packetiser {
         }
     }
 
+    fn is_wrapped(&self, config: &CameraConfig) -> bool {
+        config.wrapped || self.resends.is_some()
+    }
+
+    /// Returns head's and tail's counters of the next media packet.
+    fn number(&mut self, is_audio: bool, config: &CameraConfig) -> (u16, u16) {
+        let packets = config.first_counter.wrapping_add(self.packets);
+        self.packets = self.packets.wrapping_add(1);
+        let own = &mut self.own_packets[usize::from(is_audio)];
+        *own = own.wrapping_add(1);
+        if config.counts_by_head { (packets, *own) } else { (self.next_sequence(config), packets) }
+    }
+
+    /// Returns the head's counter of the next packet, of any kind.
+    fn next_sequence(&mut self, config: &CameraConfig) -> u16 {
+        if !config.counts_by_head {
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        self.sequence.wrapping_sub(1)
+    }
+
+    /// Returns the packets that the client has asked for, and that are to go out again now.
+    pub(crate) fn packets_again(&mut self, now: Instant, config: &CameraConfig) -> Vec<Vec<u8>> {
+        let mut due = self.resends.as_mut().map(|resends| resends.take_due(now)).unwrap_or_default();
+        for packet in &mut due {
+            if !config.counts_by_head {
+                packet[4..6].copy_from_slice(&self.next_sequence(config).to_le_bytes());
+            }
+            let is_long = packet[1] & LONG_HEADER != 0;
+            if is_long {
+                packet[8..16].copy_from_slice(&self.probes.next_probe(config.av_version).emit()[8..]);
+            }
+            // The number after that of the medium is the medium, sent again.
+            packet[if is_long { 24 } else { 16 }] += 1;
+        }
+        due
+    }
+
     fn emit(&mut self, packet: &MediaPacket<'_>, config: &CameraConfig) -> Vec<u8> {
-        let mut bytes = if config.wrapped { packet.emit_wrapped() } else { packet.emit() };
-        bytes[2..4].copy_from_slice(&config.av_version.to_le_bytes());
+        let mut bytes = if self.is_wrapped(config) { packet.emit_wrapped() } else { packet.emit() };
         if config.av_version != PLAIN_VERSION {
             bytes[6..8].fill(0);
         }
@@ -90,7 +142,7 @@ impl Packetiser {
         if is_long {
             bytes[8..16].copy_from_slice(&self.probes.next_probe(config.av_version).emit()[8..]);
         }
-        if config.wrapped && config.parity_after > 0 {
+        if self.is_wrapped(config) && config.parity_after > 0 {
             let (group, index) = self.group;
             let header = fec_header(group, index, config);
             bytes[if is_long { 16 } else { 8 }..][..header.len()].copy_from_slice(&header);
@@ -101,7 +153,7 @@ impl Packetiser {
 
     /// Returns the parity packet of a group that is full. It has the right header, and noise for a body.
     fn parity(&mut self, payload_size: usize, config: &CameraConfig, rng: &mut StdRng) -> Option<Vec<u8>> {
-        if !config.wrapped || config.parity_after == 0 || self.group.1 < config.parity_after {
+        if !self.is_wrapped(config) || config.parity_after == 0 || self.group.1 < config.parity_after {
             return None;
         }
         let coded = 20 + payload_size;
@@ -109,6 +161,7 @@ impl Packetiser {
         rng.fill(&mut bytes[36..]);
         bytes[0] = 0x0C;
         bytes[2..4].copy_from_slice(&config.av_version.to_le_bytes());
+        bytes[4..6].copy_from_slice(&self.next_sequence(config).to_le_bytes());
         bytes[8..16].copy_from_slice(&fec_header(self.group.0, self.group.1, config));
         bytes[16] = 0x0C;
         bytes[24..26].copy_from_slice(&(coded as u16).to_le_bytes());

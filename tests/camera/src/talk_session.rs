@@ -248,7 +248,7 @@ impl Call {
     fn send_login(&mut self, second: bool, shared: &Shared) {
         let (Some(channel), Some(&random)) = (&mut self.channel, self.login.randoms.last()) else { return };
         let password = shared.config.credentials.enr.bytes();
-        let mut request = login::Request { second, random, password }.emit();
+        let mut request = login::Request { second, random, password, resend: false }.emit();
         if shared.config.short_talk_login {
             request.truncate(SHORT_LOGIN);
         }

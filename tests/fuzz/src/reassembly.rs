@@ -54,13 +54,13 @@ impl Receiver {
         self.now += time;
         self.records.expire(self.now);
         self.poll();
-        let next = self.reassembler.next_expiry(WAIT).filter(|_| self.records.oldest_missing().is_none());
+        let next = self.reassembler.next_expiry(WAIT).filter(|_| self.records.missing().oldest_awaited.is_none());
         assert!(next.is_none_or(|at| at > self.now), "time has passed an expiry that is still waited for");
     }
 
     fn poll(&mut self) {
         self.frames.clear();
-        while let Some(frame) = self.reassembler.poll(&self.records, self.now, WAIT) {
+        while let Some(frame) = self.reassembler.poll(self.records.missing(), self.now, WAIT) {
             let number = frame.info.frame_number;
             assert!([0, frame.data.len()].contains(&(frame.info.payload_size as usize)));
             assert!(frame.data.len() <= self.taken, "more bytes came out than went in");
@@ -92,6 +92,9 @@ fn hostile(input: &mut Input<'_>) {
                     channel,
                     frame_type,
                     sequence: 0,
+                    version: 0x000B,
+                    counter: 0,
+                    is_resent: false,
                     total,
                     index,
                     previous_frame: number.wrapping_sub(u32::from(input.byte() % 3)),
@@ -202,6 +205,9 @@ fn deliver(receiver: &mut Receiver, flight: &Flight, sent: &Sent) {
         channel: sent.channel,
         frame_type,
         sequence: 0,
+        version: 0x000B,
+        counter: 0,
+        is_resent: false,
         total: sent.total,
         index: flight.index,
         previous_frame: flight.frame.wrapping_sub(1),

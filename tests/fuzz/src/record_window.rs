@@ -74,7 +74,7 @@ impl Receiver {
     }
 
     fn open(&mut self, sequence: u64, arrived: Instant) {
-        if let Some(missing) = self.window.oldest_missing() {
+        if let Some(missing) = self.window.missing().oldest_awaited {
             assert!(sequence < missing + 64, "{sequence} pushes {missing} out");
         }
         let awaited = sequence < self.openssl.newest && !self.window.is_known(sequence);

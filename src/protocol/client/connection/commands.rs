@@ -23,7 +23,8 @@ impl Connection {
     fn send_ack(&mut self, context: &mut Context, now: Instant) {
         // The field has the low 16 bits.
         let milliseconds = now.duration_since(context.started).as_millis() as u16;
-        let ack = self.control.ack(milliseconds);
+        let ack = self.selective_ack(milliseconds).unwrap_or_else(|| self.control.ack(milliseconds).to_vec());
+        self.last_ack = now;
         self.send(&ack, context);
     }
 
@@ -72,6 +73,7 @@ impl Connection {
         });
         let Ok(message) = message else { return Ok(self.handle_malformed(context)) };
         self.control.received(frame.send_counter);
+        self.control.received_command(frame.command_counter);
         self.send_ack(context, now);
         self.handle_message(&message, context, now)?;
         Ok(rest)

@@ -1,6 +1,7 @@
 //! Login, and the authentication by K-commands that follows it: from the first login request to the camera's consent.
 
 use super::Connection;
+use super::resend::Resending;
 use crate::protocol::auth_result::AuthResult;
 use crate::protocol::client::context::Context;
 use crate::protocol::client::event::{CameraInfo, Event};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 const LOGIN_SECOND_AFTER: Duration = Duration::from_millis(10);
 const LOGIN_RESEND: Duration = Duration::from_secs(1);
+/// How often a login asks for resends before it does without.
+const LONG_LOGINS: u32 = 2;
 /// How long a camera may take to begin with the media that K10002 switches on.
 const ASK_FOR_MEDIA_AFTER: Duration = Duration::from_secs(1);
 
@@ -23,15 +26,23 @@ const AUDIO_CODECS: [CodecId; 3] = [CodecId::MULAW, CodecId::ALAW, CodecId::PCM]
 
 impl Connection {
     pub(super) fn send_logins(&mut self, context: &mut Context, now: Instant) {
+        self.login_tries = self.login_tries.saturating_add(1);
         self.send_login(false, context);
         self.timers.set(ConnectionTimer::LoginSecond, now + LOGIN_SECOND_AFTER);
         self.timers.set(ConnectionTimer::Login, now + LOGIN_RESEND);
     }
 
     pub(super) fn send_login(&mut self, second: bool, context: &mut Context) {
-        let password = context.config.credentials.enr.bytes();
-        let request = login::Request { second, random: self.login_random, password }.emit();
+        let request = self.login_request(second, context);
+        let (asks_resends, request) = (request.resend, request.emit());
+        self.asked_resends |= asks_resends;
         self.send(&request, context);
+    }
+
+    fn login_request<'a>(&self, second: bool, context: &'a Context) -> login::Request<'a> {
+        // A camera that does not answer this layout is tried with the one that all are known to take.
+        let resend = self.login_tries <= LONG_LOGINS && self.wants_resends(&context.config);
+        login::Request { second, random: self.login_random, password: context.config.credentials.enr.bytes(), resend }
     }
 
     pub(super) fn handle_login_response(&mut self, b: &[u8], context: &mut Context, now: Instant) -> Result<(), Error> {
@@ -42,8 +53,14 @@ impl Connection {
         if context.stage != Stage::Login {
             return Ok(());
         }
+        if !response.success && self.asked_resends {
+            return self.handle_refused_resends(&response, b[4], context, now);
+        }
         if !response.success {
             return Err(Error::LoginRefused(b[4]));
+        }
+        if response.resend && self.asked_resends {
+            self.resending = Some(Resending::default());
         }
         self.login_response = response;
         self.timers.stop(ConnectionTimer::Login);
@@ -56,6 +73,25 @@ impl Connection {
         });
         self.send_next_command(context, now);
         Ok(())
+    }
+
+    /// Logs in without asking for resends. An answer to an earlier request is not one to this login, which has random
+    /// bytes of its own.
+    fn handle_refused_resends(
+        &mut self,
+        response: &login::Response,
+        status: u8,
+        context: &mut Context,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if self.login_tries <= LONG_LOGINS {
+            self.login_tries = LONG_LOGINS;
+            self.login_random = context.rng.random();
+            self.send_logins(context, now);
+            return Ok(());
+        }
+        let echoes = [false, true].map(|second| self.login_request(second, context).echo());
+        if echoes.contains(&response.echo) { Err(Error::LoginRefused(status)) } else { Ok(()) }
     }
 
     pub(super) fn answer_challenge(&mut self, payload: &[u8], context: &mut Context) -> Result<(), Error> {

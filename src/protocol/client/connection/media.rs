@@ -115,7 +115,8 @@ impl Connection {
                     MediaChannel::Audio => self.come.audio = true,
                     MediaChannel::KeyVideo | MediaChannel::Video => self.come.video = true,
                 }
-                match self.reassembler.insert(&packet, sequence, now) {
+                let order = self.order(&packet, sequence, context, now);
+                match self.reassembler.insert(&packet, order, now) {
                     Insert::Taken => {}
                     Insert::Duplicate => context.stats.duplicates += 1,
                     Insert::Malformed => context.stats.malformed += 1,
@@ -128,8 +129,8 @@ impl Connection {
 
     /// Hands on the frames whose turn it is, and sets the timer for those that still wait.
     pub(super) fn deliver(&mut self, context: &mut Context, now: Instant) {
-        let wait = context.config.reorder_wait;
-        while let Some(frame) = self.reassembler.poll(&self.records, now, wait) {
+        let wait = self.frame_wait(&context.config);
+        while let Some(frame) = self.reassembler.poll(self.missing(), now, wait) {
             self.watch.received(frame.medium, now);
             match frame.medium {
                 Medium::Video => context.stats.video_frames += 1,
@@ -142,7 +143,7 @@ impl Connection {
         }
         // A frame that has waited its time may still be behind an awaited record.
         let growing = self.reassembler.next_expiry(wait).filter(|at| *at > now);
-        match self.records.next_expiry().into_iter().chain(growing).min() {
+        match [self.records.next_expiry(), self.next_give_up(), growing].into_iter().flatten().min() {
             Some(at) => self.timers.set(ConnectionTimer::Reorder, at),
             None => self.timers.stop(ConnectionTimer::Reorder),
         }

@@ -186,7 +186,8 @@ impl HandClient {
     pub fn log_in(&mut self) {
         let credentials = self.credentials.clone();
         for second in [false, true] {
-            let request = login::Request { second, random: [0xFF, 2, 3, 4], password: credentials.enr.bytes() };
+            let request =
+                login::Request { second, random: [0xFF, 2, 3, 4], password: credentials.enr.bytes(), resend: false };
             self.send_record(&request.emit());
         }
         let answer = self.records.pop().expect("a login answer");
