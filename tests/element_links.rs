@@ -91,6 +91,33 @@ fn loss_costs_only_the_frames_that_lost_a_packet() {
     assert!(missing > 0 && missing as u64 <= lost, "{missing} frames are missing, {lost} packets were lost");
 }
 
+/// `resend=on` fills every hole within `latency`, so that the buffers are in time, too.
+#[test]
+fn lost_packets_that_the_camera_sends_again_cost_nothing() {
+    let media = MediaSource::Synthetic(SyntheticConfig { key_frame_len: 20_000, frame_len: 5_000, gop: 20, ..small() });
+    let options = ServerOptions { seed: 7, record_frames: true, ..ServerOptions::default() };
+    let camera =
+        TestCamera::start(|config| *config = config.clone().with_resends(), media, options, Tolerance::Behaviour);
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property_from_str("resend", "on");
+    player.src.set_property("latency", 500u32);
+    player.play();
+    let first = player.buffers("video", 5);
+    let link = LinkConfig { loss: 0.03, ..LinkConfig::default() };
+    camera.set_links(link, link);
+    let lossy = player.buffers("video", 100);
+    camera.set_links(LinkConfig::default(), LinkConfig::default());
+    let got = [first, lossy].concat();
+    let places = places(&got, &camera.sent(true));
+    assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "none is missing: {places:?}");
+    assert_eq!(got.iter().filter(|buffer| is_discont(buffer)).count(), 1);
+    assert!(player.stat("lost") > 0 && player.stat("resend-filled") > 0);
+    assert_eq!((player.stat("incomplete"), player.stat("resend-given-up")), (0, 0));
+    let info = player.src.property::<gst::Structure>("camera-info");
+    assert_eq!(info.get("resend"), Ok(true));
+    player.stop();
+}
+
 #[test]
 fn corruption_costs_only_the_frames_it_hits() {
     let link = LinkConfig { corrupt: 0.02, ..LinkConfig::default() };

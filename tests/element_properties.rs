@@ -287,7 +287,8 @@ fn properties_read_at_the_start_cannot_change_while_it_runs() {
             Kind::Switch(default) => player.src.set_property(name, !default),
             Kind::Number(.., other) => player.src.set_property(name, other),
             Kind::Signed(.., other) => player.src.set_property(name, other),
-            Kind::Choice(..) | Kind::Structure => unreachable!(),
+            Kind::Choice(_, other) => player.src.set_property_from_str(name, other),
+            Kind::Structure => unreachable!(),
         }
         assert_eq!(value(), before, "{name}");
     }
@@ -369,7 +370,7 @@ fn a_doorbell_gets_its_own_resolution_command() {
     assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
 }
 
-const COUNTERS: [&str; 23] = [
+const COUNTERS: [&str; 26] = [
     "packets",
     "bytes",
     "foreign",
@@ -382,6 +383,9 @@ const COUNTERS: [&str; 23] = [
     "unknown",
     "timing-probes",
     "parity",
+    "resend-asked",
+    "resend-filled",
+    "resend-given-up",
     "video-frames",
     "audio-frames",
     "incomplete",

@@ -5,6 +5,7 @@ mod memory;
 
 use gstwyze::protocol::reassembly::Reassembler;
 use gstwyze::protocol::record_window::RecordWindow;
+use gstwyze::protocol::resend_window::{Counters, ResendWindow};
 use gstwyze::protocol::wire::media::{FrameType, MediaChannel, MediaPacket};
 use memory::peak_of;
 use std::time::{Duration, Instant};
@@ -88,6 +89,25 @@ fn jumping_record_numbers_stay_within_the_limit() {
         }
     });
     assert!(peak < 64 * 1024, "{peak} bytes");
+}
+
+#[test]
+fn jumping_packet_counters_stay_within_the_limit() {
+    let (now, patience) = (Instant::now(), Duration::from_millis(500));
+    let mut window = ResendWindow::default();
+    let peak = peak_of(|| {
+        for step in 0..10_000u16 {
+            let counters = Counters {
+                inner: step.wrapping_mul(1001),
+                outer: step.wrapping_mul(7919),
+                index: step,
+                is_resent: false,
+            };
+            window.received(counters, now, patience);
+            assert!(window.acknowledge().missing.len() <= 256);
+        }
+    });
+    assert!(peak < 128 * 1024, "{peak} bytes");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// How many frames of one medium may be in flight: some seconds of any camera's.
-const MAX_FRAMES: usize = 64;
+const MAX_FRAMES: usize = 256;
 /// How many bytes the frames in flight of both media may have: some seconds of the fattest camera's.
 const MAX_BYTES: usize = 8 << 20;
 /// How many finished frames are remembered, so that their late and repeated packets are recognised.

@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The most packets that are asked for at once: a second of the fattest camera's.
-const MAX_ASKED: u64 = 1024;
-/// A counter that jumps further than this has begun anew. Nothing is asked for then.
-const MAX_JUMP: i16 = 4096;
+const MAX_HOLES: u16 = 1024;
 /// The choice of the counter is made within so many packets.
 const CHOICE_WITHIN: u16 = 1000;
 /// How many steps of one more than the inner counter the outer one has to have made to be chosen: two frames of the
@@ -95,13 +93,14 @@ impl ResendWindow {
         let counter = self.choice.counter(counters);
         let newest = *self.newest.get_or_insert_with(|| {
             // Earlier packets of its frame were sent, too.
-            let earlier = u64::from(counters.index).min(MAX_ASKED);
-            let before = u64::from(counter) + 0x1_0000 - earlier - 1;
+            let earlier = counters.index.min(MAX_HOLES - 1);
+            let before = u64::from(counter) + 0x1_0000 - u64::from(earlier) - 1;
             self.base_told = before;
             before
         });
         let step = counter.wrapping_sub(newest as u16) as i16;
-        if step.unsigned_abs() > MAX_JUMP.unsigned_abs() {
+        if step.unsigned_abs() > MAX_HOLES {
+            // The camera counts anew, or so much is lost that it is too late for it.
             return (self.begin_anew(counter), false);
         }
         let number = newest.saturating_add_signed(step.into());
@@ -115,7 +114,7 @@ impl ResendWindow {
         for missing in newest + 1..number {
             self.holes.insert(missing, Hole { give_up_at: now + patience, asked: false });
         }
-        while self.holes.len() as u64 > MAX_ASKED {
+        while self.holes.len() > usize::from(MAX_HOLES) {
             self.give_up_oldest();
         }
         (number, number > newest + 1)

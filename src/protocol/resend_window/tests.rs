@@ -108,7 +108,7 @@ fn what_does_not_fit_into_a_list_is_not_acknowledged() {
 fn a_counter_that_begins_anew_asks_for_nothing() {
     let mut receiver = Receiver::new(10);
     receiver.gets(20);
-    for (counter, expected) in [(30_000, 30_000), (5, 5), (4500, 4500)] {
+    for (counter, expected) in [(30_000, 30_000), (5, 5), (1030, 1030)] {
         let before = receiver.window.newest;
         assert!(!receiver.gets(counter));
         assert!(receiver.window.newest > before, "numbers rise");
@@ -122,10 +122,10 @@ fn a_counter_that_begins_anew_asks_for_nothing() {
 #[test]
 fn a_thousand_holes_are_remembered_and_no_more() {
     let mut receiver = Receiver::new(0);
-    receiver.gets(4000);
-    receiver.gets(8000);
+    receiver.gets(1000);
+    receiver.gets(2000);
     assert_eq!(receiver.window.holes.len(), 1024);
-    assert_eq!(receiver.resends().2, 2 * 3999 - 1024);
+    assert_eq!(receiver.resends().2, 2 * 999 - 1024);
 }
 
 /// With audio and video numbered apart, the tail's counter jumps to and fro; the head's does not.

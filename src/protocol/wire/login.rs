@@ -52,7 +52,9 @@ mod request {
     pub mod long {
         /// ASCII, padded with zeros.
         pub const PASSWORD: usize = 281;
-        /// Where the password's field ends, and a u32: 1 asks for resends.
+        /// Where a zero ends the password's field.
+        pub const PASSWORD_END: usize = 537;
+        /// u32: 1 asks for resends.
         pub const RESEND: usize = 538;
         /// u32.
         pub const SECURITY_MODE: usize = 542;
@@ -158,7 +160,7 @@ impl<'a> Request<'a> {
         random[0] = random[0].wrapping_sub(u8::from(second));
         let is_long = b[request::PASSWORD] == 0 && b[request::long::PASSWORD] != 0;
         let field = match is_long {
-            true => &b[request::long::PASSWORD..request::long::RESEND],
+            true => &b[request::long::PASSWORD..request::long::PASSWORD_END],
             false => &b[request::PASSWORD..request::PASSWORD_END],
         };
         let password = &field[..field.iter().position(|&c| c == 0).unwrap_or(field.len())];

@@ -265,7 +265,7 @@ impl<'a> Packet<'a> {
             version: u16_at(b, head::VERSION),
             sequence: u16_at(b, head::SEQUENCE),
             counter: u16_at(fields, tail::COUNTER),
-            is_resent: number != channel.number(),
+            is_resent: fields[tail::CHANNEL] == channel.number() + 1,
             total,
             index,
             previous_frame: u32_at(fields, tail::PREVIOUS_FRAME),

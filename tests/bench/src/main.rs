@@ -29,6 +29,9 @@ struct Arguments {
     /// The camera's envelope: transcode or cc51
     #[arg(long, default_value = "transcode")]
     envelope: String,
+    /// Ask the camera to send lost packets again
+    #[arg(long)]
+    resend: bool,
     /// Number of connections whose time is measured
     #[arg(long, default_value_t = 10)]
     connects: usize,
@@ -72,6 +75,7 @@ fn be_the_camera(arguments: &Arguments) -> Result<(), Error> {
     let mut config = CameraConfig::demo()?;
     config.envelope = if arguments.envelope == "cc51" { Envelope::Cc51 } else { Envelope::Transcode };
     // In two seconds come 39 frames and a key frame as large as six of them: 45 frame lengths.
+    let config = if arguments.resend { config.with_resends() } else { config };
     let frame_len = arguments.bitrate as usize * 1000 / 8 * 2 / 45;
     let media = SyntheticConfig { key_frame_len: frame_len * 6, frame_len, ..SyntheticConfig::default() };
     let server = CameraServer::start(config, "127.0.0.1:0".parse()?, MediaSource::Synthetic(media))?;
@@ -91,13 +95,15 @@ impl Camera {
     fn start(arguments: &Arguments) -> Result<Self, Error> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--camera", "--bitrate", &arguments.bitrate.to_string(), "--envelope", &arguments.envelope])
+            .args(arguments.resend.then_some("--resend"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut port = String::new();
         BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut port)?;
         let (uid, enr, mac) = (wyze_camera::DEMO_UID, wyze_camera::DEMO_ENR, wyze_camera::DEMO_MAC);
-        let uri = format!("wyze://127.0.0.1:{}?uid={uid}&enr={enr}&mac={mac}", port.trim());
+        let resend = if arguments.resend { "on" } else { "off" };
+        let uri = format!("wyze://127.0.0.1:{}?uid={uid}&enr={enr}&mac={mac}&resend={resend}", port.trim());
         Ok(Camera { child, uri })
     }
 }

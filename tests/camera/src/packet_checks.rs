@@ -120,22 +120,9 @@ pub fn cc51(now: Instant, b: &[u8], log: &mut DeviationLog) {
 pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
     let second = b.get(1) == Some(&0x20);
     let len = if second { 572 } else { 570 };
-    let is_long = b.len() == len && b[280] == 0;
-    let (fields, zeros): (&[(usize, &[u8], &'static str)], &[Range<usize>]) = if is_long {
-        (
-            &[
-                (538, &[1, 0, 0, 0, 4, 0, 0, 0, 0xFB, 7, 0x1F, 0], "resends, mode, capabilities"),
-                (558, &[0, 0, 3, 0], "last capabilities"),
-                (566, &[1, 0, 0, 0], "video"),
-            ],
-            &[4..16, 30..281, 537..538, 550..558, 562..566],
-        )
-    } else {
-        // Offsets 536 and 538 would ask for resends.
-        (&[(552, &[0xFB, 0x07, 0x1F, 0], "capabilities")], &[4..16, 30..280, 536..540, 544..552])
-    };
+    let what = if second { "second login" } else { "first login" };
     Layout {
-        what: if second { "second login" } else { "first login" },
+        what,
         len,
         fields: &[
             (0, &[0, if second { 0x20 } else { 0 }, 0x0C, 0], "magic and version"),
@@ -143,11 +130,26 @@ pub fn login(now: Instant, b: &[u8], log: &mut DeviationLog) {
             (18, &[u8::from(!second), 0], "first or second"),
             (24, b"admin\0", "user"),
         ],
-        zeros,
+        zeros: &[4..16, 30..280],
     }
     .check(now, b, log);
-    Layout { what: "login", len, fields, zeros: &[] }.check(now, b, log);
-    if b.len() == len && !is_long && !matches!(b[540..544], [2 | 4, 0, 0, 0]) {
+    if b.len() != len {
+        return;
+    }
+    if b[280] == 0 {
+        let fields: &[_] = &[
+            (538, &[1, 0, 0, 0, 4, 0, 0, 0][..], "resends and security mode"),
+            (546, &[0xFB, 0x07, 0x1F, 0], "capabilities"),
+            (558, &[0, 0, 3, 0], "last capabilities"),
+            (566, &[1, 0, 0, 0], "video"),
+        ];
+        Layout { what, len, fields, zeros: &[537..538, 550..558, 562..566] }.check(now, b, log);
+        return;
+    }
+    let fields: &[_] = &[(552, &[0xFB, 0x07, 0x1F, 0][..], "capabilities")];
+    // Offsets 536 and 538 would ask for resends.
+    Layout { what, len, fields, zeros: &[536..540, 544..552] }.check(now, b, log);
+    if !matches!(b[540..544], [2 | 4, 0, 0, 0]) {
         log.byte(now, format!("login: security mode {:02x?} is neither 4 nor 2", &b[540..544]));
     }
 }

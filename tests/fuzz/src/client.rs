@@ -7,7 +7,7 @@
 use super::input::Input;
 use super::memory::peak_of;
 use super::{credentials, signer};
-use gstwyze::protocol::client::{Client, Config, Event};
+use gstwyze::protocol::client::{Client, Config, Event, Resend};
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::error::Stage;
 use gstwyze::protocol::medium::MediaSet;
@@ -22,7 +22,7 @@ use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use wyze_camera::{Camera, CameraConfig, Envelope, MediaFrame};
+use wyze_camera::{Camera, CameraConfig, Envelope, MediaFrame, ResendSupport};
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 const DISCOVERY: ([u8; 4], u16) = ([10, 0, 0, 2], 32761);
@@ -112,6 +112,7 @@ impl World {
         let mut config = CameraConfig { envelope, ..CameraConfig::new(credentials()) };
         config.hello_verify = flags & 2 != 0;
         config.wrapped = flags & 4 != 0;
+        config.resend = ResendSupport::Granted;
         config.two_way_audio = flags & 8 == 0;
         config.stall_talk = flags & 16 != 0;
         if flags & 32 != 0 {
@@ -119,6 +120,7 @@ impl World {
         }
         let client = Config {
             targets: vec![SocketAddr::from(DISCOVERY)],
+            resend: if input.flag() { Resend::On } else { Resend::Off },
             media: MediaSet { video: flags & 64 == 0, audio: flags & 128 == 0 },
             connect_timeout: Duration::from_secs(10),
             ..Config::new(credentials())

@@ -10,6 +10,7 @@ use gstwyze::protocol::wire::hl::{Challenge, ChallengeAnswer, Message, VideoPara
 use gstwyze::protocol::wire::login::{Request, Response};
 use gstwyze::protocol::wire::media::{self, MediaPacket};
 use gstwyze::protocol::wire::probe::{Probe, ProbeAnswer};
+use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use gstwyze::protocol::wire::talk::TalkFrame;
 use gstwyze::protocol::wire::{Channel, SessionId, cc51, iotc, transcode};
 
@@ -91,6 +92,9 @@ pub fn control(bytes: &[u8]) {
     }
     if let Ok(request) = Request::parse(bytes) {
         assert!(Request::parse(&request.emit()) == Ok(request));
+    }
+    if let Ok(ack) = SelectiveAck::parse(bytes) {
+        assert_eq!(SelectiveAck::parse(&ack.emit()), Ok(ack));
     }
     if let Ok((probe, _)) = Probe::parse_first(bytes) {
         assert_eq!(Probe::parse_first(&probe.emit()), Ok((probe, &[][..])));
