@@ -1,5 +1,6 @@
 //! Tells the application about the session that an element is in: progress, conflicts and errors.
 
+use super::Announcer;
 use crate::identity::IdentityError;
 use crate::protocol::error::{Cause, Error, Stage};
 use crate::session::{Conflict, Event, JoinError};
@@ -28,14 +29,15 @@ fn post_progress(element: &gst::Element, kind: gst::ProgressType, text: &str) {
 /// streaming, stalled, reconnecting or failed; their `stage` is the one that was reached or, if they have a `reason`,
 /// the one that failed.
 pub struct ConnectionMessages {
+    announcer: Announcer,
     stage: Stage,
     attempt: u32,
     state: &'static str,
 }
 
 impl ConnectionMessages {
-    pub fn new() -> Self {
-        ConnectionMessages { stage: Stage::Discovery, attempt: 0, state: "" }
+    pub fn new(announcer: Announcer) -> Self {
+        ConnectionMessages { announcer, stage: Stage::Discovery, attempt: 0, state: "" }
     }
 
     /// Posts what an event changes. `flows` tells whether it shows that media are on their way.
@@ -79,30 +81,27 @@ impl ConnectionMessages {
             // 64 bits of nanoseconds are half a millennium.
             structure.set("delay", delay.as_nanos() as u64);
         }
-        // Fails only without a bus, when nobody listens.
-        let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+        self.announcer.announce(element, move |element| {
+            // Fails only without a bus, when nobody listens.
+            let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+        });
     }
 }
 
-/// Posts the error that ended the session. Does so on a thread of its own, as an application may stop the element from
-/// its handler.
-pub fn ended(element: &impl IsA<gst::Element>, error: Error) {
-    element.as_ref().call_async(move |element| {
-        let text = error.to_string();
-        let stage = error.stage().name();
-        if error.stage() != Stage::Streaming {
-            post_progress(element, gst::ProgressType::Error, "Not connected");
+/// Posts the error that ended the session.
+pub fn ended(element: &impl IsA<gst::Element>, error: &Error) {
+    let element = element.as_ref();
+    let stage = error.stage().name();
+    if error.stage() != Stage::Streaming {
+        post_progress(element, gst::ProgressType::Error, "Not connected");
+    }
+    match error.cause() {
+        Cause::NotFound => gst::element_error!(element, gst::ResourceError::NotFound, ("{error}"), ["stage {stage}"]),
+        Cause::NotAuthorized => {
+            gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{error}"), ["stage {stage}"]);
         }
-        match error.cause() {
-            Cause::NotFound => {
-                gst::element_error!(element, gst::ResourceError::NotFound, ("{text}"), ["stage {stage}"])
-            }
-            Cause::NotAuthorized => {
-                gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{text}"), ["stage {stage}"]);
-            }
-            Cause::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{text}"), ["stage {stage}"]),
-        }
-    });
+        Cause::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{error}"), ["stage {stage}"]),
+    }
 }
 
 /// Makes the message for a camera that is not named well.

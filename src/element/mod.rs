@@ -1,6 +1,7 @@
 //! What `wyzesrc` and `wyzesink` share, neither of which knows the other: how an element comes into the session of its
 //! camera, and what it tells the application of that.
 
+mod announcer;
 mod messages;
 mod properties;
 mod stored;
@@ -12,6 +13,7 @@ use crate::session::{Event, Membership, Wants};
 use gst::prelude::*;
 use messages::ConnectionMessages;
 
+pub use announcer::Announcer;
 pub use messages::{ended, identity_error};
 pub use properties::{log_property, set_uri, set_uri_property};
 pub use stored::{StoredCamera, fill};
@@ -25,27 +27,31 @@ pub struct Joining<'a> {
     pub config: Config,
     pub wants: Wants,
     pub video_wish: Option<VideoWish>,
+    pub announcer: Announcer,
     /// Whether an event shows that media are on their way.
     pub flows: fn(&Event) -> bool,
 }
 
 impl Joining<'_> {
-    /// Joins the session. From then on, the application is told by messages how the connection goes, and `observe` gets
-    /// each event after the messages about it, on the session thread, where it must not block.
+    /// Joins the session. From then on, `announcer` tells the application how the connection goes, and `observe` gets each
+    /// event on the session thread, where it must not block.
     pub fn join(
         self,
         element: &gst::Element,
         category: gst::DebugCategory,
         mut observe: impl FnMut(Event) + Send + 'static,
     ) -> Result<Membership, gst::ErrorMessage> {
-        let Joining { identity, mut stored, config, wants, video_wish, flows } = self;
-        let (weak, mut connection) = (element.downgrade(), ConnectionMessages::new());
+        let Joining { identity, mut stored, config, wants, video_wish, announcer, flows } = self;
+        let (weak, mut connection) = (element.downgrade(), ConnectionMessages::new(announcer.clone()));
         let observer = move |event| {
             let Some(element) = weak.upgrade() else { return };
             connection.follow(&element, &event, flows(&event));
             log(&element, category, &event);
             match &event {
-                Event::Stage(stage) => messages::stage(&element, *stage),
+                Event::Stage(stage) => {
+                    let stage = *stage;
+                    announcer.announce(&element, move |element| messages::stage(element, stage));
+                }
                 Event::Connected(camera) => {
                     if let Some(stored) = &mut stored {
                         stored.found_at(camera.address.ip(), &element, category);

@@ -84,7 +84,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.take() {
+        // An observer that owns the last membership is dropped on the thread itself, which cannot wait for itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
             // A panic there has been printed, and the session is over either way.
             let _ = thread.join();
         }

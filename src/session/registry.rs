@@ -10,10 +10,10 @@ use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::mpsc;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 
 /// A session that has members.
 struct Entry {
@@ -55,8 +55,16 @@ impl Entry {
     }
 }
 
-/// Locked while sessions start and stop, so that a camera never sees two of this process at a time.
-static SESSIONS: LazyLock<Mutex<HashMap<Uid, Entry>>> = LazyLock::new(Mutex::default);
+/// The sessions of this process. Of each camera there is at most one at a time.
+#[derive(Default)]
+struct Sessions {
+    running: HashMap<Uid, Entry>,
+    /// Cameras whose session is being stopped. The next one begins when its thread is gone.
+    stopping: HashSet<Uid>,
+}
+
+static SESSIONS: LazyLock<Mutex<Sessions>> = LazyLock::new(Mutex::default);
+static STOPPED: Condvar = Condvar::new();
 
 /// Why a member cannot join. Errors of the connection come later, as [`Event::Ended`].
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +111,9 @@ impl Membership {
         let uid = config.credentials.uid;
         // Each session numbers its members anew.
         let mut member = Member { id: MemberId(1), wants, attempts: reconnect_attempts, observer: Box::new(observer) };
-        let mut sessions = lock(&SESSIONS);
-        if let Some(entry) = sessions.get_mut(&uid) {
+        let stopping = |sessions: &mut Sessions| sessions.stopping.contains(&uid);
+        let mut sessions = STOPPED.wait_while(lock(&SESSIONS), stopping).unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = sessions.running.get_mut(&uid) {
             if entry.credentials != config.credentials {
                 return Err(JoinError::OtherCredentials);
             }
@@ -121,7 +130,7 @@ impl Membership {
                 Err(Action::Join(back)) => member = Member { id: MemberId(1), ..back },
                 Err(_) => unreachable!("an action comes back as it was"),
             }
-            sessions.remove(&uid);
+            sessions.running.remove(&uid);
         }
         config.media = wants.media;
         config.stall_timeout = wants.stall_timeout;
@@ -130,7 +139,7 @@ impl Membership {
         let id = member.id;
         let entry = Entry::start(&config, &place, video_wish, member)?;
         let session = Some(entry.session.clone());
-        sessions.insert(uid, entry);
+        sessions.running.insert(uid, entry);
         Ok((Membership { id, uid, session }, Vec::new()))
     }
 
@@ -190,13 +199,17 @@ impl Drop for Membership {
         let mut sessions = lock(&SESSIONS);
         let Some(session) = self.session.take() else { return };
         // If this session ended by itself, another one may have taken its place.
-        if let Some(entry) = sessions.get_mut(&self.uid).filter(|entry| Arc::ptr_eq(&entry.session, &session)) {
+        if let Some(entry) = sessions.running.get_mut(&self.uid).filter(|entry| Arc::ptr_eq(&entry.session, &session)) {
             entry.members -= 1;
             if entry.members == 0 {
-                let entry = sessions.remove(&self.uid);
+                let entry = sessions.running.remove(&self.uid);
+                sessions.stopping.insert(self.uid);
+                drop(sessions);
                 drop(session);
-                // Drops the last reference, which stops the thread and waits for it, with the map locked.
+                // Drops the last reference, which stops the thread and waits for it.
                 drop(entry);
+                lock(&SESSIONS).stopping.remove(&self.uid);
+                STOPPED.notify_all();
                 return;
             }
         }

@@ -3,7 +3,7 @@ use super::camera_audio::CameraAudio;
 use super::frame_cutter::CutFrame;
 use super::input_stream::InputStream;
 use super::talker::{Talker, Waited};
-use crate::element::{self, Joining};
+use crate::element::{self, Announcer, Joining};
 use crate::identity::{self, Identity};
 use crate::protocol::talk::TalkEvent;
 use crate::session::{Event, Wants, lock};
@@ -25,6 +25,7 @@ pub struct WyzeSink {
     stream: Mutex<InputStream>,
     /// The `stats` of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
+    announcer: Announcer,
 }
 
 #[glib::object_subclass]
@@ -167,29 +168,12 @@ impl BaseSinkImpl for WyzeSink {
 
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let talker = self.talker().ok_or(gst::FlowError::Flushing)?;
-        let live = lock(&self.stream).live;
-        if !live {
-            self.wait_for(|| talker.wait_again())?;
-        }
-        let Some(camera) = talker.camera()? else {
-            gst::log!(CAT, imp = self, "Dropping {buffer:?}: the camera does not listen yet");
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        if live && talker.lags() {
-            gst::debug!(CAT, imp = self, "Dropping {buffer:?}: live sound came late");
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        let frames = lock(&self.stream).encode(camera, buffer).map_err(|failure| {
-            talker.fail(failure);
-            gst::FlowError::Error
-        })?;
-        for frame in frames {
-            if !live {
-                self.wait_for(|| talker.wait_room())?;
+        // Upstream posts an error of its own when this returns.
+        self.talk(&talker, buffer).inspect_err(|error| {
+            if *error == gst::FlowError::Error {
+                talker.tell_failure();
             }
-            talker.send(camera, frame);
-        }
-        Ok(gst::FlowSuccess::Ok)
+        })
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
@@ -231,6 +215,33 @@ impl WyzeSink {
         key == identity::SUBTYPE || is_set_there && self.obj().find_property(key).is_none()
     }
 
+    /// Sends a buffer, and waits for its time where the stream is not live.
+    fn talk(&self, talker: &Arc<Talker>, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let live = lock(&self.stream).live;
+        if !live {
+            self.wait_for(|| talker.wait_again())?;
+        }
+        let Some(camera) = talker.camera()? else {
+            gst::log!(CAT, imp = self, "Dropping {buffer:?}: the camera does not listen yet");
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        if live && talker.lags() {
+            gst::debug!(CAT, imp = self, "Dropping {buffer:?}: live sound came late");
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let frames = lock(&self.stream).encode(camera, buffer).map_err(|failure| {
+            talker.fail(failure);
+            gst::FlowError::Error
+        })?;
+        for frame in frames {
+            if !live {
+                self.wait_for(|| talker.wait_room())?;
+            }
+            talker.send(camera, frame);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
     fn is_running(&self) -> bool {
         lock(&self.talker).is_some()
     }
@@ -244,7 +255,7 @@ impl WyzeSink {
         let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
         let config = identity.config().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
-        let talker = Talker::new(&obj, identity.connect_timeout);
+        let talker = Talker::new(&obj, self.announcer.clone(), identity.connect_timeout);
         let observer = Arc::downgrade(&talker);
         let observe = move |event| {
             if let Some(talker) = observer.upgrade() {
@@ -257,6 +268,7 @@ impl WyzeSink {
             config,
             wants: Wants::default(),
             video_wish: None,
+            announcer: self.announcer.clone(),
             flows: |event| matches!(event, Event::Talk(TalkEvent::Ready)),
         };
         let session = joining.join(obj.upcast_ref(), *CAT, observe)?;
@@ -270,6 +282,7 @@ impl WyzeSink {
         let talker = lock(&self.talker).take();
         if let Some(talker) = talker {
             talker.leave();
+            self.announcer.end_run();
             *lock(&self.last_stats) = Some(talker.stats());
         }
         *lock(&self.stream) = InputStream::default();

@@ -11,7 +11,7 @@ use super::frame_cutter::CutFrame;
 use super::talk_failure::TalkFailure;
 use super::{CAT, WyzeSink};
 use crate::caps::{AudioFormat, Verdict};
-use crate::element;
+use crate::element::{self, Announcer};
 use crate::identity::milliseconds;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::{MediaSet, Medium};
@@ -77,11 +77,22 @@ impl Phase {
     }
 }
 
+/// Whether the application has been told why the talk failed.
+enum Failure {
+    /// The talk has not failed.
+    None,
+    /// Whoever comes first posts the error.
+    Untold(Box<dyn FnOnce(&WyzeSink) + Send>),
+    Telling,
+    Told,
+}
+
 struct TalkState {
     phase: Phase,
     format: AudioFormat,
     /// What the camera speaks, once that is known.
     camera: Option<CameraAudio>,
+    failure: Failure,
     /// BaseSink wants its streaming thread back.
     unlocked: bool,
     /// Since when the camera has been wanted to listen.
@@ -95,6 +106,7 @@ struct TalkState {
 
 pub struct Talker {
     element: glib::WeakRef<WyzeSink>,
+    announcer: Announcer,
     connect_timeout: Duration,
     state: Mutex<TalkState>,
     changed: Condvar,
@@ -107,19 +119,20 @@ pub enum Waited {
     Done,
     /// The sink is flushing or stopping.
     Interrupted,
-    /// The talk has failed, and the application has been told.
     Failed,
 }
 
 impl Talker {
-    pub fn new(element: &WyzeSink, connect_timeout: Duration) -> Arc<Self> {
+    pub fn new(element: &WyzeSink, announcer: Announcer, connect_timeout: Duration) -> Arc<Self> {
         Arc::new(Talker {
             element: element.downgrade(),
+            announcer,
             connect_timeout,
             state: Mutex::new(TalkState {
                 phase: Phase::Connecting { lost: false, idle: false },
                 format: AudioFormat::new(),
                 camera: None,
+                failure: Failure::None,
                 unlocked: false,
                 since: Instant::now(),
                 opened_in: None,
@@ -152,7 +165,7 @@ impl Talker {
 
     // On the session thread
 
-    pub fn handle(&self, event: Event) {
+    pub fn handle(self: &Arc<Self>, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
             Event::Stage(_) | Event::Unanswered(_) | Event::CountsByHead => {}
@@ -165,14 +178,12 @@ impl Talker {
             Event::Talk(TalkEvent::Failed(error)) => self.fail(TalkFailure::Talk(error)),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
-                if self.fails() {
-                    element::ended(&element, error);
-                }
+                self.fails(move |element| element::ended(element, &error));
             }
         }
     }
 
-    fn connected(&self, camera: &CameraInfo) {
+    fn connected(self: &Arc<Self>, camera: &CameraInfo) {
         if !camera.two_way_audio {
             self.fail(TalkFailure::Talk(TalkError::NoTwoWayAudio));
             return;
@@ -201,7 +212,7 @@ impl Talker {
     }
 
     /// Tells by a frame of the camera's own sound what it speaks.
-    fn learn(&self, element: &WyzeSink, frame: Frame) {
+    fn learn(self: &Arc<Self>, element: &WyzeSink, frame: Frame) {
         let Frame { info, mut data, .. } = frame;
         let mut state = self.state();
         if !matches!(state.phase, Phase::Learning { .. }) {
@@ -286,29 +297,57 @@ impl Talker {
         }
     }
 
-    /// Enters the phase [`Phase::Failed`]. Returns true the first time, so that a failure is posted once.
-    fn fails(&self) -> bool {
-        let first = std::mem::replace(&mut self.state().phase, Phase::Failed) != Phase::Failed;
+    /// Enters the phase [`Phase::Failed`]. Returns true the first time. The error is then posted by `post`.
+    fn fails(self: &Arc<Self>, post: impl FnOnce(&WyzeSink) + Send + 'static) -> bool {
+        let mut state = self.state();
+        if state.phase == Phase::Failed {
+            return false;
+        }
+        state.phase = Phase::Failed;
+        state.failure = Failure::Untold(Box::new(post));
+        drop(state);
         self.changed.notify_all();
-        first
+        if let Some(element) = self.element.upgrade() {
+            let this = self.clone();
+            self.announcer.announce(element.upcast_ref(), move |_| this.post_failure());
+        }
+        true
     }
 
-    /// Ends the talk with this error. Posts it on another thread, as an application may stop the element from its
-    /// handler.
-    pub fn fail(&self, failure: TalkFailure) {
-        if !self.fails() {
+    /// Ends the talk with this error.
+    pub fn fail(self: &Arc<Self>, failure: TalkFailure) {
+        if !self.fails(move |element| failure.post(element)) {
             return;
         }
         if let Some(session) = lock(&self.session).as_ref() {
             session.set_wants(Wants::default());
             session.stop_talk(true);
         }
-        if let Some(element) = self.element.upgrade() {
-            element.call_async(move |element| failure.post(element));
+    }
+
+    /// Posts the error, unless another thread has begun to.
+    fn post_failure(&self) {
+        let mut state = self.state();
+        if !matches!(state.failure, Failure::Untold(_)) {
+            return;
         }
+        let Failure::Untold(post) = std::mem::replace(&mut state.failure, Failure::Telling) else { return };
+        drop(state);
+        if let Some(element) = self.element.upgrade() {
+            post(&element);
+        }
+        self.state().failure = Failure::Told;
+        self.changed.notify_all();
     }
 
     // On the streaming thread
+
+    /// Posts the error, or waits for the thread that does.
+    pub fn tell_failure(&self) {
+        self.post_failure();
+        let telling = |state: &mut TalkState| matches!(state.failure, Failure::Telling) && !state.unlocked;
+        drop(self.changed.wait_while(self.state(), telling));
+    }
 
     /// Asks the camera to listen once more, if it was told to stop at the end of a stream.
     pub fn resume(&self) {
@@ -325,7 +364,7 @@ impl Talker {
     }
 
     /// Waits until the camera listens. If that takes longer than connect-timeout, unless that is zero, it is an error.
-    pub fn wait_ready(&self, is_flushing: impl Fn() -> bool) -> Waited {
+    pub fn wait_ready(self: &Arc<Self>, is_flushing: impl Fn() -> bool) -> Waited {
         loop {
             let state = self.state();
             let phase = state.phase;
@@ -375,9 +414,8 @@ impl Talker {
         }
     }
 
-    /// Returns what the camera speaks, if it listens. `None` counts as a buffer dropped. The application has been told
-    /// of an error.
-    pub fn camera(&self) -> Result<Option<CameraAudio>, gst::FlowError> {
+    /// Returns what the camera speaks, if it listens. `None` counts as a buffer dropped.
+    pub fn camera(self: &Arc<Self>) -> Result<Option<CameraAudio>, gst::FlowError> {
         let mut state = self.state();
         if let Some(failure) = state.impatience() {
             drop(state);

@@ -7,7 +7,7 @@ use super::settings::{
 use super::statistics;
 use super::uri;
 use crate::caps;
-use crate::element::{self, Joining};
+use crate::element::{self, Announcer, Joining};
 use crate::identity::{self, Identity, milliseconds};
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
@@ -45,6 +45,7 @@ struct RunState {
 pub struct WyzeSrc {
     settings: Mutex<Settings>,
     state: Mutex<RunState>,
+    announcer: Announcer,
 }
 
 #[glib::object_subclass]
@@ -340,8 +341,9 @@ impl WyzeSrc {
         let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
         let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let obj = self.obj();
-        let outputs = Outputs::new(&obj, &config.credentials.uid, settings.latency);
-        let receiver = Arc::new(Mutex::new(MediaReceiver::new(&obj, outputs.clone(), &settings)));
+        let outputs = Outputs::new(&obj, self.announcer.clone(), &config.credentials.uid, settings.latency);
+        let receiver =
+            Arc::new(Mutex::new(MediaReceiver::new(&obj, self.announcer.clone(), outputs.clone(), &settings)));
         let observer = receiver.clone();
         let joining = Joining {
             identity: &settings.identity,
@@ -349,6 +351,7 @@ impl WyzeSrc {
             config,
             wants: settings.wants(),
             video_wish: Some(settings.video_wish()),
+            announcer: self.announcer.clone(),
             flows: |event| matches!(event, Event::Frame(_)),
         };
         let session = joining.join(obj.upcast_ref(), *CAT, move |event| lock(&observer).handle(event))?;
@@ -388,6 +391,7 @@ impl WyzeSrc {
         let session = lock(&self.state).run.as_mut().and_then(|run| run.session.take());
         drop(session);
         outputs.shut_down();
+        self.announcer.end_run();
         lock(&receiver).set_playing(false);
         let mut state = lock(&self.state);
         (state.last_stats, state.last_camera) = (stats, camera);

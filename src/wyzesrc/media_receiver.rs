@@ -8,7 +8,7 @@ use super::queue::Item;
 use super::settings::{OnLoss, PictureSize, Settings};
 use super::timeline::{self, Timeline};
 use crate::caps::{AudioFormat, Verdict, VideoFormat};
-use crate::element;
+use crate::element::{self, Announcer};
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::Medium;
 use crate::protocol::model;
@@ -48,6 +48,7 @@ struct MediumState {
 /// The source's part in a session.
 pub struct MediaReceiver {
     element: glib::WeakRef<WyzeSrc>,
+    announcer: Announcer,
     outputs: Arc<Outputs>,
     video_format: VideoFormat,
     audio_format: AudioFormat,
@@ -76,10 +77,11 @@ pub struct MediaReceiver {
 }
 
 impl MediaReceiver {
-    pub fn new(element: &WyzeSrc, outputs: Arc<Outputs>, settings: &Settings) -> Self {
+    pub fn new(element: &WyzeSrc, announcer: Announcer, outputs: Arc<Outputs>, settings: &Settings) -> Self {
         let state = |expected| MediumState { expected, discont: true, ..MediumState::default() };
         MediaReceiver {
             element: element.downgrade(),
+            announcer,
             outputs,
             video_format: VideoFormat::new(),
             audio_format: AudioFormat::new(),
@@ -122,8 +124,7 @@ impl MediaReceiver {
         let model = camera.model.clone();
         let size =
             glib::EnumValue::from_value(&self.resolution.to_value()).map_or("", |(_, value)| value.name()).to_owned();
-        // On a thread of its own, as an application may change properties from its handler.
-        element.call_async(move |element| {
+        self.announcer.announce(element.upcast_ref(), move |element| {
             gst::element_warning!(
                 element,
                 gst::ResourceError::Settings,
@@ -198,8 +199,12 @@ impl MediaReceiver {
             Event::Frame(frame) => self.frame(&element, frame),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
-                element::ended(&element, error);
-                self.outputs.push_eos();
+                // EOS after the error, so that an application knows that this is no ordinary end.
+                let outputs = self.outputs.clone();
+                self.announcer.announce(element.upcast_ref(), move |element| {
+                    element::ended(element, &error);
+                    outputs.push_eos();
+                });
             }
         }
     }
@@ -210,7 +215,7 @@ impl MediaReceiver {
         self.audio.expected &= camera.media.audio;
         self.camera = Some(camera);
         self.check_resolution(element);
-        element.call_async(|element| element.notify("camera-info"));
+        self.announcer.announce(element.upcast_ref(), |element| element.notify("camera-info"));
     }
 
     fn frame(&mut self, element: &WyzeSrc, frame: Frame) {
@@ -251,7 +256,7 @@ impl MediaReceiver {
             Verdict::Skip => self.video.unreadable |= medium == Medium::Video && info.is_key_frame(),
             Verdict::Unsupported(codec) => {
                 self.state(medium).expected = false;
-                element.call_async(move |element| {
+                self.announcer.announce(element.upcast_ref(), move |element| {
                     gst::element_warning!(
                         element,
                         gst::StreamError::CodecNotFound,
@@ -263,7 +268,7 @@ impl MediaReceiver {
                 });
             }
         }
-        self.show_pads();
+        self.show_pads(element);
     }
 
     fn is_to_be_skipped(&self, medium: Medium) -> bool {
@@ -279,12 +284,12 @@ impl MediaReceiver {
     }
 
     /// Adds the pads whose turn it is: video, then audio; then tells that no more follow.
-    fn show_pads(&mut self) {
+    fn show_pads(&mut self, element: &WyzeSrc) {
         let since = |at: Option<Instant>| at.map_or(Duration::ZERO, |at| at.elapsed());
         if let Some(caps) = self.video.caps.take() {
             self.video.added = true;
             self.video_at = Some(Instant::now());
-            self.outputs.add_pad(Medium::Video, caps);
+            self.outputs.add_pad(element, Medium::Video, caps);
         }
         let video_done =
             self.video.added || !self.video.expected || self.connected + since(self.connected_at) >= VIDEO_PATIENCE;
@@ -292,12 +297,12 @@ impl MediaReceiver {
             && let Some(caps) = self.audio.caps.take()
         {
             self.audio.added = true;
-            self.outputs.add_pad(Medium::Audio, caps);
+            self.outputs.add_pad(element, Medium::Audio, caps);
         }
         let audio_done = self.audio.added || !self.audio.expected || since(self.video_at) >= AUDIO_PATIENCE;
         if video_done && audio_done && !self.no_more_pads {
             self.no_more_pads = true;
-            self.outputs.no_more_pads();
+            self.outputs.no_more_pads(element);
         }
     }
 

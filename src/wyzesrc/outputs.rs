@@ -1,10 +1,11 @@
 //! The two Sometimes pads. They are added one after the other when their data begin, each with a queue and a task that
 //! pushes.
 //!
-//! Adding a pad runs the application's code, so a helper thread of GLib does it, and never the session thread.
+//! Adding a pad runs the application's code, so the [`Announcer`] does it, and never the session thread.
 
 use super::queue::{Item, MAX_TIME, PadQueue};
 use super::{CAT, WyzeSrc};
+use crate::element::Announcer;
 use crate::protocol::credentials::Uid;
 use crate::protocol::medium::Medium;
 use crate::session::lock;
@@ -13,9 +14,8 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::UniqueFlowCombiner;
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long an application may take to link a pad after no-more-pads.
@@ -24,11 +24,6 @@ const LINK_PATIENCE: Duration = Duration::from_secs(1);
 /// and under stream ids of its own, and ours must not come in between.
 const PADS_TOGETHER: Duration = Duration::from_millis(100);
 
-enum Step {
-    Add(Medium, gst::Caps),
-    NoMorePads,
-}
-
 #[derive(Default)]
 struct PadsState {
     pads: [Option<gst::Pad>; 2],
@@ -36,9 +31,10 @@ struct PadsState {
     no_more_pads: Option<Instant>,
     /// Some pad has told of the failure already.
     failed: bool,
-    steps: VecDeque<Step>,
-    /// The helper thread is taking `steps`.
-    stepping: bool,
+    /// How many pads are still to be added.
+    coming: u32,
+    /// The run is over, and no pad is added any more.
+    closed: bool,
 }
 
 /// What a pad's task needs.
@@ -60,11 +56,11 @@ pub struct Outputs {
     latency: gst::ClockTime,
     outputs: [Output; 2],
     state: Mutex<PadsState>,
-    stepped: Condvar,
+    announcer: Announcer,
 }
 
 impl Outputs {
-    pub fn new(element: &WyzeSrc, uid: &Uid, latency: Duration) -> Arc<Self> {
+    pub fn new(element: &WyzeSrc, announcer: Announcer, uid: &Uid, latency: Duration) -> Arc<Self> {
         let hash = Sha256::digest(uid.bytes());
         Arc::new(Outputs {
             element: element.downgrade(),
@@ -73,7 +69,7 @@ impl Outputs {
             latency: gst::ClockTime::try_from(latency).unwrap_or(gst::ClockTime::ZERO),
             outputs: Default::default(),
             state: Mutex::default(),
-            stepped: Condvar::new(),
+            announcer,
         })
     }
 
@@ -81,14 +77,37 @@ impl Outputs {
         &self.outputs[medium as usize].queue
     }
 
-    /// Adds the pad, after the steps that were asked for before. Does not wait.
-    pub fn add_pad(self: &Arc<Self>, medium: Medium, caps: gst::Caps) {
-        self.step(Step::Add(medium, caps));
+    /// Adds the pad, after what was announced before. Does not wait.
+    pub fn add_pad(self: &Arc<Self>, element: &WyzeSrc, medium: Medium, caps: gst::Caps) {
+        lock(&self.state).coming += 1;
+        let this = self.clone();
+        self.announce(element, move |element| {
+            if let Err(e) = this.add_now(element, medium, &caps) {
+                gst::element_error!(element, gst::CoreError::Pad, ("The {} pad failed", medium.name()), ["{e}"]);
+            }
+            lock(&this.state).coming -= 1;
+        });
     }
 
-    /// Tells that no pad will follow, after the steps that were asked for before. Does not wait.
-    pub fn no_more_pads(self: &Arc<Self>) {
-        self.step(Step::NoMorePads);
+    /// Tells that no pad will follow, after what was announced before. Does not wait.
+    pub fn no_more_pads(self: &Arc<Self>, element: &WyzeSrc) {
+        let this = self.clone();
+        self.announce(element, move |element| {
+            lock(&this.state).no_more_pads = Some(Instant::now());
+            element.no_more_pads();
+            let pads = lock(&this.state).pads.clone();
+            for (medium, _pad) in Medium::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
+                this.queue(medium).open(Duration::ZERO);
+            }
+        });
+    }
+
+    fn announce(&self, element: &WyzeSrc, announcement: impl FnOnce(&WyzeSrc) + Send + 'static) {
+        self.announcer.announce(element.upcast_ref(), move |element| {
+            if let Some(element) = element.downcast_ref() {
+                announcement(element);
+            }
+        });
     }
 
     /// Pushes EOS on every pad, after what is queued. Returns false if the pipeline cannot hear of it, as there is no
@@ -98,17 +117,15 @@ impl Outputs {
             output.queue.push(Item::Eos);
         }
         let state = lock(&self.state);
-        state.stepping || state.pads.iter().any(Option::is_some)
+        state.coming > 0 || state.pads.iter().any(Option::is_some)
     }
 
-    /// Idles the tasks and adds no more pads, for good. Returns when the helper thread is done.
+    /// Idles the tasks and adds no more pads, for good.
     pub fn shut_down(&self) {
         for output in &self.outputs {
             output.queue.set_flushing(true);
         }
-        let mut state = lock(&self.state);
-        state.steps.clear();
-        let _idle = self.stepped.wait_while(state, |state| state.stepping).unwrap_or_else(PoisonError::into_inner);
+        lock(&self.state).closed = true;
     }
 
     /// Removes the pads from the element, after [`Outputs::shut_down`] and their deactivation.
@@ -134,50 +151,6 @@ impl Outputs {
                 lock(&self.state).combiner.reset();
                 if let Err(e) = self.start_task(&pad, medium) {
                     gst::error!(CAT, obj = pad, "{e}");
-                }
-            }
-        }
-    }
-
-    fn step(self: &Arc<Self>, step: Step) {
-        let mut state = lock(&self.state);
-        state.steps.push_back(step);
-        let Some(element) = self.element.upgrade() else { return };
-        if !std::mem::replace(&mut state.stepping, true) {
-            let this = self.clone();
-            element.call_async(move |element| this.run_steps(element));
-        }
-    }
-
-    fn run_steps(self: &Arc<Self>, element: &WyzeSrc) {
-        loop {
-            let mut state = lock(&self.state);
-            let Some(step) = state.steps.pop_front() else {
-                state.stepping = false;
-                self.stepped.notify_all();
-                return;
-            };
-            if matches!(step, Step::NoMorePads) {
-                state.no_more_pads = Some(Instant::now());
-            }
-            drop(state);
-            match step {
-                Step::Add(medium, caps) => {
-                    if let Err(e) = self.add_now(element, medium, &caps) {
-                        gst::element_error!(
-                            element,
-                            gst::CoreError::Pad,
-                            ("The {} pad failed", medium.name()),
-                            ["{e}"]
-                        );
-                    }
-                }
-                Step::NoMorePads => {
-                    element.no_more_pads();
-                    let pads = lock(&self.state).pads.clone();
-                    for (medium, _pad) in Medium::ALL.into_iter().zip(pads).filter(|(_, pad)| pad.is_some()) {
-                        self.queue(medium).open(Duration::ZERO);
-                    }
                 }
             }
         }
@@ -216,6 +189,9 @@ impl Outputs {
             .build();
         {
             let mut state = lock(&self.state);
+            if state.closed {
+                return Ok(());
+            }
             state.combiner.add_pad(&pad);
             state.pads[medium as usize] = Some(pad.clone());
         }
@@ -227,7 +203,15 @@ impl Outputs {
             let _ = pad.store_sticky_event(&event);
         }
         element.add_pad(&pad)?;
-        let complete = lock(&self.state).no_more_pads.is_some();
+        let (closed, complete) = {
+            let state = lock(&self.state);
+            (state.closed, state.no_more_pads.is_some())
+        };
+        if closed {
+            // The run ended meanwhile, and may have looked for the pad before it was there.
+            let _ = (pad.set_active(false), element.remove_pad(&pad));
+            return Ok(());
+        }
         self.queue(medium).open(if complete { Duration::ZERO } else { PADS_TOGETHER });
         Ok(())
     }
@@ -321,7 +305,7 @@ mod tests {
     fn a_pad_that_is_not_linked_goes_on_while_the_other_is_not_active_yet() {
         gst::init().unwrap();
         let uid = Uid::from_wire(*b"HSBJYB5HSETGCDWD111A").unwrap();
-        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), &uid, Duration::ZERO);
+        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), Announcer::default(), &uid, Duration::ZERO);
         let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
         video.set_active(true).unwrap();
         for pad in [&video, &audio] {
