@@ -440,3 +440,113 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     let info_after = player.src.property::<gst::Structure>("camera-info");
     assert_eq!(info_after, info);
 }
+
+/// Returns the text of the error that starting the element posts.
+fn start_error(element: &gst::Element) -> String {
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    assert!(element.set_state(gst::State::Paused).is_err());
+    let message = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error message");
+    element.set_state(gst::State::Null).unwrap();
+    element.set_bus(None);
+    match message.view() {
+        gst::MessageView::Error(error) => error.error().message().to_owned(),
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_uri_is_told_at_the_start() {
+    init();
+    let wrong = [
+        ("wyze://cam?uid=HSBJYB5HSETGCDWD111A&enr=short&mac=AABBCCDDEEFF", "enr"),
+        ("wyze://cam?uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCC", "mac"),
+        ("wyze://cam:99999?uid=HSBJYB5HSETGCDWD111A", "port"),
+        ("wyze://[::1]?uid=HSBJYB5HSETGCDWD111A", "IPv6"),
+        ("wyze://user:pw@cam?uid=HSBJYB5HSETGCDWD111A", "user"),
+        ("wyze://cam?connect-timeout=soon", "connect-timeout"),
+        ("rtsp://cam", "wyze://"),
+    ];
+    for factory in ["wyzesrc", "wyzesink"] {
+        let element = gst::ElementFactory::make(factory).build().unwrap();
+        let only_source = Some(("wyze://cam?resolution=4k", "720p")).filter(|_| factory == "wyzesrc");
+        for (uri, expected) in wrong.into_iter().chain(only_source) {
+            element.set_property("uri", uri);
+            let text = start_error(&element);
+            assert!(text.starts_with("uri: ") && text.contains(expected), "{factory}, {uri}: {text}");
+        }
+        element.set_property("uri", None::<&str>);
+        let text = start_error(&element);
+        assert!(text.starts_with("uid is not set"), "{text}");
+    }
+}
+
+#[test]
+fn a_uri_notifies_of_what_it_sets_and_none_clears_it() {
+    let element = source();
+    let changed = std::sync::Arc::new(std::sync::Mutex::new(BTreeSet::new()));
+    let seen = changed.clone();
+    element.connect_notify(None, move |_, pspec| {
+        seen.lock().unwrap().insert(pspec.name().to_owned());
+    });
+    let take = || std::mem::take(&mut *changed.lock().unwrap()).into_iter().collect::<Vec<_>>();
+    element.set_property("uri", format!("wyze://cam?UID={DEMO_UID}&ENR={DEMO_ENR}&Resolution=720p"));
+    assert_eq!(take(), ["enr", "host", "resolution", "uid", "uri"]);
+    assert_eq!(element.property::<Option<String>>("uid").as_deref(), Some(DEMO_UID));
+    let handler = element.dynamic_cast_ref::<gst::URIHandler>().unwrap();
+    handler.set_uri("wyze://cam?resolution=360p").unwrap();
+    assert_eq!(take(), ["resolution", "uri"]);
+    element.set_property("uri", None::<&str>);
+    assert_eq!(take(), ["enr", "host", "uid", "uri"]);
+    assert_eq!(element.property::<Option<String>>("uri"), None);
+}
+
+/// Sets a text property to bytes that are no UTF-8, as a C program can.
+fn set_bytes(element: &gst::Element, name: &str) {
+    use glib::translate::{ToGlibPtr, ToGlibPtrMut};
+    let mut value = glib::Value::from_type(glib::Type::STRING);
+    // SAFETY: The value is of type string; GLib copies the text, which a zero ends.
+    unsafe { glib::gobject_ffi::g_value_set_string(value.to_glib_none_mut().0, c"caf\xE9".as_ptr()) };
+    let name = std::ffi::CString::new(name).unwrap();
+    let object = element.upcast_ref::<glib::Object>();
+    // SAFETY: The object has a property of this name and type. glib's own set_property would look into the value.
+    unsafe { glib::gobject_ffi::g_object_set_property(object.to_glib_none().0, name.as_ptr(), value.to_glib_none().0) };
+}
+
+#[test]
+fn a_text_that_is_no_utf8_is_refused_and_changes_nothing() {
+    init();
+    for factory in ["wyzesrc", "wyzesink"] {
+        let element = gst::ElementFactory::make(factory).build().unwrap();
+        let texts: Vec<_> = element
+            .list_properties()
+            .iter()
+            .filter(|p| {
+                p.owner_type().name().starts_with("GstWyze") && glib::ParamSpec::value_type(p) == glib::Type::STRING
+            })
+            .map(|p| p.name().to_owned())
+            .collect();
+        assert!(texts.len() >= 8, "{texts:?}");
+        for name in texts {
+            let before = element.property::<Option<String>>(&name);
+            let critical = criticals(|| set_bytes(&element, &name));
+            assert_eq!(critical.len(), 1, "{name}: {critical:?}");
+            assert!(critical[0].contains(&name), "{critical:?}");
+            assert_eq!(element.property::<Option<String>>(&name), before, "{name}");
+        }
+    }
+}
+
+/// Returns the critical log lines of GLib's domain "wyze" while `act` runs.
+fn criticals(act: impl FnOnce()) -> Vec<String> {
+    let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = lines.clone();
+    let handler =
+        glib::log_set_handler(Some("wyze"), glib::LogLevels::LEVEL_CRITICAL, false, false, move |_, _, text| {
+            seen.lock().unwrap().push(text.to_owned());
+        });
+    act();
+    glib::log_remove_handler(Some("wyze"), handler);
+    let lines = lines.lock().unwrap();
+    lines.clone()
+}

@@ -260,3 +260,24 @@ fn a_stopped_source_plays_again_with_another_camera() {
         player.drain();
     }
 }
+
+/// A live stream has one time only. Seeks are refused as udpsrc does.
+#[test]
+fn seeks_are_refused() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    player.buffers("video", 2);
+    let seek = || {
+        let start = gst::ClockTime::ZERO;
+        gst::event::Seek::new(1.0, gst::SeekFlags::FLUSH, gst::SeekType::Set, start, gst::SeekType::None, start)
+    };
+    let pad = player.src.static_pad("video").unwrap();
+    assert!(!player.src.send_event(seek()));
+    assert!(!pad.send_event(seek()));
+    assert!(!player.pipeline.send_event(seek()));
+    let mut query = gst::query::Seeking::new(gst::Format::Time);
+    assert!(pad.query(&mut query));
+    assert!(!query.result().0);
+    player.buffers("video", 2);
+}

@@ -6,6 +6,7 @@
 
 mod adts;
 mod audio;
+mod parameter_sets;
 mod speex;
 mod video;
 
@@ -13,6 +14,7 @@ use crate::protocol::wire::codec::CodecId;
 
 pub use adts::AdtsHeader;
 pub use audio::AudioFormat;
+pub use parameter_sets::ParameterSets;
 pub use video::VideoFormat;
 
 /// The decision on one frame.
@@ -21,7 +23,8 @@ pub enum Verdict {
     /// Push it. `caps` are the first ones, or others than before, and go first. `sync` means that decoding can start
     /// here, as it always can for sound; without it, the buffer is a delta unit.
     Push { caps: Option<gst::Caps>, sync: bool },
-    /// Drop it: it is broken, it comes before the first key frame, or its codec is not known for sure yet.
+    /// Drop it: it is broken, it comes before the first key frame, its codec is not known for sure yet, or it has only
+    /// parameter sets, which the next picture gets.
     Skip,
     /// Drop it: no caps exist for this codec. Returned once, and again when the codec changes.
     Unsupported(CodecId),

@@ -60,7 +60,7 @@ fn check(verdict: &Verdict, template: &gst::Caps) {
 
 fn watch(format: &mut VideoFormat, codec: CodecId, key: bool, data: &str) -> (String, bool) {
     gst::init().unwrap();
-    let verdict = format.inspect(&info(codec, key.into()), &hex(data));
+    let verdict = format.inspect(&info(codec, key.into()), &mut hex(data));
     check(&verdict, &video_template());
     (caps_of(&verdict), matches!(verdict, Verdict::Push { sync: true, .. }))
 }
@@ -411,8 +411,67 @@ proptest! {
         let info = info(CodecId(codec), flags);
         let (mut video, mut audio) = (VideoFormat::new(), AudioFormat::new());
         for _ in 0..5 {
-            check(&video.inspect(&info, &data), &video_template());
+            check(&video.inspect(&info, &mut data.clone()), &video_template());
             check(&audio.inspect(&info, &mut data.clone()), &audio_template());
         }
     }
+}
+
+const H264_SETS: &str = "00000001 6742c016da0280bfe5c05a83030352800000030080000014478b1750 00000001 68ce3c80";
+const H265_SETS: &str = "00000001 40010c01ffff040800000300980800000300005dba0240
+    00000001 420101040800000300980800000300005d9000501005a2294b7494985ffe00020002d404040100000300100000030140 80
+    00000001 4401c07030603120";
+
+/// Returns the caps of the verdict, whether it can be decoded from, and the frame as it goes on.
+fn see_frame(format: &mut VideoFormat, codec: CodecId, key: bool, data: &str) -> (String, bool, Vec<u8>) {
+    let mut data = hex(data);
+    let verdict = format.inspect(&info(codec, key.into()), &mut data);
+    let sync = matches!(verdict, Verdict::Push { sync: true, .. });
+    (caps_of(&verdict), sync, data)
+}
+
+/// Some cameras send SPS and PPS in a frame of their own, and the key frame bare.
+#[test]
+fn parameter_sets_in_a_frame_of_their_own_are_joined_with_the_key_frame() {
+    gst::init().unwrap();
+    let mut format = VideoFormat::new();
+    for round in 0..2 {
+        assert_eq!(see_frame(&mut format, CodecId::H264, round == 0, H264_SETS).0, "skip");
+        let (caps, sync, data) = see_frame(&mut format, CodecId::H264, true, H264_BARE_IDR);
+        let first = if round == 0 { "width=(int)640" } else { "as before" };
+        assert!(caps.contains(first) && sync, "{caps}");
+        assert_eq!(data, [hex(H264_SETS), hex(H264_BARE_IDR)].concat());
+        assert_eq!(see_frame(&mut format, CodecId::H264, false, H264_DELTA).2, hex(H264_DELTA));
+    }
+}
+
+/// A camera that sends its parameter sets once, at its start, can still be joined later.
+#[test]
+fn a_later_viewer_begins_with_the_parameter_sets_that_came_before() {
+    gst::init().unwrap();
+    for (codec, sets, key) in
+        [(CodecId::H264, H264_SETS, H264_BARE_IDR), (CodecId::H265, H265_SETS, "00000001 2801af0b")]
+    {
+        let mut earlier = ParameterSets::default();
+        earlier.follow(codec, &hex(&format!("{sets} {key}")));
+        earlier.follow(codec, &hex(key));
+        let mut format = VideoFormat::new();
+        assert_eq!(see_frame(&mut format, codec, true, key).0, "skip");
+        let mut format = VideoFormat::new();
+        format.learn(earlier);
+        let (caps, sync, data) = see_frame(&mut format, codec, true, key);
+        assert!(caps.contains("width") && sync, "{caps}");
+        assert_eq!(data, [hex(sets), hex(key)].concat());
+        assert_eq!(see_frame(&mut format, codec, true, key).2, hex(key), "once is enough");
+        format.wait_for_key_frame();
+        assert!(see_frame(&mut format, codec, true, key).1, "after a loss they are needed again");
+    }
+}
+
+#[test]
+fn sets_of_any_length_stay_within_a_limit() {
+    let mut sets = ParameterSets::default();
+    let huge = [&[0, 0, 0, 1, 0x67][..], &[0x55; 100_000]].concat();
+    assert!(sets.follow(CodecId::H264, &huge).some);
+    assert_eq!(sets.of(CodecId::H264), None);
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError, ByteReader};
 
-use super::Verdict;
+use super::{ParameterSets, Verdict};
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
 
@@ -16,6 +16,9 @@ pub struct VideoFormat {
     caps: Option<gst::Caps>,
     started: bool,
     refused: bool,
+    sets: ParameterSets,
+    /// The frame before had parameter sets and no picture.
+    sets_came_alone: bool,
 }
 
 /// One frame, as its bytes describe it.
@@ -38,16 +41,27 @@ impl VideoFormat {
         self.started = false;
     }
 
-    /// Judges the next frame. `data` may be anything.
-    pub fn inspect(&mut self, info: &FrameInfo, data: &[u8]) -> Verdict {
+    /// Takes the parameter sets that the camera sent before this viewer came.
+    pub fn learn(&mut self, earlier: ParameterSets) {
+        self.sets.learn(earlier);
+    }
+
+    /// Judges the next frame. `data` may be anything. It gets parameter sets where they are missing: at the start, and
+    /// where they came in a frame of their own.
+    pub fn inspect(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Verdict {
         let codec = if info.codec == CodecId::H264_SECOND { CodecId::H264 } else { info.codec };
         if self.codec != Some(codec) {
-            *self = VideoFormat { codec: Some(codec), ..Self::default() };
+            let sets = std::mem::take(&mut self.sets);
+            *self = VideoFormat { codec: Some(codec), sets, ..Self::default() };
         }
         let flagged = info.is_key_frame();
         let (picture, caps) = match codec {
-            CodecId::H264 => (h264(data, flagged), stream("video/x-h264")),
-            CodecId::H265 => (h265(data, flagged), stream("video/x-h265")),
+            CodecId::H264 | CodecId::H265 => match self.h26x(codec, data, flagged) {
+                Some(picture) => {
+                    (picture, stream(if codec == CodecId::H264 { "video/x-h264" } else { "video/x-h265" }))
+                }
+                None => return Verdict::Skip,
+            },
             CodecId::MJPEG => (jpeg(data), gst::Caps::builder("image/jpeg")),
             CodecId::MPEG4 => {
                 let caps = gst::Caps::builder("video/mpeg").field("mpegversion", 4).field("systemstream", false);
@@ -84,6 +98,39 @@ impl VideoFormat {
         }
         Verdict::Push { caps: changed.then_some(caps), sync: picture.sync }
     }
+
+    /// Describes a frame of H.264 or H.265. `None` where it has parameter sets only.
+    fn h26x(&mut self, codec: CodecId, data: &mut Vec<u8>, flagged: bool) -> Option<Picture> {
+        let contents = self.sets.follow(codec, data);
+        let Some(slice) = contents.slice else {
+            self.sets_came_alone |= contents.some;
+            return (!contents.some).then(Picture::default);
+        };
+        let size_of = |sps: Option<&[u8]>| match codec {
+            CodecId::H264 => sps.and_then(h264_size),
+            _ => sps.and_then(|sps| h265_size(sps).ok().flatten()),
+        };
+        let mut picture =
+            Picture { sync: starts_anew(codec, slice), complete: contents.complete, size: size_of(contents.sps) };
+        let came_alone = std::mem::take(&mut self.sets_came_alone);
+        if (came_alone || picture.sync && !self.started)
+            && !picture.complete
+            && let Some(mut with_sets) = self.sets.of(codec)
+        {
+            picture.size = size_of(ParameterSets::default().follow(codec, &with_sets).sps);
+            picture.complete = true;
+            with_sets.append(data);
+            *data = with_sets;
+        }
+        // Whether another picture starts anew, only the camera's flag tells.
+        picture.sync |= flagged && picture.complete;
+        Some(picture)
+    }
+}
+
+/// Whether decoding can start at pictures of this type: an IDR, with H.265 the types 16 to 23 (IRAP).
+fn starts_anew(codec: CodecId, slice: u8) -> bool {
+    if codec == CodecId::H264 { slice == 5 } else { (16..24).contains(&slice) }
 }
 
 fn stream(name: &str) -> gst::caps::Builder<gst::caps::NoFeature> {
@@ -94,71 +141,9 @@ fn positive(value: u32) -> Option<i32> {
     i32::try_from(value).ok().filter(|&v| v > 0)
 }
 
-/// Returns the data from the start of each NAL unit to the end of the frame. A unit's own end is left to [`only`]: to
-/// find it costs a look at the whole picture, and only parameter sets need it. None of them is empty.
-fn nal_units(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        rest = &rest[start_code(rest)? + 3..];
-        Some(rest)
-    })
-    .filter(|unit| !unit.is_empty())
-}
-
-fn start_code(data: &[u8]) -> Option<usize> {
-    memchr::memmem::find(data, &[0, 0, 1])
-}
-
-/// Cuts off what follows a NAL unit: the next one, and zeros between the two.
-fn only(unit: &[u8]) -> &[u8] {
-    let unit = &unit[..start_code(unit).unwrap_or(unit.len())];
-    &unit[..unit.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1)]
-}
-
-fn h264(data: &[u8], flagged: bool) -> Picture {
-    let (mut size, mut sps, mut pps) = (None, false, false);
-    for unit in nal_units(data) {
-        match unit[0] & 0x1F {
-            7 => {
-                sps = true;
-                size = h264_size(only(unit));
-            }
-            8 => pps = true,
-            // The first slice. What describes a picture comes before it.
-            kind @ 1..=5 => {
-                // Whether a picture that is no IDR starts anew, only the camera's flag tells.
-                let complete = sps && pps;
-                return Picture { sync: kind == 5 || flagged && complete, complete, size };
-            }
-            _ => {}
-        }
-    }
-    Picture::default()
-}
-
 fn h264_size(sps: &[u8]) -> Option<(u32, u32)> {
     let bits = BitReader::new(ByteReader::skipping_h264_header(sps));
     SeqParameterSet::from_bits(bits).ok()?.pixel_dimensions().ok()
-}
-
-fn h265(data: &[u8], flagged: bool) -> Picture {
-    let (mut size, mut vps, mut sps, mut pps) = (None, false, false, false);
-    for unit in nal_units(data) {
-        match unit[0] >> 1 & 0x3F {
-            32 => vps = true,
-            33 => {
-                sps = true;
-                size = h265_size(only(unit)).ok().flatten();
-            }
-            34 => pps = true,
-            kind @ 0..=31 => {
-                let complete = vps && sps && pps;
-                // Decoding can start at the types 16 to 23 (IRAP).
-                return Picture { sync: (16..24).contains(&kind) || flagged && complete, complete, size };
-            }
-            _ => {}
-        }
-    }
-    Picture::default()
 }
 
 /// Reads an SPS (H.265, 7.3.2.2) as far as the picture's size. Nothing after it is needed, so a camera's mistakes there

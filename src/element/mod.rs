@@ -15,7 +15,7 @@ use messages::ConnectionMessages;
 
 pub use announcer::Announcer;
 pub use messages::{ended, identity_error};
-pub use properties::{log_property, set_uri, set_uri_property};
+pub use properties::{is_valid, log_property, set_uri, set_uri_property};
 pub use stored::{StoredCamera, fill};
 
 /// What an element brings to the session of its camera.
@@ -82,7 +82,7 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
         Event::Reconnecting { error, attempt, delay } => {
             gst::warning!(category, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
         }
-        Event::Frame(_) | Event::Talk(_) | Event::Ended(_) => {}
+        Event::Frame(_) | Event::ParameterSets(_) | Event::Talk(_) | Event::Ended(_) => {}
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Identity {
     pub model: Option<String>,
     /// The address where the camera was last, which is asked first. It comes from the store and is no property.
     pub known: Option<Ipv4Addr>,
+    /// What is wrong with the last value of the property `uri`, if it was not taken.
+    pub refused_uri: Option<UriError>,
     pub connect_timeout: Duration,
     /// A negative number means no limit.
     pub reconnect_attempts: i32,
@@ -49,6 +51,7 @@ impl Default for Identity {
             interface: None,
             model: None,
             known: None,
+            refused_uri: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             reconnect_attempts: DEFAULT_RECONNECT_ATTEMPTS,
         }
@@ -71,10 +74,15 @@ pub enum IdentityError {
     Obstacle { name: String, why: &'static str },
     #[error(transparent)]
     Malformed(#[from] CredentialError),
+    #[error("uri: {0}")]
+    Uri(#[from] UriError),
 }
 
 impl Identity {
     pub fn credentials(&self) -> Result<Credentials, IdentityError> {
+        if let Some(error) = &self.refused_uri {
+            return Err(error.clone().into());
+        }
         let required = |name, value: &Option<String>| value.clone().ok_or(IdentityError::Missing(name));
         let (uid, enr, mac) = (required("uid", &self.uid)?, required("enr", &self.enr)?, required("mac", &self.mac)?);
         Ok(Credentials::new(&uid, &enr, &mac)?)
@@ -139,6 +147,12 @@ impl Identity {
                 .mutable_ready()
                 .build(),
         ]
+    }
+
+    /// Forgets which camera this is, and where: what a URI names.
+    pub fn forget_camera(&mut self) {
+        let Identity { interface, connect_timeout, reconnect_attempts, .. } = std::mem::take(self);
+        *self = Identity { interface, connect_timeout, reconnect_attempts, ..Identity::default() };
     }
 
     /// Takes the value of a property, whose type GObject has checked. An empty text unsets it. Returns false if the

@@ -14,7 +14,7 @@ pub const SUBTYPE: &str = "subtype";
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A mistake in a URI. The texts do not repeat values, which may be secrets.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     #[error("the scheme has to be wyze://")]
     Scheme,
@@ -25,8 +25,16 @@ pub enum UriError {
          or wyze://HOST:PORT?uid=…&enr=…&mac=…"
     )]
     Path,
+    #[error("IPv6 is not supported: cameras speak IPv4 only")]
+    Ipv6,
+    #[error("a camera takes no user and password before the host: wyze://HOST:PORT?uid=…&enr=…&mac=…")]
+    UserInfo,
+    #[error("the port has to be a number from 1 to 65535")]
+    Port,
     #[error("{0} is malformed")]
     Value(&'static str),
+    #[error("{0} has to be one of {1}")]
+    Choice(&'static str, String),
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error("dtls=false is not supported: only cameras that speak DTLS are")]
@@ -59,12 +67,13 @@ pub fn apply(
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A plus stays a plus: an ENR may have one, and no value has spaces.
-        let key = percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let key = percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
         let value = decode(value).ok_or(UriError::Value("a value's encoding"))?;
         if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
             unknown.push(key);
         }
     }
+    new.refused_uri = None;
     *identity = new;
     Ok(unknown)
 }
@@ -76,8 +85,14 @@ fn decode(encoded: &str) -> Option<String> {
 }
 
 fn parse_authority(authority: &str) -> Result<(Option<String>, u16), UriError> {
+    if authority.contains('@') {
+        return Err(UriError::UserInfo);
+    }
+    if authority.starts_with('[') || authority.matches(':').count() > 1 {
+        return Err(UriError::Ipv6);
+    }
     let (host, port) = match authority.split_once(':') {
-        Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or(UriError::Authority)?),
+        Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or(UriError::Port)?),
         None => (authority, DEFAULT_PORT),
     };
     let host = percent_decode_str(host).decode_utf8().map_err(|_| UriError::Authority)?;

@@ -43,13 +43,24 @@ pub enum TalkError {
     HungUp,
 }
 
+/// What has become of sound since the last report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TalkReport {
+    /// How long the sound lasts that waits no longer: it has been sent, or dropped. Whoever talks knows by it how much
+    /// is ahead.
+    pub sound: Duration,
+    /// Frames sent.
+    pub frames: u64,
+    /// Bytes of sound in these frames.
+    pub bytes: u64,
+}
+
 /// How a talk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TalkEvent {
     /// Audio is taken from now on.
     Ready,
-    /// Sound of this length waits no longer: it has been sent, or dropped. Whoever talks knows by it how much is ahead.
-    Sent(Duration),
+    Sent(TalkReport),
     /// The talk is over, as was asked for: all is sent and has sounded, and the camera has been told.
     Stopped,
     Failed(TalkError),
@@ -82,8 +93,8 @@ pub struct Talk {
     queue: VecDeque<TalkAudio>,
     /// How long the sound in `queue` lasts.
     queued: Duration,
-    /// How long the sound lasts that has left `queue` and is not reported yet.
-    unreported: Duration,
+    /// What has left `queue` and is not reported yet.
+    unreported: TalkReport,
     /// The number of the last frame sent.
     number: u32,
     /// How long the frames sent so far sound.
@@ -108,7 +119,7 @@ impl Talk {
             ready: false,
             queue: VecDeque::new(),
             queued: Duration::ZERO,
-            unreported: Duration::ZERO,
+            unreported: TalkReport::default(),
             number: 0,
             sounded: Duration::ZERO,
             next_due: None,
@@ -138,6 +149,7 @@ impl Talk {
             }
         }
         let endpoint = self.endpoint.as_mut()?;
+        let was_established = *endpoint.state() == dtls::EndpointState::Established;
         let mut echoes = Vec::new();
         endpoint.handle_datagram(payload, |plain| {
             echoes.extend(login::Request::echo_of(plain));
@@ -147,8 +159,11 @@ impl Talk {
             endpoint.send(&login::Response::welcome(echo).emit());
         }
         self.dtls_timeout = endpoint.next_timeout().map(|left| now + left);
-        if *endpoint.state() == dtls::EndpointState::Closed {
-            return Some(TalkEvent::Failed(TalkError::HungUp));
+        match endpoint.state() {
+            dtls::EndpointState::Closed => return Some(TalkEvent::Failed(TalkError::HungUp)),
+            // A fatal alert of the camera, which cannot be forged from the handshake on.
+            dtls::EndpointState::Failed(_) if was_established => return Some(TalkEvent::Failed(TalkError::HungUp)),
+            _ => {}
         }
         if echoes.is_empty() || std::mem::replace(&mut self.ready, true) {
             return None;
@@ -215,8 +230,8 @@ impl Talk {
 
     /// Reports the sound that has left the queue since the last report; `None` if there is none.
     pub fn take_report(&mut self) -> Option<TalkEvent> {
-        let sent = std::mem::take(&mut self.unreported);
-        (!sent.is_zero()).then_some(TalkEvent::Sent(sent))
+        let report = std::mem::take(&mut self.unreported);
+        (report != TalkReport::default()).then_some(TalkEvent::Sent(report))
     }
 
     /// Says goodbye on the back channel. [`Talk::poll_transmit`] has the datagram.
@@ -236,7 +251,7 @@ impl Talk {
     fn take_next(&mut self) -> Option<TalkAudio> {
         let audio = self.queue.pop_front()?;
         self.queued -= audio.duration;
-        self.unreported += audio.duration;
+        self.unreported.sound += audio.duration;
         Some(audio)
     }
 
@@ -257,6 +272,8 @@ impl Talk {
         };
         if endpoint.send(&frame.emit()) {
             self.sent += 1;
+            self.unreported.frames += 1;
+            self.unreported.bytes += audio.data.len() as u64;
         }
         self.sounded += audio.duration;
         let due = self.next_due.unwrap_or(now);

@@ -1,5 +1,6 @@
 //! What a session tells its members.
 
+use crate::caps::ParameterSets;
 use crate::protocol::client::{self, CameraInfo};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::reassembly::Frame;
@@ -14,6 +15,8 @@ pub enum Event {
     Connected(CameraInfo),
     /// A whole frame; only members that want its medium get it.
     Frame(Frame),
+    /// The parameter sets that the camera sent before this member joined.
+    ParameterSets(ParameterSets),
     /// The talk began, ended or failed; only the member that asked for it is told.
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.

@@ -1,6 +1,7 @@
 //! The members of one session, and which of them is told what. Lives on the session thread.
 
 use super::Event;
+use crate::caps::ParameterSets;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::{MediaSet, Medium};
@@ -55,6 +56,8 @@ pub struct Members {
     camera: Option<CameraInfo>,
     /// The last [`Event::Reconnecting`], while there is no connection.
     lost: Option<Event>,
+    /// The newest ones of this connection's video, for members that join later.
+    parameter_sets: ParameterSets,
     /// The one member that talks, or has asked to.
     talker: Option<MemberId>,
 }
@@ -62,7 +65,13 @@ pub struct Members {
 impl Members {
     /// Adds a member, and tells it how far the session has come.
     pub fn join(&mut self, member: Member) {
-        let so_far = [self.lost.clone(), self.stage.map(Event::Stage), self.camera.clone().map(Event::Connected)];
+        let sets = Some(&self.parameter_sets).filter(|sets| **sets != ParameterSets::default());
+        let so_far = [
+            self.lost.clone(),
+            self.stage.map(Event::Stage),
+            self.camera.clone().map(Event::Connected),
+            sets.cloned().map(Event::ParameterSets),
+        ];
         let id = member.id;
         self.members.push(member);
         for event in so_far.into_iter().flatten() {
@@ -115,6 +124,7 @@ impl Members {
     /// because of that.
     pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration, is_lost: bool) -> bool {
         (self.camera, self.talker) = (None, None);
+        self.parameter_sets = ParameterSets::default();
         let before = self.members.len();
         let (go_on, give_up) = std::mem::take(&mut self.members)
             .into_iter()
@@ -143,6 +153,9 @@ impl Members {
             Event::Connected(camera) => {
                 self.camera = Some(camera.clone());
                 self.lost = None;
+            }
+            Event::Frame(frame) if frame.medium == Medium::Video => {
+                self.parameter_sets.follow(frame.info.codec, &frame.data);
             }
             Event::Talk(talk) => {
                 let goes_on = matches!(talk, TalkEvent::Ready | TalkEvent::Sent(_));

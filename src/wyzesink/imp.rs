@@ -4,7 +4,7 @@ use super::frame_cutter::CutFrame;
 use super::input_stream::InputStream;
 use super::talker::{Talker, Waited};
 use crate::element::{self, Announcer, Joining};
-use crate::identity::{self, Identity};
+use crate::identity::{self, Identity, UriError};
 use crate::protocol::talk::TalkEvent;
 use crate::session::{Event, Wants, lock};
 use gst::glib;
@@ -63,8 +63,11 @@ impl ObjectImpl for WyzeSink {
             gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
             return;
         }
+        if !element::is_valid(name, value) {
+            return;
+        }
         if name == "uri" {
-            element::set_uri_property(&*self.obj(), *CAT, value);
+            element::set_uri_property(&*self.obj(), *CAT, value, |text| self.take_uri_property(text));
             return;
         }
         lock(&self.settings).set_property(name, value);
@@ -199,8 +202,7 @@ impl URIHandlerImpl for WyzeSink {
     }
 
     fn set_uri(&self, text: &str) -> Result<(), glib::Error> {
-        let further = |key: &str, _: &str| Ok(self.is_for_source(key));
-        let apply = || identity::apply(text, &mut lock(&self.settings), further);
+        let apply = || self.apply_uri(text, &mut lock(&self.settings));
         element::set_uri(&*self.obj(), *CAT, self.is_running(), apply)
     }
 }
@@ -240,6 +242,20 @@ impl WyzeSink {
             talker.send(camera, frame);
         }
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn apply_uri(&self, text: &str, identity: &mut Identity) -> Result<Vec<String>, UriError> {
+        identity::apply(text, identity, |key, _| Ok(self.is_for_source(key)))
+    }
+
+    /// Takes a value of the property `uri`. What is wrong with one that is refused is told when the element starts.
+    fn take_uri_property(&self, text: Option<&str>) -> Result<Vec<String>, UriError> {
+        let mut identity = lock(&self.settings);
+        let Some(text) = text else {
+            identity.forget_camera();
+            return Ok(Vec::new());
+        };
+        self.apply_uri(text, &mut identity).inspect_err(|e| identity.refused_uri = Some(e.clone()))
     }
 
     fn is_running(&self) -> bool {

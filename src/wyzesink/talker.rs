@@ -16,7 +16,7 @@ use crate::identity::milliseconds;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
-use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent};
+use crate::protocol::talk::{TalkAudio, TalkError, TalkEvent, TalkReport};
 use crate::session::{Event, Membership, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
@@ -171,9 +171,9 @@ impl Talker {
             Event::Stage(_) | Event::Unanswered(_) | Event::CountsByHead => {}
             Event::Connected(camera) => self.connected(&camera),
             Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
-            Event::Frame(_) => {}
+            Event::Frame(_) | Event::ParameterSets(_) => {}
             Event::Talk(TalkEvent::Ready) => self.ready(&element),
-            Event::Talk(TalkEvent::Sent(sound)) => self.sent(sound),
+            Event::Talk(TalkEvent::Sent(report)) => self.sent(report),
             Event::Talk(TalkEvent::Stopped) => self.stopped(),
             Event::Talk(TalkEvent::Failed(error)) => self.fail(TalkFailure::Talk(error)),
             Event::Reconnecting { .. } => self.disconnected(),
@@ -249,9 +249,12 @@ impl Talker {
         });
     }
 
-    fn sent(&self, sound: Duration) {
-        if let Phase::Talking { waiting } = &mut self.state().phase {
-            *waiting = waiting.saturating_sub(sound);
+    fn sent(&self, report: TalkReport) {
+        let mut state = self.state();
+        state.frames += report.frames;
+        state.bytes += report.bytes;
+        if let Phase::Talking { waiting } = &mut state.phase {
+            *waiting = waiting.saturating_sub(report.sound);
             self.changed.notify_all();
         }
     }
@@ -444,8 +447,6 @@ impl Talker {
     pub fn send(&self, camera: CameraAudio, frame: CutFrame) {
         let CutFrame { data, duration } = frame;
         let mut state = self.state();
-        state.frames += 1;
-        state.bytes += data.len() as u64;
         if let Phase::Talking { waiting } = &mut state.phase {
             *waiting += duration;
         }

@@ -8,7 +8,7 @@ use super::statistics;
 use super::uri;
 use crate::caps;
 use crate::element::{self, Announcer, Joining};
-use crate::identity::{self, Identity, milliseconds};
+use crate::identity::{self, Identity, UriError, milliseconds};
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
@@ -148,8 +148,11 @@ impl ObjectImpl for WyzeSrc {
             gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
             return;
         }
+        if !element::is_valid(name, value) {
+            return;
+        }
         if name == "uri" {
-            element::set_uri_property(&*self.obj(), *CAT, value);
+            element::set_uri_property(&*self.obj(), *CAT, value, |text| self.take_uri_property(text));
             return;
         }
         let mut settings = lock(&self.settings);
@@ -301,6 +304,7 @@ impl ElementImpl for WyzeSrc {
                 lock(&receiver).flushed();
                 true
             }
+            gst::EventType::Seek => false,
             gst::EventType::CustomUpstream => match UpstreamForceKeyUnitEvent::parse(&event) {
                 Ok(wanted) => self.force_key_unit(&wanted),
                 Err(_) => self.parent_send_event(event),
@@ -326,6 +330,16 @@ impl WyzeSrc {
         let state = lock(&self.state);
         let session = state.run.as_ref().and_then(|run| run.session.as_ref());
         session.map(Membership::request_key_frame).is_some()
+    }
+
+    /// Takes a value of the property `uri`. What is wrong with one that is refused is told when the element starts.
+    fn take_uri_property(&self, text: Option<&str>) -> Result<Vec<String>, UriError> {
+        let mut settings = lock(&self.settings);
+        let Some(text) = text else {
+            settings.identity.forget_camera();
+            return Ok(Vec::new());
+        };
+        uri::apply(text, &mut settings).inspect_err(|e| settings.identity.refused_uri = Some(e.clone()))
     }
 
     fn is_running(&self) -> bool {

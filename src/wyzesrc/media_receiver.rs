@@ -197,6 +197,7 @@ impl MediaReceiver {
             Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Frame(frame) => self.frame(&element, frame),
+            Event::ParameterSets(sets) => self.video_format.learn(sets),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 // EOS after the error, so that an application knows that this is no ordinary end.
@@ -229,7 +230,7 @@ impl MediaReceiver {
         }
         let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
         let verdict = match medium {
-            Medium::Video => self.video_format.inspect(&info, &data),
+            Medium::Video => self.video_format.inspect(&info, &mut data),
             Medium::Audio => self.audio_format.inspect(&info, &mut data),
         };
         match verdict {

@@ -174,10 +174,17 @@ impl Outputs {
                     query.set(true, for_query, for_query + queued);
                     true
                 }
+                gst::QueryViewMut::Seeking(query) => {
+                    let no_end = gst::GenericFormattedValue::none_for_format(query.format());
+                    query.set(false, gst::GenericFormattedValue::none_for_format(query.format()), no_end);
+                    true
+                }
                 _ => gst::Pad::query_default(pad, parent, query),
             })
             .event_function(|pad, parent, event| match event.view() {
                 gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
+                // A live stream has one time only. The default would say that it was done.
+                gst::EventView::Seek(_) => false,
                 // Straight to the implementation: gst_element_send_event() takes the element's state lock, which a
                 // change of state holds while it waits for the very thread that this may run on.
                 gst::EventView::CustomUpstream(_) => {

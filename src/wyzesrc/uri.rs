@@ -1,7 +1,7 @@
 //! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
 //! them.
 
-use super::settings::{KeyFrameRequests, OnLoss, PictureSize, Resend, Settings};
+use super::settings::{PictureSize, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -20,13 +20,10 @@ pub fn apply(uri: &str, settings: &mut Settings) -> Result<Vec<String>, UriError
 fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, UriError> {
     match key {
         identity::SUBTYPE => settings.resolution = parse_subtype(value)?,
-        "on-loss" => settings.on_loss = parse_enum::<OnLoss>(value).ok_or(UriError::Value("on-loss"))?,
-        "resend" => settings.resend = parse_enum::<Resend>(value).ok_or(UriError::Value("resend"))?,
-        "key-frame-requests" => {
-            settings.key_frame_requests =
-                parse_enum::<KeyFrameRequests>(value).ok_or(UriError::Value("key-frame-requests"))?;
-        }
-        "resolution" => settings.resolution = parse_enum(value).ok_or(UriError::Value("resolution"))?,
+        "on-loss" => settings.on_loss = parse_enum("on-loss", value)?,
+        "resend" => settings.resend = parse_enum("resend", value)?,
+        "key-frame-requests" => settings.key_frame_requests = parse_enum("key-frame-requests", value)?,
+        "resolution" => settings.resolution = parse_enum("resolution", value)?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
         "bitrate" => settings.bitrate = value.parse().map_err(|_| UriError::Value("bitrate"))?,
@@ -48,14 +45,20 @@ fn parse_subtype(value: &str) -> Result<PictureSize, UriError> {
         "0" => Ok(PictureSize::R1080p),
         "2" => Ok(PictureSize::R720p),
         "3" | "4" => Ok(PictureSize::R2k),
-        other => parse_enum(other).ok_or(UriError::Value("subtype")),
+        other => parse_enum(identity::SUBTYPE, other),
     }
 }
 
-fn parse_enum<T: StaticType + for<'a> glib::value::FromValue<'a>>(value: &str) -> Option<T> {
-    let class = glib::EnumClass::with_type(T::static_type())?;
-    let value = class.value_by_nick(&value.to_ascii_lowercase())?;
-    value.to_value(&class).get().ok()
+fn parse_enum<T>(key: &'static str, value: &str) -> Result<T, UriError>
+where
+    T: StaticType + for<'a> glib::value::FromValue<'a>,
+{
+    let class = glib::EnumClass::with_type(T::static_type()).expect("an enumeration");
+    let found = class.value_by_nick(&value.to_ascii_lowercase()).and_then(|value| value.to_value(&class).get().ok());
+    found.ok_or_else(|| {
+        let nicks: Vec<_> = class.values().iter().map(glib::EnumValue::nick).collect();
+        UriError::Choice(key, nicks.join(", "))
+    })
 }
 
 fn parse_bool(value: &str) -> Option<bool> {
@@ -102,6 +105,7 @@ mod tests {
     use crate::identity::{DEFAULT_PORT, Identity};
     use crate::protocol::credentials::CredentialError;
     use crate::protocol::medium::MediaSet;
+    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend};
     use std::time::Duration;
 
     const IDENTITY: &str = "uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCCDDEEFF";
@@ -160,6 +164,7 @@ mod tests {
             port: 4000,
             model: Some("HL_CAM4".into()),
             known: None,
+            refused_uri: None,
             connect_timeout: Duration::from_secs(3),
             reconnect_attempts: 7,
         };
@@ -187,22 +192,27 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_and_changes_nothing() {
+        let choice = |key, choices: &str| UriError::Choice(key, choices.to_owned());
         for (uri, error) in [
             ("rtsp://cam", UriError::Scheme),
             ("wyze:cam", UriError::Scheme),
-            ("wyze://cam:0", UriError::Authority),
-            ("wyze://cam:99999", UriError::Authority),
-            ("wyze://user@cam", UriError::Authority),
+            ("wyze://cam:0", UriError::Port),
+            ("wyze://cam:99999", UriError::Port),
+            ("wyze://user:pw@cam", UriError::UserInfo),
+            ("wyze://[::1]:32761", UriError::Ipv6),
+            ("wyze://fe80::1", UriError::Ipv6),
+            ("wyze://a b", UriError::Authority),
             ("wyze://cam/path", UriError::Path),
             ("wyze://cam?uid=short", UriError::Credential(CredentialError::UidLength(5))),
             ("wyze://cam?enr=short", UriError::Credential(CredentialError::EnrLength(5))),
             ("wyze://cam?mac=xyz", UriError::Credential(CredentialError::Mac)),
-            ("wyze://cam?subtype=9", UriError::Value("subtype")),
+            ("wyze://cam?subtype=9", choice("subtype", "auto, 360p, 720p, 1080p, 2k")),
+            ("wyze://cam?resolution=4k", choice("resolution", "auto, 360p, 720p, 1080p, 2k")),
             ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
             ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
-            ("wyze://cam?on-loss=never", UriError::Value("on-loss")),
-            ("wyze://cam?resend=1", UriError::Value("resend")),
-            ("wyze://cam?key-frame-requests=on", UriError::Value("key-frame-requests")),
+            ("wyze://cam?on-loss=never", choice("on-loss", "until-key-frame, pass")),
+            ("wyze://cam?resend=1", choice("resend", "auto, on, off")),
+            ("wyze://cam?key-frame-requests=on", choice("key-frame-requests", "auto, off")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),

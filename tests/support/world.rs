@@ -186,7 +186,7 @@ impl World {
                 Event::Stage(stage) => self.stages.push(stage),
                 Event::Connected(info) => self.connected = Some(info),
                 Event::Frame(frame) => self.received.push(frame),
-                Event::Talk(TalkEvent::Sent(sent)) => self.talk_sent += sent,
+                Event::Talk(TalkEvent::Sent(report)) => self.talk_sent += report.sound,
                 Event::Talk(event) => self.talk_events.push(event),
                 Event::CountsByHead => self.counts_by_head = true,
                 Event::Unanswered(command) => self.unanswered.push(command),

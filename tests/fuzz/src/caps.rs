@@ -31,7 +31,7 @@ pub fn caps(bytes: &[u8]) {
             let mut info = FrameInfo::parse(&[0; 40]).unwrap();
             (info.codec, info.flags, info.microseconds) = (codec, input.byte(), input.u16().into());
             let data = input.text();
-            check(&video.inspect(&info, data), video_template);
+            check(&video.inspect(&info, &mut data.to_vec()), video_template);
             let mut sound = data.to_vec();
             check(&audio.inspect(&info, &mut sound), audio_template);
             assert!(sound.len() <= data.len() + 16, "{} bytes became {}", data.len(), sound.len());
