@@ -370,7 +370,7 @@ fn a_doorbell_gets_its_own_resolution_command() {
     assert_eq!(player.src.property::<gst::Structure>("camera-info").get::<String>("model").unwrap(), "WYZEDB3");
 }
 
-const COUNTERS: [&str; 26] = [
+const COUNTERS: [&str; 27] = [
     "packets",
     "bytes",
     "foreign",
@@ -394,6 +394,7 @@ const COUNTERS: [&str; 26] = [
     "incomplete-overflow",
     "skipped-frames",
     "key-frame-requests",
+    "media-restarts",
     "reconnects",
     "video-queue-drops",
     "audio-queue-drops",

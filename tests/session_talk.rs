@@ -10,14 +10,18 @@ use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::error::Error;
 use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
-use gstwyze::session::{Event, Membership, Place, Wants};
+use gstwyze::session::{Event, Membership, Place, Use, Wants};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use support::*;
 use talk::*;
 use wyze_camera::{CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, TalkEnd};
 
-fn join_with(camera: &CameraServer, observer: impl FnMut(Event) + Send + 'static) -> Membership {
+fn join_with(camera: &CameraServer, mut observe: impl FnMut(Event) + Send + 'static) -> Membership {
+    let observer = move |event| {
+        observe(event);
+        Use::Used
+    };
     let credentials = Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap();
     let config = Config { connect_timeout: PATIENCE, ..Config::new(credentials) };
     let host = Some("127.0.0.1".into());

@@ -6,7 +6,6 @@
 
 mod adts;
 mod audio;
-mod parameter_sets;
 mod speex;
 mod video;
 
@@ -14,7 +13,6 @@ use crate::protocol::wire::codec::CodecId;
 
 pub use adts::AdtsHeader;
 pub use audio::AudioFormat;
-pub use parameter_sets::ParameterSets;
 pub use video::VideoFormat;
 
 /// The decision on one frame.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::protocol::parameter_sets::ParameterSets;
 use crate::protocol::wire::codec::AudioFlags;
 use crate::protocol::wire::frame_info::FrameInfo;
 

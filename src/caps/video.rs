@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError, ByteReader};
 
-use super::{ParameterSets, Verdict};
+use super::Verdict;
+use crate::protocol::parameter_sets::ParameterSets;
 use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::frame_info::FrameInfo;
 

@@ -52,7 +52,7 @@ impl ConnectionMessages {
             Event::Reconnecting { error, attempt, delay } => {
                 // A stall belongs to the stream that was, not to the attempt that comes.
                 self.attempt = 0;
-                if matches!(error, Error::Silent(_) | Error::Stalled(_)) {
+                if matches!(error, Error::Silent(_) | Error::Stalled(_) | Error::Unusable(_)) {
                     self.post(element, "stalled", Some((error, Duration::ZERO)));
                 }
                 self.attempt = *attempt;

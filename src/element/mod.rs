@@ -9,7 +9,7 @@ mod stored;
 use crate::identity::Identity;
 use crate::protocol::client::Config;
 use crate::protocol::model::VideoWish;
-use crate::session::{Event, Membership, Wants};
+use crate::session::{Event, Membership, Use, Wants};
 use gst::prelude::*;
 use messages::ConnectionMessages;
 
@@ -39,12 +39,12 @@ impl Joining<'_> {
         self,
         element: &gst::Element,
         category: gst::DebugCategory,
-        mut observe: impl FnMut(Event) + Send + 'static,
+        mut observe: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<Membership, gst::ErrorMessage> {
         let Joining { identity, mut stored, config, wants, video_wish, announcer, flows } = self;
         let (weak, mut connection) = (element.downgrade(), ConnectionMessages::new(announcer.clone()));
         let observer = move |event| {
-            let Some(element) = weak.upgrade() else { return };
+            let Some(element) = weak.upgrade() else { return Use::Used };
             connection.follow(&element, &event, flows(&event));
             log(&element, category, &event);
             match &event {
@@ -59,7 +59,7 @@ impl Joining<'_> {
                 }
                 _ => {}
             }
-            observe(event);
+            observe(event)
         };
         let (place, attempts) = (identity.place(), identity.reconnect_attempts());
         let (session, conflicts) = Membership::join(config, place, wants, attempts, video_wish, observer)
@@ -79,6 +79,15 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
         Event::CountsByHead => {
             gst::info!(category, obj = element, "The camera counts media packets in their heads; resends go by that");
         }
+        Event::Silent(medium, true) => {
+            gst::warning!(
+                category,
+                obj = element,
+                "The camera has stopped to send {}; it is asked anew",
+                medium.name()
+            );
+        }
+        Event::Silent(medium, false) => gst::info!(category, obj = element, "The {} is back", medium.name()),
         Event::Reconnecting { error, attempt, delay } => {
             gst::warning!(category, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
         }

@@ -31,7 +31,7 @@ mod search;
 
 use super::dtls::{Endpoint, EndpointSettings, Role};
 use super::error::{Error, Stage};
-use super::medium::MediaSet;
+use super::medium::{MediaSet, Medium};
 use super::model::VideoWish;
 use super::stats::Stats;
 use super::talk::TalkAudio;
@@ -170,6 +170,13 @@ impl Client {
         }
     }
 
+    /// Notes whether a frame could be used. Each frame that [`Event::Frame`] brought is to be judged.
+    pub fn judge(&mut self, medium: Medium, is_usable: bool, now: Instant) {
+        if let Some((connection, context)) = self.streaming() {
+            connection.judge(medium, is_usable, context, now);
+        }
+    }
+
     /// Asks for a key frame soon, unless one was asked for a moment ago.
     pub fn request_key_frame(&mut self, now: Instant) {
         if let Some((connection, context)) = self.streaming() {
@@ -191,13 +198,13 @@ impl Client {
     }
 
     /// Changes how long the camera may send no media, from now on.
-    pub fn set_stall_timeout(&mut self, stall_timeout: Option<Duration>) {
+    pub fn set_stall_timeout(&mut self, stall_timeout: Option<Duration>, now: Instant) {
         if self.context.config.stall_timeout == stall_timeout {
             return;
         }
         self.context.config.stall_timeout = stall_timeout;
         if let Some(connection) = &mut self.connection {
-            connection.watch_silence(&self.context);
+            connection.watch_silence(&self.context, now);
         }
     }
 

@@ -210,6 +210,12 @@ errors! {
                stall-timeout",
         time.as_secs_f64()
     }
+    /// The field says how long no picture came that can be decoded.
+    Unusable(time: Duration) => {
+        stage: Stage::Streaming, reason: "unusable", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera sent pictures for {} s, and none that can be decoded; restart it",
+        time.as_secs_f64()
+    }
     Closed => {
         stage: Stage::Streaming, reason: "closed", cause: Cause::Lost, may_pass: true,
         text: "streaming: the camera closed the connection; it may have restarted or have too many viewers"
@@ -317,6 +323,7 @@ mod tests {
             Error::AuthTimeout,
             Error::Silent(time),
             Error::Stalled(time),
+            Error::Unusable(time),
             Error::Closed,
             Error::PortClosed,
         ];

@@ -27,6 +27,7 @@ pub mod error;
 pub mod medium;
 pub mod missing;
 pub mod model;
+pub mod parameter_sets;
 pub mod reassembly;
 pub mod record_window;
 pub mod resend_window;

@@ -41,6 +41,8 @@ pub struct Stats {
     pub talk_frames: u64,
     /// How often the camera was asked for a key frame.
     pub key_frame_requests: u64,
+    /// How often a medium was asked for again because it alone was silent.
+    pub media_restarts: u64,
     /// How often the connection was made again after it had broken off.
     pub reconnects: u64,
     /// How long each stage of the last connection took, in the order of [`Stage::ALL`]; zero for a stage that was not
@@ -72,6 +74,7 @@ impl Stats {
             incomplete: self.incomplete.and(later.incomplete),
             talk_frames: self.talk_frames + later.talk_frames,
             key_frame_requests: self.key_frame_requests + later.key_frame_requests,
+            media_restarts: self.media_restarts + later.media_restarts,
             reconnects: self.reconnects + later.reconnects,
             stages: later.stages,
             last_error: later.last_error.or(self.last_error),

@@ -6,7 +6,7 @@
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
-use super::members::{MemberId, Members};
+use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
 use super::{Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config};
@@ -246,7 +246,14 @@ impl Driver {
                 client::Event::Connected(camera) => self.connected(camera.address.ip()),
                 _ => {}
             }
-            self.members.handle(event.into());
+            let medium = match &event {
+                client::Event::Frame(frame) => Some(frame.medium),
+                _ => None,
+            };
+            let used = self.members.handle(event.into());
+            if let Some(medium) = medium {
+                attempt.client.judge(medium, used == Use::Used, Instant::now());
+            }
         }
         Ok(())
     }
@@ -363,7 +370,7 @@ impl Driver {
         self.config.key_frame_requests = wants.key_frames;
         if let Some(client) = client {
             client.set_media(wants.media, now);
-            client.set_stall_timeout(wants.stall_timeout);
+            client.set_stall_timeout(wants.stall_timeout, now);
             client.set_key_frame_requests(wants.key_frames);
         }
     }

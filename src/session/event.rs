@@ -1,8 +1,9 @@
 //! What a session tells its members.
 
-use crate::caps::ParameterSets;
 use crate::protocol::client::{self, CameraInfo};
 use crate::protocol::error::{Error, Stage};
+use crate::protocol::medium::Medium;
+use crate::protocol::parameter_sets::ParameterSets;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::TalkEvent;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// A medium is silent while the other one comes, and has been asked for again; or with false, it is back.
+    Silent(Medium, bool),
     /// In a session with resends, it is the packets' heads that count them, as with few cameras.
     CountsByHead,
     /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
@@ -38,6 +41,7 @@ impl From<client::Event> for Event {
             client::Event::Frame(frame) => Event::Frame(frame),
             client::Event::Talk(talk) => Event::Talk(talk),
             client::Event::Unanswered(command) => Event::Unanswered(command),
+            client::Event::Silent(medium, is_silent) => Event::Silent(medium, is_silent),
             client::Event::CountsByHead => Event::CountsByHead,
             client::Event::Ended(error) => Event::Ended(error),
         }

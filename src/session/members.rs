@@ -1,10 +1,10 @@
 //! The members of one session, and which of them is told what. Lives on the session thread.
 
 use super::Event;
-use crate::caps::ParameterSets;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::{MediaSet, Medium};
+use crate::protocol::parameter_sets::ParameterSets;
 use crate::protocol::talk::{TalkError, TalkEvent};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,8 +13,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberId(pub u64);
 
+/// What a member could make of an event. It matters for frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    Used,
+    /// The frame cannot be decoded, or not before a key frame.
+    Unusable,
+}
+
 /// Is called on the session thread and must not block.
-pub type Observer = Box<dyn FnMut(Event) + Send>;
+pub type Observer = Box<dyn FnMut(Event) -> Use + Send>;
 
 /// The media that a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,8 +154,8 @@ impl Members {
         }
     }
 
-    /// Tells an event to every member that it concerns.
-    pub fn handle(&mut self, event: Event) {
+    /// Tells an event to every member that it concerns. Returns whether one of them, if there is any, could use it.
+    pub fn handle(&mut self, event: Event) -> Use {
         match &event {
             Event::Stage(stage) => self.stage = Some(*stage),
             Event::Connected(camera) => {
@@ -163,7 +171,7 @@ impl Members {
                 if let Some(talker) = talker {
                     self.tell(talker, event);
                 }
-                return;
+                return Use::Used;
             }
             _ => {}
         }
@@ -172,14 +180,16 @@ impl Members {
             _ => None,
         };
         let mut takers = self.members.iter_mut().filter(|member| member.takes(medium)).peekable();
+        let mut used = if takers.peek().is_some() { Use::Unusable } else { Use::Used };
         // Frames are big, so the last member gets the original.
+        let mut event = Some(event);
         while let Some(member) = takers.next() {
-            if takers.peek().is_none() {
-                (member.observer)(event);
-                return;
+            let own = if takers.peek().is_none() { event.take() } else { event.clone() };
+            if own.is_some_and(|event| (member.observer)(event) == Use::Used) {
+                used = Use::Used;
             }
-            (member.observer)(event.clone());
         }
+        used
     }
 
     fn member(&mut self, id: MemberId) -> Option<&mut Member> {

@@ -43,7 +43,7 @@ use std::thread::{self, JoinHandle};
 
 pub(crate) use crate::lock::lock;
 pub use event::Event;
-pub use members::Wants;
+pub use members::{Use, Wants};
 pub use registry::{Conflict, JoinError, Membership};
 pub(crate) use targets::search_addresses;
 

@@ -2,7 +2,7 @@
 //!
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
-use super::members::{Member, MemberId, Wants};
+use super::members::{Member, MemberId, Use, Wants};
 use super::shared::{Action, TalkAction};
 use super::{Event, Place, Session, lock};
 use crate::protocol::client::Config;
@@ -98,7 +98,7 @@ impl Membership {
     /// others.
     ///
     /// After `reconnect_attempts` failed attempts in a row the session is over for this member; `None` goes on for
-    /// ever. `observer` is called on the session thread and must not block. Its last event is [`Event::Ended`], also
+    /// ever. `observer` is called on the session thread and must not block; it tells what it could make of a frame. Its last event is [`Event::Ended`], also
     /// after a panic on that thread.
     pub fn join(
         mut config: Config,
@@ -106,7 +106,7 @@ impl Membership {
         wants: Wants,
         reconnect_attempts: Option<u32>,
         video_wish: Option<VideoWish>,
-        observer: impl FnMut(Event) + Send + 'static,
+        observer: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
         let uid = config.credentials.uid;
         // Each session numbers its members anew.

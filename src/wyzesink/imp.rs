@@ -6,7 +6,7 @@ use super::talker::{Talker, Waited};
 use crate::element::{self, Announcer, Joining};
 use crate::identity::{self, Identity, UriError};
 use crate::protocol::talk::TalkEvent;
-use crate::session::{Event, Wants, lock};
+use crate::session::{Event, Use, Wants, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -277,6 +277,7 @@ impl WyzeSink {
             if let Some(talker) = observer.upgrade() {
                 talker.handle(event);
             }
+            Use::Used
         };
         let joining = Joining {
             identity: &identity,

@@ -14,7 +14,8 @@ use crate::protocol::medium::Medium;
 use crate::protocol::model;
 use crate::protocol::reassembly::Frame;
 use crate::protocol::wire::codec::CodecId;
-use crate::session::Event;
+use crate::protocol::wire::frame_info::FrameInfo;
+use crate::session::{Event, Use};
 use gst::glib;
 use gst::prelude::*;
 use std::sync::{Arc, LazyLock};
@@ -22,6 +23,10 @@ use std::time::{Duration, Instant};
 
 /// How long the audio pad is waited for after the video pad.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a codec stays before another one is taken.
+const CODEC_LASTS: Duration = Duration::from_secs(1);
+/// How long pictures may come of which none can be used, before the application is told.
+const UNUSABLE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the video pad is waited for while the camera is connected.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,6 +48,10 @@ struct MediumState {
     unreadable: bool,
     /// The codec of the last frame.
     codec: Option<CodecId>,
+    /// When the codec changed last.
+    codec_since: Option<Instant>,
+    /// In this connection, the application has been told of a codec that GStreamer cannot carry.
+    told_of_codec: bool,
 }
 
 /// The source's part in a session.
@@ -74,6 +83,10 @@ pub struct MediaReceiver {
     resolution: PictureSize,
     /// The application has been told that the camera lacks `resolution`.
     told_of_resolution: bool,
+    /// Since when pictures have come of which none could be used.
+    unusable_since: Option<Instant>,
+    /// In this connection, the application has been told of that.
+    told_of_unusable: bool,
 }
 
 impl MediaReceiver {
@@ -100,6 +113,8 @@ impl MediaReceiver {
             key_frames: KeyFrames::default(),
             resolution: settings.resolution,
             told_of_resolution: false,
+            unusable_since: None,
+            told_of_unusable: false,
         }
     }
 
@@ -191,12 +206,14 @@ impl MediaReceiver {
         }
     }
 
-    pub fn handle(&mut self, event: Event) {
-        let Some(element) = self.element.upgrade() else { return };
+    /// Takes an event, and tells what it could make of a frame.
+    pub fn handle(&mut self, event: Event) -> Use {
+        let Some(element) = self.element.upgrade() else { return Use::Used };
         match event {
             Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
+            Event::Silent(medium, is_silent) => self.tell_silent(&element, medium, is_silent),
             Event::Connected(camera) => self.connected(&element, camera),
-            Event::Frame(frame) => self.frame(&element, frame),
+            Event::Frame(frame) => return self.frame(&element, frame),
             Event::ParameterSets(sets) => self.video_format.learn(sets),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
@@ -208,6 +225,7 @@ impl MediaReceiver {
                 });
             }
         }
+        Use::Used
     }
 
     fn connected(&mut self, element: &WyzeSrc, camera: CameraInfo) {
@@ -215,20 +233,26 @@ impl MediaReceiver {
         self.video.expected &= camera.media.video;
         self.audio.expected &= camera.media.audio;
         self.camera = Some(camera);
+        (self.unusable_since, self.told_of_unusable) = (None, false);
+        for state in [&mut self.video, &mut self.audio] {
+            state.told_of_codec = false;
+        }
         self.check_resolution(element);
         self.announcer.announce(element.upcast_ref(), |element| element.notify("camera-info"));
     }
 
-    fn frame(&mut self, element: &WyzeSrc, frame: Frame) {
+    fn frame(&mut self, element: &WyzeSrc, frame: Frame) -> Use {
         let Frame { medium, info, mut data, after_gap } = frame;
+        if !self.takes_codec(element, medium, info.codec) {
+            return Use::Unusable;
+        }
         let state = self.state(medium);
         state.discont |= after_gap;
-        state.codec = Some(info.codec);
         self.broken |= medium == Medium::Video && after_gap;
         if after_gap {
             self.timeline.lost(medium);
         }
-        let Some(now) = element.current_running_time().filter(|_| self.playing) else { return };
+        let Some(now) = element.current_running_time().filter(|_| self.playing) else { return Use::Used };
         let verdict = match medium {
             Medium::Video => self.video_format.inspect(&info, &mut data),
             Medium::Audio => self.audio_format.inspect(&info, &mut data),
@@ -246,6 +270,9 @@ impl MediaReceiver {
                 if std::mem::take(&mut self.state(medium).resync) {
                     buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
                 }
+                if medium == Medium::Video {
+                    self.unusable_since = None;
+                }
                 if medium == Medium::Video && sync {
                     self.key_frames.came(buffer.pts());
                 }
@@ -254,9 +281,19 @@ impl MediaReceiver {
                 }
                 self.push(medium, buffer, caps);
             }
-            Verdict::Skip => self.video.unreadable |= medium == Medium::Video && info.is_key_frame(),
+            Verdict::Skip => {
+                self.video.unreadable |= medium == Medium::Video && info.is_key_frame();
+                if medium == Medium::Video {
+                    self.tell_unusable(element, &info);
+                }
+                self.show_pads(element);
+                return Use::Unusable;
+            }
             Verdict::Unsupported(codec) => {
                 self.state(medium).expected = false;
+                if std::mem::replace(&mut self.state(medium).told_of_codec, true) {
+                    return Use::Used;
+                }
                 self.announcer.announce(element.upcast_ref(), move |element| {
                     gst::element_warning!(
                         element,
@@ -270,6 +307,75 @@ impl MediaReceiver {
             }
         }
         self.show_pads(element);
+        Use::Used
+    }
+
+    /// Notes the codec of a frame. One that changes makes other caps, and mostly another pad of a decoder: that is done
+    /// once a second at most.
+    fn takes_codec(&mut self, element: &WyzeSrc, medium: Medium, codec: CodecId) -> bool {
+        // H.264 has two ids.
+        let kind = |codec| if codec == CodecId::H264_SECOND { CodecId::H264 } else { codec };
+        let state = self.state(medium);
+        let Some(before) = state.codec.filter(|before| kind(*before) != kind(codec)) else {
+            state.codec = Some(codec);
+            return true;
+        };
+        if state.codec_since.is_some_and(|at| at.elapsed() < CODEC_LASTS) {
+            return false;
+        }
+        (state.codec, state.codec_since) = (Some(codec), Some(Instant::now()));
+        let structure = gst::Structure::builder("wyze-media")
+            .field("medium", medium.name())
+            .field("state", "changed")
+            .field("codec", codec.to_string())
+            .field("text", format!("The camera now sends {} as {codec} instead of {before}", medium.name()))
+            .build();
+        self.post(element, structure);
+        true
+    }
+
+    /// Tells the application that one medium is silent while the other one comes, or is back.
+    fn tell_silent(&self, element: &WyzeSrc, medium: Medium, is_silent: bool) {
+        let (state, text) = match is_silent {
+            true => ("silent", "The camera has stopped to send"),
+            false => ("back", "The camera sends again:"),
+        };
+        let structure = gst::Structure::builder("wyze-media")
+            .field("medium", medium.name())
+            .field("state", state)
+            .field("text", format!("{text} {}", medium.name()))
+            .build();
+        self.post(element, structure);
+    }
+
+    fn post(&self, element: &WyzeSrc, structure: gst::Structure) {
+        self.announcer.announce(element.upcast_ref(), move |element| {
+            // Fails only without a bus, when nobody listens.
+            let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+        });
+    }
+
+    /// Warns, once in a connection, of pictures that come and cannot be used, and tells what they are.
+    fn tell_unusable(&mut self, element: &WyzeSrc, info: &FrameInfo) {
+        let since = *self.unusable_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < UNUSABLE_PATIENCE
+            || self.video.told_of_codec
+            || std::mem::replace(&mut self.told_of_unusable, true)
+        {
+            return;
+        }
+        let (codec, seconds) = (info.codec, UNUSABLE_PATIENCE.as_secs());
+        let why = match self.video.unreadable {
+            true => "its key frames cannot be read",
+            false => "no key frame is among them",
+        };
+        self.announcer.announce(element.upcast_ref(), move |element| {
+            gst::element_warning!(
+                element,
+                gst::StreamError::Decode,
+                ("The camera has sent {codec} for {seconds} s, of which nothing can be shown: {why}")
+            );
+        });
     }
 
     fn is_to_be_skipped(&self, medium: Medium) -> bool {

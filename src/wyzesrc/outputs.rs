@@ -3,7 +3,7 @@
 //!
 //! Adding a pad runs the application's code, so the [`Announcer`] does it, and never the session thread.
 
-use super::queue::{Item, MAX_TIME, PadQueue};
+use super::queue::{Item, MAX_TIME, PadQueue, Popped};
 use super::{CAT, WyzeSrc};
 use crate::element::Announcer;
 use crate::protocol::credentials::Uid;
@@ -43,8 +43,28 @@ struct Output {
     queue: PadQueue,
     /// A flush has dropped the segment, which has to be sent anew.
     needs_segment: AtomicBool,
+    /// The running time up to which the pad's data reach.
+    reached: Mutex<Option<gst::ClockTime>>,
+    /// The media type before the last change of caps to another one.
+    changed_from: Mutex<Option<String>>,
     /// Nothing was linked; whatever is linked from now on has to start at a key frame.
     skips_delta: AtomicBool,
+}
+
+impl Output {
+    fn reaches(&self, pts: Option<gst::ClockTime>) {
+        let mut reached = lock(&self.reached);
+        *reached = pts.max(*reached);
+    }
+
+    /// Notes that caps change to those of another media type.
+    fn note_change(&self, before: Option<gst::Caps>, after: &gst::CapsRef) {
+        let name = |caps: &gst::CapsRef| caps.structure(0).map(|s| s.name().to_string());
+        let before = before.and_then(|caps| name(&caps));
+        if before.is_some() && before != name(after) {
+            *lock(&self.changed_from) = before;
+        }
+    }
 }
 
 /// The pads of one run of the element, from READY to READY.
@@ -148,6 +168,7 @@ impl Outputs {
             pad.push_event(event.clone());
             if !starts {
                 output.needs_segment.store(true, Ordering::Release);
+                *lock(&output.reached) = None;
                 lock(&self.state).combiner.reset();
                 if let Err(e) = self.start_task(&pad, medium) {
                     gst::error!(CAT, obj = pad, "{e}");
@@ -245,7 +266,14 @@ impl Outputs {
     /// Does one turn of a pad's task. Returns whether another follows.
     fn push_next(&self, pad: &gst::Pad, medium: Medium) -> bool {
         let output = &self.outputs[medium as usize];
-        let Some(item) = output.queue.pop() else { return false };
+        let item = match output.queue.pop() {
+            Popped::Item(item) => item,
+            Popped::Silence => {
+                self.push_gap(pad, output);
+                return true;
+            }
+            Popped::Flushing => return false,
+        };
         if output.needs_segment.swap(false, Ordering::AcqRel) {
             pad.push_event(segment());
         }
@@ -255,19 +283,33 @@ impl Outputs {
         };
         if let Some(caps) = caps {
             gst::info!(CAT, obj = pad, "New caps {caps}");
+            output.note_change(pad.current_caps(), &caps);
             pad.push_event(gst::event::Caps::new(&caps));
         }
         if output.skips_delta.load(Ordering::Relaxed) && buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
             return true;
         }
         gst::log!(CAT, obj = pad, "Pushing {buffer:?}");
+        output.reaches(buffer.pts());
         let result = pad.push(buffer);
         output.skips_delta.store(result == Err(gst::FlowError::NotLinked), Ordering::Relaxed);
-        self.judge(pad, result)
+        self.judge(pad, result, output)
+    }
+
+    /// Tells downstream that nothing comes, so that it need not wait for it.
+    fn push_gap(&self, pad: &gst::Pad, output: &Output) {
+        let now = self.element.upgrade().and_then(|element| element.current_running_time());
+        let Some(until) = now.and_then(|now| now.checked_sub(self.latency)) else { return };
+        let mut reached = lock(&output.reached);
+        let Some(from) = reached.filter(|from| *from < until) else { return };
+        *reached = Some(until);
+        drop(reached);
+        gst::debug!(CAT, obj = pad, "Nothing came from {from} to {until}");
+        pad.push_event(gst::event::Gap::builder(from).duration(until - from).build());
     }
 
     /// Whether the task goes on after this result, given the other pad's last one.
-    fn judge(&self, pad: &gst::Pad, result: Result<gst::FlowSuccess, gst::FlowError>) -> bool {
+    fn judge(&self, pad: &gst::Pad, result: Result<gst::FlowSuccess, gst::FlowError>, output: &Output) -> bool {
         let mut state = lock(&self.state);
         let error = match state.combiner.update_pad_flow(pad, result) {
             Ok(_) => return true,
@@ -285,7 +327,7 @@ impl Outputs {
             && first
             && let Some(element) = self.element.upgrade()
         {
-            post_flow_error(&element, error);
+            post_flow_error(&element, pad, error, lock(&output.changed_from).as_deref());
         }
         pad.push_event(gst::event::Eos::new());
         false
@@ -296,7 +338,22 @@ fn segment() -> gst::Event {
     gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
 }
 
-fn post_flow_error(element: &WyzeSrc, error: gst::FlowError) {
+/// `changed_from` is the media type that the pad had before, if it has changed.
+fn post_flow_error(element: &WyzeSrc, pad: &gst::Pad, error: gst::FlowError, changed_from: Option<&str>) {
+    if let Some(before) = changed_from.filter(|_| error == gst::FlowError::NotNegotiated) {
+        let now =
+            pad.current_caps().and_then(|caps| caps.structure(0).map(|s| s.name().to_string())).unwrap_or_default();
+        gst::element_error!(
+            element,
+            gst::StreamError::WrongType,
+            (
+                "The camera now sends {now} instead of {before}, which what is linked to the {} pad does not take: \
+                 link decodebin, or start the pipeline anew",
+                pad.name()
+            )
+        );
+        return;
+    }
     let text = match error {
         gst::FlowError::NotLinked => "No pad is linked: link video or audio, or switch one off at the element",
         _ => "Internal data stream error",
@@ -318,8 +375,9 @@ mod tests {
         for pad in [&video, &audio] {
             lock(&outputs.state).combiner.add_pad(pad);
         }
-        assert!(outputs.judge(&video, Err(gst::FlowError::NotLinked)));
-        assert!(outputs.judge(&video, Ok(gst::FlowSuccess::Ok)));
-        assert!(!outputs.judge(&video, Err(gst::FlowError::Flushing)), "its own flush is an end");
+        let output = &outputs.outputs[0];
+        assert!(outputs.judge(&video, Err(gst::FlowError::NotLinked), output));
+        assert!(outputs.judge(&video, Ok(gst::FlowSuccess::Ok), output));
+        assert!(!outputs.judge(&video, Err(gst::FlowError::Flushing), output), "its own flush is an end");
     }
 }

@@ -9,6 +9,18 @@ use std::time::{Duration, Instant};
 pub const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_BYTES: usize = 32 << 20;
 
+/// How long a pad may be silent before that is told downstream.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What there is for a pad to do.
+pub enum Popped {
+    Item(Item),
+    /// No item has come for a second, though some came before.
+    Silence,
+    /// Nothing, until the queue is no longer flushing.
+    Flushing,
+}
+
 pub enum Item {
     Buffer {
         buffer: gst::Buffer,
@@ -48,6 +60,8 @@ struct QueueState {
     /// What is left of the time that had queued up when the pad appeared. It may exceed the limit in time.
     backlog: Duration,
     flushing: bool,
+    /// Items have left since the last flush.
+    has_left: bool,
     /// Buffers have been dropped, and are up to the next key frame, which is marked as a discontinuity.
     await_key: bool,
     /// Caps that came with dropped buffers and go with the next one.
@@ -73,12 +87,13 @@ impl PadQueue {
         self.changed.notify_one();
     }
 
-    /// Waits for the next item and returns it; `None` when flushing.
-    pub fn pop(&self) -> Option<Item> {
+    /// Waits for the next item.
+    pub fn pop(&self) -> Popped {
         let mut state = lock(&self.state);
+        let silent_at = state.has_left.then(|| Instant::now() + SILENCE);
         loop {
             if state.flushing {
-                return None;
+                return Popped::Flushing;
             }
             let closed = state.opens.map(|opens| opens.saturating_duration_since(Instant::now()));
             if closed == Some(Duration::ZERO)
@@ -86,10 +101,15 @@ impl PadQueue {
             {
                 state.bytes -= item.bytes();
                 state.backlog = state.backlog.min(state.time());
-                return Some(item);
+                state.has_left = true;
+                return Popped::Item(item);
             }
-            state = match closed.filter(|closed| !closed.is_zero()) {
-                Some(closed) => self.changed.wait_timeout(state, closed).unwrap_or_else(PoisonError::into_inner).0,
+            let silence = silent_at.map(|at| at.saturating_duration_since(Instant::now()));
+            if silence == Some(Duration::ZERO) {
+                return Popped::Silence;
+            }
+            state = match closed.filter(|closed| !closed.is_zero()).or(silence) {
+                Some(wait) => self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
@@ -109,6 +129,7 @@ impl PadQueue {
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = lock(&self.state);
         state.flushing = flushing;
+        state.has_left = false;
         state.clear();
         self.changed.notify_all();
     }
@@ -222,7 +243,7 @@ mod tests {
 
     fn popped(queue: &PadQueue) -> (u64, bool, Option<String>) {
         match queue.pop() {
-            Some(Item::Buffer { buffer, caps }) => (
+            Popped::Item(Item::Buffer { buffer, caps }) => (
                 buffer.pts().unwrap().mseconds(),
                 buffer.flags().contains(gst::BufferFlags::DISCONT),
                 caps.map(|caps| caps.to_string()),
@@ -284,13 +305,13 @@ mod tests {
         queue.push(buffer(0, true));
         queue.set_flushing(true);
         queue.push(buffer(1, true));
-        assert!(queue.pop().is_none());
+        assert!(matches!(queue.pop(), Popped::Flushing));
         queue.set_flushing(false);
         queue.open(Duration::ZERO);
         queue.push(buffer(2, false));
         queue.push(buffer(3, true));
         queue.push(Item::Eos);
         assert_eq!(popped(&queue).0, 3);
-        assert!(matches!(queue.pop(), Some(Item::Eos)));
+        assert!(matches!(queue.pop(), Popped::Item(Item::Eos)));
     }
 }

@@ -33,6 +33,7 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
         .field("incomplete-overflow", stats.incomplete.overflow)
         .field("skipped-frames", receiver.skipped())
         .field("key-frame-requests", stats.key_frame_requests)
+        .field("media-restarts", stats.media_restarts)
         .field("reconnects", stats.reconnects)
         .field("video-queue-drops", outputs.queue(Medium::Video).dropped())
         .field("audio-queue-drops", outputs.queue(Medium::Audio).dropped())

@@ -66,6 +66,9 @@ pub struct World {
     pub talk_sent: Duration,
     pub unanswered: Vec<u16>,
     pub counts_by_head: bool,
+    /// Whether the viewer can use the frames that come.
+    pub usable: bool,
+    pub silent: Vec<(Medium, bool)>,
     pub camera_events: Vec<CameraEvent>,
     pub stranger: Option<Stranger>,
     /// Datagrams that the client sent to other addresses than the camera's and the broadcast address.
@@ -112,6 +115,8 @@ impl World {
             talk_sent: Duration::ZERO,
             unanswered: Vec::new(),
             counts_by_head: false,
+            usable: true,
+            silent: Vec::new(),
             camera_events: Vec::new(),
             stranger: None,
             astray: Vec::new(),
@@ -185,7 +190,11 @@ impl World {
             match event {
                 Event::Stage(stage) => self.stages.push(stage),
                 Event::Connected(info) => self.connected = Some(info),
-                Event::Frame(frame) => self.received.push(frame),
+                Event::Frame(frame) => {
+                    self.client.judge(frame.medium, self.usable, self.now);
+                    self.received.push(frame);
+                }
+                Event::Silent(medium, is_silent) => self.silent.push((medium, is_silent)),
                 Event::Talk(TalkEvent::Sent(report)) => self.talk_sent += report.sound,
                 Event::Talk(event) => self.talk_events.push(event),
                 Event::CountsByHead => self.counts_by_head = true,

@@ -7,7 +7,7 @@ use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
 use gstwyze::protocol::client::{CameraInfo, Config};
 use gstwyze::protocol::error::Stage;
-use gstwyze::session::{Event, Membership, Place, Wants};
+use gstwyze::session::{Event, Membership, Place, Use, Wants};
 use std::net::IpAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -104,6 +104,7 @@ fn connect(config: Config, place: Place) -> Result<CameraInfo, Failure> {
     let observer = move |event| {
         // Nobody listens once the camera has answered.
         let _ = sender.send((Instant::now(), event));
+        Use::Used
     };
     let (_member, _) = Membership::join(config, place, Wants::default(), Some(0), None, observer)
         .map_err(|e| Failure::Other(e.to_string()))?;

@@ -108,7 +108,7 @@ impl Connection {
             unreachable_at: None,
         };
         context.enter(Stage::Login, now);
-        connection.watch_silence(context);
+        connection.watch_silence(context, now);
         connection.send_logins(context, now);
         connection
     }

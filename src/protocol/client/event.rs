@@ -2,7 +2,7 @@
 
 use crate::protocol::dtls::Suite;
 use crate::protocol::error::{Error, Stage};
-use crate::protocol::medium::MediaSet;
+use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::TalkEvent;
 use crate::protocol::transport::Envelope;
@@ -38,6 +38,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// A medium is silent while the other one comes, and has been asked for again; or with false, it is back.
+    Silent(Medium, bool),
     /// In a session with resends, it is the packets' heads that count them, as with few cameras.
     CountsByHead,
     /// The last event of a session that was not closed by [`Client::close`](super::Client::close).

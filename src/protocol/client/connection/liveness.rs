@@ -20,17 +20,17 @@ impl Connection {
     pub fn handle_unreachable(&mut self, host: SocketAddr, context: &Context, now: Instant) {
         if context.transport.peer() == Some(host) && self.unreachable_at.is_none_or(|at| at <= self.last_received) {
             self.unreachable_at = Some(now);
-            self.watch_silence(context);
+            self.watch_silence(context, now);
         }
     }
 
     /// Sets the timer to when the camera's silence is too long.
-    pub fn watch_silence(&mut self, context: &Context) {
-        self.timers.set(ConnectionTimer::Idle, self.silence_limit(context).0);
+    pub fn watch_silence(&mut self, context: &Context, now: Instant) {
+        self.timers.set(ConnectionTimer::Idle, self.silence_limit(context, now).0);
     }
 
     pub(super) fn handle_silence(&mut self, context: &Context, now: Instant) -> Result<(), End> {
-        let (until, error) = self.silence_limit(context);
+        let (until, error) = self.silence_limit(context, now);
         if until > now {
             self.timers.set(ConnectionTimer::Idle, until);
             Ok(())
@@ -42,9 +42,9 @@ impl Connection {
     }
 
     /// When the camera's silence is too long, and the error that it is then.
-    fn silence_limit(&self, context: &Context) -> (Instant, Error) {
+    fn silence_limit(&self, context: &Context, now: Instant) -> (Instant, Error) {
         let (at, error) = match context.stage {
-            Stage::Streaming => self.stream_limit(context.config.stall_timeout),
+            Stage::Streaming => self.stream_limit(context.config.stall_timeout, now),
             _ => (self.last_received + CONNECTING_LIMIT, self.connect_error(context)),
         };
         match self.unreachable_at.filter(|unreachable| *unreachable > self.last_received) {
@@ -55,10 +55,14 @@ impl Connection {
         }
     }
 
-    fn stream_limit(&self, stall_timeout: Option<Duration>) -> (Instant, Error) {
+    fn stream_limit(&self, stall_timeout: Option<Duration>, now: Instant) -> (Instant, Error) {
         let silence = stall_timeout.unwrap_or_default().max(SILENCE_LIMIT);
         let silent = (self.last_received + silence, Error::Silent(silence));
         let Some((last, limit)) = self.watch.last_expected().zip(stall_timeout) else { return silent };
+        if self.watch.is_unusable(now) {
+            // The camera has twice the time, as a key frame may be some way off.
+            return (last + 2 * limit, Error::Unusable(2 * limit));
+        }
         let stalled = last + limit;
         if stalled >= silent.0 {
             return silent;

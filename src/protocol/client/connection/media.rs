@@ -1,6 +1,7 @@
 //! Media: what the camera is told to send, and frames from its packets.
 
 use super::Connection;
+use super::media_watch::Alone;
 use crate::protocol::client::context::Context;
 use crate::protocol::client::event::Event;
 use crate::protocol::medium::Medium;
@@ -16,6 +17,10 @@ use std::time::{Duration, Instant};
 const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(2);
 /// How long after the first request for media that have not come there is another. After that, the stall watch decides.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
+/// How long pictures may come that nobody can use before the camera is asked for a key frame.
+const UNUSABLE_AFTER: Duration = Duration::from_secs(1);
+/// The least time between two such requests. Each may restart the camera's encoder.
+const UNUSABLE_ASK_EACH: Duration = Duration::from_secs(5);
 /// How long losses count as one, for which one request has to do, unless a key frame ends them before.
 const BURST: Duration = Duration::from_secs(10);
 
@@ -34,7 +39,7 @@ impl Connection {
         }
         self.told = wanted;
         self.watch.want(wanted, now);
-        self.watch_silence(context);
+        self.watch_silence(context, now);
         self.send_next_command(context, now);
     }
 
@@ -81,6 +86,42 @@ impl Connection {
         let in_burst = self.key_frame_awaited && self.key_frame_asked.is_some_and(|at| now.duration_since(at) < BURST);
         if after_gap && !is_key_frame && !in_burst && context.config.key_frame_requests {
             self.request_key_frame(context, now);
+        }
+    }
+
+    /// Notes whether a member could use a frame. For pictures that nobody can use, the camera is asked for a key frame;
+    /// for a medium that is silent while the other one comes, it is asked anew.
+    pub fn judge(&mut self, medium: Medium, is_usable: bool, context: &mut Context, now: Instant) {
+        if is_usable {
+            self.watch.received(medium, now);
+            if let Some((medium, alone)) = self.watch.look_at_other(medium, now) {
+                self.handle_alone(medium, alone, context, now);
+            }
+        } else if medium == Medium::Video {
+            let unusable = self.watch.received_unusable(now);
+            let recently = self.key_frame_asked.is_some_and(|at| now.duration_since(at) < UNUSABLE_ASK_EACH);
+            if unusable >= UNUSABLE_AFTER && !recently && context.config.key_frame_requests {
+                self.request_key_frame(context, now);
+            }
+        }
+    }
+
+    fn handle_alone(&mut self, medium: Medium, alone: Alone, context: &mut Context, now: Instant) {
+        match alone {
+            Alone::Back => context.events.push_back(Event::Silent(medium, false)),
+            Alone::Silent { is_first } => {
+                context.stats.media_restarts += 1;
+                let kind = match medium {
+                    Medium::Video => hl::MediaKind::Video,
+                    Medium::Audio => hl::MediaKind::Audio,
+                };
+                self.control.queue_once(hl::media(kind, false));
+                self.control.queue_once(hl::media(kind, true));
+                self.send_next_command(context, now);
+                if is_first {
+                    context.events.push_back(Event::Silent(medium, true));
+                }
+            }
         }
     }
 
@@ -131,7 +172,6 @@ impl Connection {
     pub(super) fn deliver(&mut self, context: &mut Context, now: Instant) {
         let wait = self.frame_wait(&context.config);
         while let Some(frame) = self.reassembler.poll(self.missing(), now, wait) {
-            self.watch.received(frame.medium, now);
             match frame.medium {
                 Medium::Video => context.stats.video_frames += 1,
                 Medium::Audio => context.stats.audio_frames += 1,

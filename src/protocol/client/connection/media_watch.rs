@@ -1,16 +1,38 @@
-//! When the camera last sent what it should be sending.
+//! When the camera last sent what it should be sending, and what of it could be used.
 
 use crate::protocol::medium::{MediaSet, Medium};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Counts whole frames. The picture is what people look at: once there is one, sound alone does not make up for it.
+/// How long one medium may be silent while the other comes.
+const ONE_SILENT_AFTER: Duration = Duration::from_secs(3);
+/// How recently the other medium has to have come.
+const OTHER_COMES: Duration = Duration::from_secs(1);
+/// After how long a medium that stays silent is asked for again.
+const ASK_EACH: Duration = Duration::from_secs(10);
+
+/// Counts whole frames that a member could use. The picture is what people look at: once there is one, sound alone does
+/// not make up for it.
 #[derive(Debug, Default)]
 pub struct MediaWatch {
     granted: MediaSet,
     /// The media that are to come.
     expected: MediaSet,
     last: Option<Instant>,
-    last_video: Option<Instant>,
+    last_of: [Option<Instant>; 2],
+    /// Since when pictures come that nobody can use; `None` while there are others, or none.
+    unusable_since: Option<Instant>,
+    last_unusable: Option<Instant>,
+    /// When a medium was last asked for because it alone is silent; `None` while it is not.
+    silent: [Option<Instant>; 2],
+}
+
+/// What has become of a medium while the other one came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// It has been silent for too long: it is to be asked for.
+    Silent { is_first: bool },
+    /// It was silent, and is back.
+    Back,
 }
 
 impl MediaWatch {
@@ -25,16 +47,41 @@ impl MediaWatch {
         if expected == self.expected {
             return;
         }
-        self.last = Some(now);
-        self.last_video = self.last_video.filter(|_| expected.video);
-        self.expected = expected;
+        *self = MediaWatch {
+            granted: self.granted,
+            expected,
+            last: Some(now),
+            last_of: [self.last_of[0].filter(|_| expected.video), None],
+            ..MediaWatch::default()
+        };
     }
 
+    /// Notes a frame that a member could use.
     pub fn received(&mut self, medium: Medium, now: Instant) {
         self.last = Some(now);
+        self.last_of[medium as usize] = Some(now);
         if medium == Medium::Video {
-            self.last_video = Some(now);
+            self.unusable_since = None;
         }
+    }
+
+    /// Notes a picture that nobody could use. Returns for how long that has been so.
+    pub fn received_unusable(&mut self, now: Instant) -> Duration {
+        self.last_unusable = Some(now);
+        now.duration_since(*self.unusable_since.get_or_insert(now))
+    }
+
+    /// Returns what a frame of one medium shows of the other one. A medium that never came is another matter.
+    pub fn look_at_other(&mut self, came: Medium, now: Instant) -> Option<(Medium, Alone)> {
+        if self.silent[came as usize].take().is_some() {
+            return Some((came, Alone::Back));
+        }
+        let other = if came == Medium::Video { Medium::Audio } else { Medium::Video };
+        let last = self.last_of[other as usize].filter(|_| self.expected.contains(other))?;
+        let asked = &mut self.silent[other as usize];
+        let is_due = asked.is_none_or(|at| now.duration_since(at) >= ASK_EACH);
+        (is_due && now.duration_since(last) >= ONE_SILENT_AFTER)
+            .then(|| (other, Alone::Silent { is_first: asked.replace(now).is_none() }))
     }
 
     /// Since when there has been nothing of what is expected; `None` where nothing is.
@@ -42,14 +89,18 @@ impl MediaWatch {
         if self.expected.is_empty() {
             return None;
         }
-        self.last_video.filter(|_| self.expected.video).or(self.last)
+        self.last_of[Medium::Video as usize].filter(|_| self.expected.video).or(self.last)
+    }
+
+    /// Whether pictures come that nobody can use.
+    pub fn is_unusable(&self, now: Instant) -> bool {
+        self.unusable_since.is_some() && self.last_unusable.is_some_and(|at| now.duration_since(at) < OTHER_COMES)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_frozen_picture_counts_though_sound_goes_on_and_sound_alone_does_where_there_is_no_picture() {

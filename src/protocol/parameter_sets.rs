@@ -1,7 +1,7 @@
 //! The parameter sets of an H.264 or H.265 stream, without which no picture of it can be decoded. Some cameras send
 //! them once, or in a frame of their own.
 
-use crate::protocol::wire::codec::CodecId;
+use super::wire::codec::CodecId;
 
 /// The most bytes of sets of one kind that are kept; a camera's have about 50.
 const MAX_LEN: usize = 4096;
