@@ -30,6 +30,7 @@ fn parse_iotc(bytes: &[u8]) {
     let Ok(packet) = iotc::Packet::parse(bytes) else { return };
     let emitted = match packet {
         iotc::Packet::DiscoveryRequest(discovery) => discovery.emit(iotc::DISCOVERY_REQUEST),
+        iotc::Packet::Search { session_id } => iotc::emit_search(session_id),
         iotc::Packet::SessionRequest(session) => session.emit(iotc::SESSION_REQUEST),
         iotc::Packet::Data { from_camera: false, data } => data.emit(iotc::DATA_FROM_CLIENT),
         iotc::Packet::Data { from_camera: true, data } => data.emit(iotc::DATA_FROM_CAMERA),
