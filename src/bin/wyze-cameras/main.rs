@@ -9,6 +9,7 @@ mod import;
 mod list;
 mod output;
 mod probe;
+mod trace;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -91,6 +92,9 @@ fn main() -> ExitCode {
     // program quietly, as it does others.
     // SAFETY: Nothing else runs yet, and the default is no handler of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // The program names formats in GStreamer's terms, and has no need of its plugins.
+    // SAFETY: Nothing else runs yet that could read the environment.
+    unsafe { std::env::set_var("GST_REGISTRY_UPDATE", "no") };
     let result = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.command),
         // Help and the version are errors too, of exit code 0.
