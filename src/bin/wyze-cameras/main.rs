@@ -9,6 +9,8 @@ mod import;
 mod list;
 mod output;
 mod probe;
+mod scan;
+mod search;
 mod trace;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,6 +51,7 @@ enum Command {
     List(list::ListArguments),
     Show(list::ShowArguments),
     Probe(probe::ProbeArguments),
+    Scan(scan::ScanArguments),
     Add(edit::AddArguments),
     Remove(edit::RemoveArguments),
     Import(import::ImportArguments),
@@ -119,6 +122,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::List(arguments) => list::list(&store, &arguments),
         Command::Show(arguments) => list::show(&store, &arguments),
         Command::Probe(arguments) => probe::probe(&store, &arguments),
+        Command::Scan(arguments) => scan::scan(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),

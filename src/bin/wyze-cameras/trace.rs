@@ -226,10 +226,8 @@ impl Inner {
 fn begin(file: File) -> Result<PcapNgWriter<BufWriter<File>>, PcapError> {
     let mut writer = PcapNgWriter::new(BufWriter::new(file))?;
     for (linktype, name) in [(DataLink::RAW, "datagrams"), (DataLink::USER0, "AV packets inside DTLS")] {
-        let options = vec![
-            InterfaceDescriptionOption::IfName(name.into()),
-            InterfaceDescriptionOption::IfTsResol(RESOLUTION),
-        ];
+        let options =
+            vec![InterfaceDescriptionOption::IfName(name.into()), InterfaceDescriptionOption::IfTsResol(RESOLUTION)];
         writer.write_pcapng_block(InterfaceDescriptionBlock { linktype, snaplen: 0, options })?;
     }
     writer.get_mut().flush().map_err(PcapError::IoError)?;

@@ -231,13 +231,27 @@ pub fn emit_keepalive(command: u16, payload: [u8; 8]) -> Vec<u8> {
 pub enum Packet<'a> {
     DiscoveryRequest(Discovery),
     /// A discovery request with an empty UID.
-    Search { session_id: SessionId },
-    DiscoveryResponse { body: &'a [u8] },
+    Search {
+        session_id: SessionId,
+    },
+    DiscoveryResponse {
+        body: &'a [u8],
+    },
     SessionRequest(Session),
-    SessionResponse { body: &'a [u8] },
-    Data { from_camera: bool, data: Data<'a> },
-    Keepalive { from_camera: bool, payload: [u8; 8] },
-    Unknown { command: u16 },
+    SessionResponse {
+        body: &'a [u8],
+    },
+    Data {
+        from_camera: bool,
+        data: Data<'a>,
+    },
+    Keepalive {
+        from_camera: bool,
+        payload: [u8; 8],
+    },
+    Unknown {
+        command: u16,
+    },
 }
 
 impl<'a> Packet<'a> {
@@ -249,7 +263,9 @@ impl<'a> Packet<'a> {
         }
         let body = &b[header::LEN..];
         Ok(match u16_at(b, header::COMMAND) {
-            DISCOVERY_REQUEST if is_search(b) => Packet::Search { session_id: SessionId(array(b, discovery::SESSION_ID)) },
+            DISCOVERY_REQUEST if is_search(b) => {
+                Packet::Search { session_id: SessionId(array(b, discovery::SESSION_ID)) }
+            }
             DISCOVERY_REQUEST => Packet::DiscoveryRequest(Discovery::parse(b)?),
             DISCOVERY_RESPONSE => Packet::DiscoveryResponse { body },
             SESSION_REQUEST => Packet::SessionRequest(Session::parse(b)?),

@@ -47,7 +47,8 @@ impl Redactor {
     /// behind a base station have keys of their own.
     pub fn new(credentials: &Credentials, others: [&str; 3]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let [uid, enr, mac] = [&credentials.uid.bytes()[..], credentials.enr.bytes(), credentials.mac.bytes()].map(text);
+        let [uid, enr, mac] =
+            [&credentials.uid.bytes()[..], credentials.enr.bytes(), credentials.mac.bytes()].map(text);
         let stand_in = Credentials::new(&repeat(UID_PATTERN, 20), &repeat(ENR_PATTERN, enr.len()), STAND_IN_MAC)
             .expect("stand-ins have the form of what they stand for");
         let mut secrets = Vec::new();
