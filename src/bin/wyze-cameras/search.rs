@@ -38,34 +38,29 @@ pub struct Found {
 /// Asks for these cameras, and where `any` is set, for any other at these addresses. Takes 1.5 s, or less where only
 /// known cameras are asked for and all have answered.
 pub fn search(cameras: &[Camera], any: Option<&[SocketAddr]>, interface: Option<&str>) -> io::Result<Found> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_broadcast(true)?;
-    if let Some(name) = interface {
-        SockRef::from(&socket).bind_device(Some(name.as_bytes()))?;
-    }
+    // An answer to the empty UID says nothing of the camera that was asked for by its own, so each has a socket.
+    let (socket, any_socket) = (open(interface)?, open(interface)?);
     let targets = |place: &Place| search_addresses(&Place { interface: interface.map(Into::into), ..place.clone() });
     let mut search = CameraSearch::new(cameras, targets, || SessionId(rand::rng().random()));
-    let question = any.map(|_| scrambled(iotc::emit_search(SessionId(rand::rng().random()))));
+    let question = scrambled(iotc::emit_search(SessionId(rand::rng().random())));
     let mut strangers = BTreeMap::new();
     for patience in PATIENCE {
         for transmit in search.probe() {
             // Without a network no camera answers, and others are asked all the same.
             let _ = socket.send_to(&transmit.data, transmit.to);
         }
-        for (question, to) in
-            question.iter().flat_map(|question| any.unwrap_or_default().iter().map(move |to| (question, to)))
-        {
-            let _ = socket.send_to(question, to);
+        for to in any.unwrap_or_default() {
+            let _ = any_socket.send_to(&question, to);
         }
         let until = Instant::now() + patience;
-        while any.is_some() || !search.is_done() {
+        while !search.is_done() {
             let Some((from, datagram)) = receive(&socket, until)? else { break };
             search.receive(Instant::now(), from, &datagram);
-            if strangers.len() < MAX_HOSTS
-                && let Some(stranger) = stranger(datagram)
-            {
-                strangers.insert(from, stranger);
-            }
+        }
+        // What has come meanwhile waits in the socket.
+        while any.is_some() && strangers.len() < MAX_HOSTS {
+            let Some((from, datagram)) = receive(&any_socket, until)? else { break };
+            strangers.extend(stranger(datagram).map(|stranger| (from, stranger)));
         }
     }
     let cameras: Vec<_> = search.answers().collect();
@@ -73,17 +68,26 @@ pub fn search(cameras: &[Camera], any: Option<&[SocketAddr]>, interface: Option<
     Ok(Found { cameras, strangers })
 }
 
-/// Waits for a datagram; `None` once the time is over.
+fn open(interface: Option<&str>) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_broadcast(true)?;
+    if let Some(name) = interface {
+        SockRef::from(&socket).bind_device(Some(name.as_bytes()))?;
+    }
+    Ok(socket)
+}
+
+/// Waits for a datagram; `None` once the time is over and nothing is left to read.
 fn receive(socket: &UdpSocket, until: Instant) -> io::Result<Option<(SocketAddr, Vec<u8>)>> {
+    /// Zero would be no limit.
+    const LEAST: Duration = Duration::from_millis(1);
     let mut buffer = [0; DATAGRAM];
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        socket.set_read_timeout(Some(left))?;
+        socket.set_read_timeout(Some(left.max(LEAST)))?;
         match socket.recv_from(&mut buffer) {
             Ok((len, from)) => return Ok(Some((from, buffer[..len].to_vec()))),
+            Err(_) if left.is_zero() => return Ok(None),
             // The time is over, or an address that was asked has nobody.
             Err(_) => {}
         }

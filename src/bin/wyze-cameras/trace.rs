@@ -7,6 +7,8 @@
 mod av;
 mod datagram;
 mod redactor;
+#[cfg(test)]
+mod tests;
 
 use super::Failure;
 use av::AvPacket;
