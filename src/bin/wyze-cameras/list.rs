@@ -43,7 +43,9 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
             .zip(&online)
             .map(|(camera, online)| {
                 let mut json = describe(camera, arguments.secrets);
-                online.into_iter().for_each(|online| json["online"] = (*online).into());
+                if arguments.online {
+                    json["online"] = (*online).into();
+                }
                 json
             })
             .collect();
@@ -66,7 +68,11 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
         ]
     }));
     if arguments.online {
-        let cells = online.iter().map(|online| if *online == Some(true) { "yes" } else { "no" });
+        let cells = online.iter().map(|online| match online {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
+        });
         for (row, cell) in rows.iter_mut().zip(["ONLINE"].into_iter().chain(cells)) {
             // The last column may be long.
             row.insert(1, cell.into());
@@ -75,11 +81,13 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
     print_table(&rows)
 }
 
-/// Asks which cameras answer now.
+/// Asks which cameras answer now; `None` for one that cannot be asked.
 fn who_is_online(cameras: &[Camera]) -> Result<Vec<Option<bool>>, Failure> {
     let found =
         search(cameras, None, None).map_err(|e| Failure::Other(format!("the network cannot be searched ({e})")))?;
-    Ok(found.cameras.iter().map(|answer| Some(answer.is_some())).collect())
+    let is_asked = |camera: &Camera| camera.obstacle().is_none();
+    let cameras = cameras.iter().zip(&found.cameras);
+    Ok(cameras.map(|(camera, answer)| is_asked(camera).then_some(answer.is_some())).collect())
 }
 
 pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {

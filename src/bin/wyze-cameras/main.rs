@@ -37,6 +37,9 @@ From nothing to a picture:
   wyze-cameras list
   gst-launch-1.0 wyzesrc camera=\"Front Door\" ! decodebin ! autovideosink
 
+A report of a camera that does not work:
+  wyze-cameras probe \"Front Door\" --trace report.pcapng
+
 Files, readable by their owner only, in $XDG_CONFIG_HOME/gst-plugin-wyze (~/.config/gst-plugin-wyze):
   cameras.json  names, keys and addresses
   tokens.json   the login, without the password

@@ -209,12 +209,10 @@ fn connect(
 ) -> Result<(), Failure> {
     let (mut stage, mut since) = (None::<Stage>, start);
     loop {
+        progress.show(stage.map_or("starting", Stage::name));
         let Timed { at, event, .. } = match events.recv_timeout(Progress::INTERVAL) {
             Ok(timed) => timed,
-            Err(RecvTimeoutError::Timeout) => {
-                progress.show(stage.map_or("starting", Stage::name));
-                continue;
-            }
+            Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::Other("the session ended without a reason".into()));
             }
@@ -244,6 +242,7 @@ fn connect(
 /// Takes frames until a time. Returns why the connection ended before, if it did.
 fn watch(events: &Receiver<Timed>, until: Instant, meter: &mut MediaMeter, progress: &mut Progress) -> Option<Error> {
     loop {
+        progress.show("streaming");
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return None;
@@ -251,8 +250,7 @@ fn watch(events: &Receiver<Timed>, until: Instant, meter: &mut MediaMeter, progr
         match events.recv_timeout(left.min(Progress::INTERVAL)) {
             Ok(Timed { wall, event: Event::Frame(frame), .. }) => meter.frame(frame, wall),
             Ok(Timed { event: Event::Ended(error), .. }) => return Some(error),
-            Ok(_) => {}
-            Err(RecvTimeoutError::Timeout) => progress.show("streaming"),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }

@@ -28,6 +28,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,7 +74,7 @@ impl TraceFile {
     ) -> Result<Self, Failure> {
         let failed = |path: &Path, e: io::Error| Failure::Other(format!("{} cannot be written ({e})", path.display()));
         let key_log = key_log
-            .map(|path| File::options().append(true).create(true).open(path).map_err(|e| failed(path, e)))
+            .map(|path| File::options().append(true).create(true).mode(0o600).open(path).map_err(|e| failed(path, e)))
             .transpose()?;
         let file = File::create(path).map_err(|e| failed(path, e))?;
         let writer = begin(file).map_err(|e| failed(path, into_io(e)))?;

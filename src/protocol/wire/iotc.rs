@@ -320,3 +320,31 @@ fn emit_header(mode: u8, len: usize, sequence: u16, command: u16, flags: u16) ->
     put_u16(&mut b, header::FLAGS, flags);
     b
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_asks_with_an_empty_uid_and_its_mark() {
+        let mut golden = [0; 88];
+        golden[..16].copy_from_slice(&[4, 2, 0x1A, 2, 72, 0, 0, 0, 0x01, 0x06, 0x21, 0, 0, 0, 0, 0]);
+        golden[52..56].copy_from_slice(&[1, 1, 2, 4]);
+        golden[56..64].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        golden[64] = 1;
+        golden[80..].copy_from_slice(&[0x63, 0x04, 0x13, 0x13, 0x04, 0x0C, 0x0C, 0x63]);
+        let session_id = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(emit_search(session_id), golden);
+        assert_eq!(Packet::parse(&golden), Ok(Packet::Search { session_id }));
+    }
+
+    #[test]
+    fn an_answer_that_mirrors_the_request_tells_uid_and_version() {
+        let uid = Uid::from_wire(*b"ABCDEFGHJK1234567890").unwrap();
+        let answer =
+            Discovery { uid, session_id: SessionId([9; 8]), stage: 1, auth_key: None }.emit(DISCOVERY_RESPONSE);
+        assert_eq!(discovery_answer(&answer), Some((uid, [1, 1, 2, 4])));
+        assert_eq!(discovery_answer(&answer[..40]), None);
+        assert_eq!(discovery_answer(&emit_search(SessionId([9; 8]))), None);
+    }
+}

@@ -6,32 +6,34 @@ use std::time::{Duration, Instant};
 /// Where standard error is no terminal, it shows nothing.
 pub struct Progress {
     is_terminal: bool,
-    is_shown: bool,
+    /// When the line was last shown; `None` where there is none.
+    shown: Option<Instant>,
     since: Instant,
 }
 
 impl Progress {
-    /// How long to wait for an event before the line is shown anew.
+    /// How often the line is shown anew, at most.
     pub const INTERVAL: Duration = Duration::from_millis(500);
 
     pub fn new() -> Self {
-        Progress { is_terminal: io::stderr().is_terminal(), is_shown: false, since: Instant::now() }
+        Progress { is_terminal: io::stderr().is_terminal(), shown: None, since: Instant::now() }
     }
 
-    /// Shows what is waited for since the last [`Progress::clear`].
+    /// Shows what is waited for since the last [`Progress::clear`]. May be called at any time.
     pub fn show(&mut self, what: &str) {
-        if self.is_terminal {
+        let is_due = self.shown.unwrap_or(self.since).elapsed() >= Self::INTERVAL;
+        if self.is_terminal && is_due {
             // Where this fails, there is nobody to see it.
             let _ = write!(io::stderr(), "\r\x1b[K  {what} … {} s", self.since.elapsed().as_secs());
             let _ = io::stderr().flush();
-            self.is_shown = true;
+            self.shown = Some(Instant::now());
         }
     }
 
     /// Removes the line, before others are printed.
     pub fn clear(&mut self) {
         self.since = Instant::now();
-        if std::mem::take(&mut self.is_shown) {
+        if self.shown.take().is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }

@@ -55,8 +55,8 @@ impl Redactor {
         for [uid, enr, mac] in [[uid.as_str(), &enr, &mac], others] {
             add_text(&mut secrets, UID, uid, &repeat(UID_PATTERN, uid.len()));
             add_text(&mut secrets, ENR, enr, &repeat(ENR_PATTERN, enr.len()));
-            // The first half is a key of its own.
-            if let Some(half) = enr.get(..16) {
+            // Each half is a key of its own.
+            for half in [enr.get(..16), enr.get(16..32)].into_iter().flatten() {
                 add_text(&mut secrets, ENR, half, &repeat(ENR_PATTERN, 16));
             }
             add_mac(&mut secrets, mac);

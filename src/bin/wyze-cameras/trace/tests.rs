@@ -10,6 +10,8 @@ use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, ChallengeSta
 use gstwyze::protocol::wire::{cc51, iotc, login, media, transcode};
 use gstwyze::session::{Event, Membership, Place, Wants};
 use pcap_file::pcapng::{Block, PcapNgReader};
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+use proptest::sample::select;
 use std::sync::Arc;
 use std::sync::mpsc;
 use wyze_camera::{CameraConfig, CameraServer, DEMO_UID, Envelope, MediaSource, SyntheticConfig};
@@ -261,4 +263,60 @@ fn a_file_that_cannot_be_written_is_told_of() {
     assert!(TraceFile::create(nowhere, false, None, &Camera::default(), &keys()).is_err());
     let full = TraceFile::create(Path::new("/dev/full"), false, None, &Camera::default(), &keys());
     assert!(full.is_err());
+}
+
+proptest! {
+    #[test]
+    fn datagrams_of_any_bytes_keep_their_length(bytes in datagrams(), full: bool) {
+        let kept = datagram::redact(&bytes, full, &mut redactor());
+        prop_assert_eq!(kept.bytes.len(), bytes.len());
+        prop_assert!(kept.len <= bytes.len());
+        assert_free_of_secrets(&kept.bytes, "a datagram");
+    }
+
+    #[test]
+    fn av_packets_of_any_bytes_are_taken_apart(bytes in records(), full: bool, from_camera: bool) {
+        let direction = if from_camera { Direction::FromCamera } else { Direction::ToCamera };
+        let mut redactor = redactor();
+        let packets = av::redact(&bytes, direction, full, &mut redactor);
+        let len: usize = packets.iter().map(|packet| packet.bytes.len() + packet.omitted.len()).sum();
+        prop_assert!(len <= bytes.len());
+        packets.iter().for_each(|packet| assert_free_of_secrets(&packet.bytes, "a packet"));
+    }
+}
+
+/// Bytes that begin as those of a datagram do, with a key among them.
+fn datagrams() -> impl Strategy<Value = Vec<u8>> {
+    let starts = [&b"\x51\xcc\0\0\x02\x10"[..], b"\x51\xcc\0\0\x02\x15", b"\x04\x02\x1a\x0b", b""];
+    let scrambled = any::<bool>();
+    (with_key(starts.map(<[u8]>::to_vec).to_vec()), scrambled).prop_map(|(mut bytes, scrambled)| {
+        if scrambled {
+            // One that is too short stays as it is.
+            let _ = transcode::encode(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// Bytes that begin as those of AV packets do, with a key among them.
+fn records() -> impl Strategy<Value = Vec<u8>> {
+    let starts = [
+        &b"\0\0\x0c\0"[..],
+        b"\0\x20\x0c\0",
+        b"\0\x21\x0c\0",
+        b"\x09\0\x0c\0",
+        b"\x0c\0\x0c\0",
+        b"\x0c\x09\x0b\0",
+        b"\x0a\x08\x0b\0",
+        b"\x05\x01\x0b\0",
+        b"\x03\x09\x0b\0",
+        b"\x0c\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x70",
+    ];
+    with_key(starts.map(<[u8]>::to_vec).to_vec())
+}
+
+fn with_key(starts: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let keys = forms(&keys());
+    let noise = || proptest::collection::vec(any::<u8>(), 0..700);
+    (select(starts), noise(), select(keys), noise()).prop_map(|parts| [parts.0, parts.1, parts.2, parts.3].concat())
 }
