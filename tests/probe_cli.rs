@@ -46,7 +46,7 @@ fn a_probe_tells_what_the_camera_is_like_and_the_store_keeps_it() {
             "connected",
             "talk:     yes\n",
             "resend:   not granted\n",
-            "can:      cyclic-frame-numbering,",
+            "can:      0x001F07FB\n",
             "video:    H.264 (0x4E), video/x-h264 ",
             " frames/s, ",
             " kbit/s; it says ",

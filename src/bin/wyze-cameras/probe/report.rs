@@ -69,7 +69,8 @@ impl Report {
         self.line(format_args!("firmware: {}", known(&info.firmware)))?;
         self.line(format_args!("talk:     {}", yes_or_no(info.two_way_audio)))?;
         self.line(format_args!("resend:   {}", if info.resend { "granted" } else { "not granted" }))?;
-        self.line(format_args!("can:      {}", known(&info.capabilities.to_string())))?;
+        // Their names are many; JSON has them.
+        self.line(format_args!("can:      0x{:08X}", info.capabilities.0))?;
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         for (name, value) in [
             ("connected", json!(true)),
