@@ -2,9 +2,13 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/network.rs"]
+mod network;
 #[path = "support/user.rs"]
 mod user;
 
+use network::{Host, Switch};
+use pcap_file::pcapng::{Block, PcapNgReader};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
@@ -285,4 +289,44 @@ fn the_list_marks_what_answers_now() {
     assert_eq!(list[0]["online"], Value::from(false));
     let list = json(&user.run(&["list", "--json"], ""));
     assert_eq!(list[0]["online"], Value::Null);
+}
+
+/// Prints "skipped" and ends if network namespaces cannot be created, which takes root.
+#[test]
+fn in_a_network_a_scan_finds_cameras_and_a_trace_has_both_addresses() {
+    let Some(switch) = Switch::new() else { return };
+    let (there, here) = (Host::new(), Host::new());
+    there.plug(&switch, "eth0", "10.77.0.1/24");
+    here.plug(&switch, "eth0", "10.77.0.2/24");
+    let listen = SocketAddr::from(([0, 0, 0, 0], 32761));
+    let media = MediaSource::Synthetic(SyntheticConfig::default());
+    let camera = there.run(|| CameraServer::start(CameraConfig::demo().unwrap(), listen, media).unwrap());
+    let user = User::new();
+    let table = here.run(|| finish(user.tool(&["scan"]), "", true)).ok();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), rows[1][1], rows[1][3], rows[1][4]), (2, "yes", "transcode", DEMO_UID), "{table}");
+    assert!(rows[1][2].starts_with("10.77.0.1:"), "{table}");
+
+    // Nothing is known of its address.
+    let input = format!("{DEMO_UID}\n{DEMO_ENR}\n{DEMO_MAC}\n");
+    user.run(&["add", "Front Door"], &input).ok();
+    let table = here.run(|| user.run(&["scan"], "")).ok();
+    assert_eq!(table.matches("Front Door").count(), 1, "it is listed once: {table}");
+    assert!(here.run(|| user.run(&["list", "--online"], "")).ok().contains("Front Door  yes "));
+    let (outcome, file) = here.run(|| trace(&user, &[], &[]));
+    outcome.ok();
+    assert_eq!(user.store().cameras().unwrap()[0].host.as_deref(), Some("10.77.0.1"));
+    let mut reader = PcapNgReader::new(&file[..]).unwrap();
+    let mut ways = [0; 2];
+    while let Some(block) = reader.next_block() {
+        let Block::EnhancedPacket(packet) = block.unwrap() else { continue };
+        let is_between = |from: [u8; 4], to: [u8; 4]| packet.data[12..20] == [from, to].concat();
+        if packet.interface_id == 0 {
+            ways[0] += usize::from(is_between([10, 77, 0, 2], [10, 77, 0, 1]));
+            ways[1] += usize::from(is_between([10, 77, 0, 1], [10, 77, 0, 2]));
+        }
+    }
+    assert!(ways.iter().all(|&datagrams| datagrams > 20), "{ways:?}");
+    let log = camera.stop();
+    assert!(log.is_empty(), "{log}");
 }

@@ -38,6 +38,8 @@ const AV: u32 = 1;
 /// Time stamps count nanoseconds: 10 to the power of minus this.
 const RESOLUTION: u8 = 9;
 const TTL: u8 = 64;
+/// The most hosts on the way to which this machine's address is looked up.
+const MAX_PEERS: usize = 256;
 const VERSION: u8 = 1;
 
 /// A trace that is being written. Every block is in the file at once, so that a program that is stopped leaves a whole
@@ -195,6 +197,10 @@ impl Inner {
             && !ip.is_unspecified()
         {
             return ip;
+        }
+        // Whoever sends from many addresses is no camera.
+        if self.local_addresses.len() >= MAX_PEERS && !self.local_addresses.contains_key(&peer.ip()) {
+            return Ipv4Addr::UNSPECIFIED;
         }
         *self.local_addresses.entry(peer.ip()).or_insert_with(|| {
             let route = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
