@@ -106,3 +106,18 @@ fn a_full_trace_is_dissected_as_well() {
     assert!(has(&look("wyze_av.media.channel == 5 && wyze_av.media.last == 1", "wyze_av.info.codec"), "0x004e"));
     assert!(look("dtls.record.content_type == 23", "frame.number").len() > 20);
 }
+
+#[test]
+fn resends_are_dissected() {
+    let user = User::new();
+    let file = trace(&user, "1", |config| *config = config.clone().with_resends(), &["--resend", "on"]);
+    let look = |filter: &str, field: &str| column(&user, &file, filter, field);
+    assert!(look("udp", "_ws.malformed").iter().all(String::is_empty));
+    assert!(has(&look("wyze_av.login.wants_resend", "wyze_av.login.wants_resend"), "1"));
+    assert_eq!(look("wyze_av.login.resend", "wyze_av.login.resend"), ["1"]);
+    assert_eq!(look("wyze_av.login.password", "wyze_av.login.password")[0], "TraceEnrTraceEnr");
+    assert_eq!(look("wyze_av.hl.command == 10003", "wyze_av.hl.name"), ["result"]);
+    assert!(!look("wyze_av.fec.data == 20", "wyze_av.fec.group").is_empty());
+    let bases = look("wyze_av.ack.base", "wyze_av.ack.base");
+    assert!(has(&bases, "65535") && bases.iter().any(|base| base != "65535"), "{bases:?}");
+}

@@ -100,6 +100,19 @@ fn a_probe_is_one_json_object_for_programs() {
 }
 
 #[test]
+fn a_probe_tells_what_resends_came_to() {
+    let user = User::new();
+    let camera = camera(|config| *config = config.clone().with_resends());
+    user.add("Front Door", camera.addr().port());
+    let told = user.run(&["probe", "--seconds", "1", "--resend", "on"], "").ok();
+    assert!(told.contains("resend:   granted\n"), "{told}");
+    assert!(told.contains("resends:  0 packets asked for, 0 came, 0 given up\n"), "{told}");
+    assert!(!user.run(&["probe", "--seconds", "1"], "").ok().contains("resends:"), "it was not asked");
+    let log = camera.stop();
+    assert!(log.is_empty(), "{log}");
+}
+
+#[test]
 fn a_probe_without_media_asks_for_none() {
     let user = User::new();
     let camera = camera(|_| {});

@@ -9,12 +9,14 @@ mod report;
 use super::Failure;
 use super::output::tell;
 use super::trace::TraceFile;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gstwyze::account::{Camera, Store, StoreError};
 use gstwyze::identity::{self, Identity};
-use gstwyze::protocol::client::{CameraInfo, Config};
+use gstwyze::protocol::client::{CameraInfo, Config, Resend};
 use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::MediaSet;
+use gstwyze::protocol::model;
+use gstwyze::protocol::resend_window::Resends;
 use gstwyze::protocol::stats::Stats;
 use gstwyze::protocol::trace::Trace;
 use gstwyze::session::{Event, Membership, Place, Wants};
@@ -51,6 +53,9 @@ pub struct ProbeArguments {
     /// How many seconds of picture and sound to take once connected; 0 asks for none
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=3600))]
     seconds: u64,
+    /// Whether to ask the camera to send lost packets again, as the property of wyzesrc
+    #[arg(long, value_enum, default_value_t)]
+    resend: ResendChoice,
     /// Print one JSON object, for programs
     #[arg(long)]
     json: bool,
@@ -63,6 +68,25 @@ pub struct ProbeArguments {
     /// Keep picture and sound in the trace, and all that DTLS encrypted
     #[arg(long, requires = "trace")]
     full: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, Default)]
+enum ResendChoice {
+    /// If its model is known to do so
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+impl From<ResendChoice> for Resend {
+    fn from(choice: ResendChoice) -> Self {
+        match choice {
+            ResendChoice::Auto => Resend::Auto,
+            ResendChoice::On => Resend::On,
+            ResendChoice::Off => Resend::Off,
+        }
+    }
 }
 
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
@@ -86,6 +110,9 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     let config = Config {
         connect_timeout: Duration::from_secs(arguments.timeout),
         trace: Some(Trace(listener.clone())),
+        resend: arguments.resend.into(),
+        // The camera's own word is to be learnt, unless it would come too late for what the login depends on.
+        model: Some(camera.model.clone()).filter(|model| model::sleeps(model) || model::resends(model)),
         ..Config::new(credentials)
     };
     let outcome = run(config, place, Duration::from_secs(arguments.seconds), &mut report);
@@ -262,6 +289,7 @@ struct Losses {
     frames: u64,
     reordered: u64,
     datagrams: u64,
+    resends: Resends,
 }
 
 fn losses(before: &Stats, after: &Stats) -> Losses {
@@ -270,5 +298,6 @@ fn losses(before: &Stats, after: &Stats) -> Losses {
         frames: after.incomplete.total() - before.incomplete.total(),
         reordered: after.reordered - before.reordered,
         datagrams: after.packets - before.packets,
+        resends: after.resends,
     }
 }

@@ -9,6 +9,7 @@ use crate::trace::Summary;
 use gstwyze::account::Camera;
 use gstwyze::protocol::client::CameraInfo;
 use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::resend_window::Resends;
 use gstwyze::session::Place;
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -95,12 +96,17 @@ impl Report {
         for (name, line) in meter.lines() {
             self.line(format_args!("{:<9} {}", format!("{name}:"), line.as_deref().unwrap_or("nothing came")))?;
         }
-        let Losses { records, frames, reordered, datagrams } = losses;
+        let Losses { records, frames, reordered, datagrams, resends } = losses;
         self.line(format_args!("clock:    {}", clock_text(meter.clock())))?;
         self.line(format_args!(
             "loss:     {records} records and {frames} frames of {datagrams} datagrams in {} s, {reordered} in disorder",
             time.as_secs()
         ))?;
+        if self.info.as_ref().is_some_and(|info| info.resend) {
+            let Resends { asked, filled, given_up } = resends;
+            self.line(format_args!("resends:  {asked} packets asked for, {filled} came, {given_up} given up"))?;
+            self.json["resends"] = json!({"asked": asked, "filled": filled, "given_up": given_up});
+        }
         self.json["media"] = meter.json();
         self.json["seconds"] = json!(time.as_secs());
         self.json["clock"] = match meter.clock() {

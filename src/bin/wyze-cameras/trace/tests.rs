@@ -1,6 +1,6 @@
 use super::redactor::{ENR, MAC, UID};
 use super::*;
-use gstwyze::protocol::client::Config;
+use gstwyze::protocol::client::{Config, Resend};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::talk::{TalkAudio, TalkEvent};
@@ -14,7 +14,7 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::select;
 use std::sync::Arc;
 use std::sync::mpsc;
-use wyze_camera::{CameraConfig, CameraServer, DEMO_UID, Envelope, MediaSource, SyntheticConfig};
+use wyze_camera::{CameraConfig, CameraServer, DEMO_UID, Envelope, MediaSource, ResendSupport, SyntheticConfig};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than most, so that the camera asks for both halves.
@@ -64,12 +64,13 @@ fn assert_free_of_secrets(bytes: &[u8], what: &str) {
 fn trace(change: impl FnOnce(&mut CameraConfig), full: bool) -> (Vec<u8>, Summary) {
     let mut config = CameraConfig::new(keys());
     change(&mut config);
+    let resend = if config.resend == ResendSupport::Granted { Resend::On } else { Resend::Auto };
     let media = MediaSource::Synthetic(SyntheticConfig::default());
     let camera = CameraServer::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), media).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.pcapng");
     let file = Arc::new(TraceFile::create(&path, full, None, &Camera::default(), &keys()).unwrap());
-    let config = Config { trace: Some(Trace(file.clone())), ..Config::new(keys()) };
+    let config = Config { trace: Some(Trace(file.clone())), resend, ..Config::new(keys()) };
     let (sender, events) = mpsc::channel();
     let observer = move |event| {
         // Nobody listens after the test.
@@ -113,7 +114,8 @@ fn packets(file: &[u8]) -> Vec<(u32, Vec<u8>)> {
 #[test]
 fn a_trace_of_picture_sound_and_talk_has_no_secret_in_any_form() {
     type Change = fn(&mut CameraConfig);
-    let cameras: [(Change, bool); 5] = [
+    let cameras: [(Change, bool); 6] = [
+        (|config| *config = config.clone().with_resends(), false),
         (|_| {}, false),
         (|config| config.envelope = Envelope::Cc51, false),
         (|config| *config = config.clone().with_every_variant(), false),
