@@ -3,10 +3,10 @@
 --
 --   wireshark -X lua_script:tests/dissector/wyze.lua FILE.pcapng
 --
--- or copy it into Wireshark's folder of personal plugins. Fields begin with wyze. (datagrams) and wyze_av. (AV packets).
+-- or copy it into Wireshark's folder of personal plugins. Fields of datagrams begin with wyze., those of AV packets
+-- with wyze_av.
 
-local xor, band, bor, rshift = bit.bxor, bit.band, bit.bor, bit.rshift
-local rol, ror = bit.rol, bit.ror
+local xor, band, bor, lshift, rshift, rol = bit.bxor, bit.band, bit.bor, bit.lshift, bit.rshift, bit.rol
 
 local CHANNELS = { [0] = "main", [1] = "back" }
 
@@ -20,7 +20,10 @@ local TAILS = { [2] = { 1, 0 }, [4] = { 2, 3, 0, 1 }, [8] = { 7, 4, 3, 2, 1, 6, 
 local function rotate(block, add)
   for i = 0, 3 do
     local at = 4 * i + 1
-    local word = bor(block[at], bit.lshift(block[at + 1], 8), bit.lshift(block[at + 2], 16), bit.lshift(block[at + 3], 24))
+    local word = 0
+    for k = 0, 3 do
+      word = bor(word, lshift(block[at + k], 8 * k))
+    end
     word = rol(word, 4 * i + add)
     for k = 0, 3 do
       block[at + k] = band(rshift(word, 8 * k), 0xff)
@@ -111,6 +114,7 @@ local IOTC_COMMANDS = {
   [0x0428] = "keepalive",
 }
 local CC51_COMMANDS = { [0x1002] = "discovery", [0x1202] = "keepalive", [0x1502] = "data" }
+local CC51_DIRECTIONS = { [0] = "to the camera", [0xffff] = "from the camera" }
 local DTLS_TYPES = { [20] = "change cipher spec", [21] = "alert", [22] = "handshake", [23] = "application data" }
 
 local f = {
@@ -130,7 +134,7 @@ local f = {
   channel = ProtoField.uint8("wyze.channel", "Channel", base.DEC, CHANNELS),
   keepalive = ProtoField.bytes("wyze.keepalive", "Keepalive"),
   cc51_command = ProtoField.uint16("wyze.cc51_command", "Command", base.HEX, CC51_COMMANDS),
-  direction = ProtoField.uint16("wyze.direction", "Direction", base.HEX, { [0] = "to the camera", [0xffff] = "from the camera" }),
+  direction = ProtoField.uint16("wyze.direction", "Direction", base.HEX, CC51_DIRECTIONS),
   step = ProtoField.uint16("wyze.step", "Step"),
   ticket = ProtoField.uint16("wyze.ticket", "Ticket", base.HEX),
   counter = ProtoField.uint32("wyze.counter", "Counter"),
@@ -268,7 +272,8 @@ local K_COMMANDS = {
   [10051] = "video parameters", [10052] = "set video parameters", [10053] = "video parameters: done",
   [10056] = "set resolution", [10057] = "resolution: done", [10058] = "take photo", [10070] = "get time in picture",
   [10072] = "set time in picture", [10074] = "get logo in picture", [10076] = "set logo in picture",
-  [10090] = "get clock", [10091] = "clock", [10092] = "set clock", [10093] = "clock: done", [10148] = "start web server",
+  [10090] = "get clock", [10091] = "clock", [10092] = "set clock", [10093] = "clock: done",
+  [10148] = "start web server",
   [10200] = "get motion alarm", [10202] = "set motion alarm", [10206] = "set motion alarm, new form",
   [10242] = "format SD card", [10290] = "get motion tagging", [10292] = "set motion tagging",
   [10302] = "set time zone", [10444] = "set wake state", [10446] = "get connection state",
@@ -281,6 +286,7 @@ local K_COMMANDS = {
   [11020] = "get motion tracking", [11022] = "set motion tracking", [11635] = "doorbell: quick reply",
   [12060] = "set floodlight",
 }
+local DIRECTIONS = { [0] = "to the camera", [1] = "from the camera" }
 local MEDIA_CHANNELS = {
   [3] = "audio", [4] = "audio, sent again", [5] = "key frame", [6] = "key frame, sent again", [7] = "video",
   [8] = "video, sent again", [12] = "parity",
@@ -293,7 +299,7 @@ local CODECS = {
 }
 
 local a = {
-  direction = ProtoField.uint8("wyze_av.direction", "Direction", base.DEC, { [0] = "to the camera", [1] = "from the camera" }),
+  direction = ProtoField.uint8("wyze_av.direction", "Direction", base.DEC, DIRECTIONS),
   channel = ProtoField.uint8("wyze_av.channel", "Channel", base.DEC, CHANNELS),
   len = ProtoField.uint32("wyze_av.len", "Length of the whole packet"),
   omitted_at = ProtoField.uint32("wyze_av.omitted_at", "Bytes are left out from"),
@@ -306,7 +312,7 @@ local a = {
   random = ProtoField.bytes("wyze_av.login.random", "Random"),
   user = ProtoField.stringz("wyze_av.login.user", "User"),
   password = ProtoField.stringz("wyze_av.login.password", "Password (a stand-in)"),
-  wants_resend = ProtoField.uint32("wyze_av.login.wants_resend", "Resend asked for"),
+  wants_resend = ProtoField.uint8("wyze_av.login.wants_resend", "Resend asked for"),
   status = ProtoField.uint8("wyze_av.login.status", "Status, 10 is success", base.HEX),
   enabled = ProtoField.uint8("wyze_av.login.enabled", "Enabled"),
   two_way = ProtoField.uint8("wyze_av.login.two_way_audio", "Two-way audio"),
@@ -445,7 +451,7 @@ local function dissect_login(b, tree)
     -- There are two layouts, whose fields differ by a byte.
     local at = b(280, 1):uint() == 0 and 281 or 280
     tree:add(a.password, b(at, 256))
-    tree:add_le(a.wants_resend, b(538, 4))
+    tree:add(a.wants_resend, b(538, 1))
   end
   return "login"
 end

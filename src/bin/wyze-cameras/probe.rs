@@ -1,5 +1,5 @@
-//! `probe`: connects to a camera as an element would, streams for some seconds, and tells how far that goes, how long it
-//! takes, and what the camera is like.
+//! `probe`: connects to a camera as an element would, streams for some seconds, and tells how far that goes, how long
+//! it takes, and what the camera is like.
 
 mod listener;
 mod media_meter;

@@ -1,4 +1,5 @@
-//! Asks the network which cameras are there: those of the store, each by its UID, and any of the family by an empty one.
+//! Asks the network which cameras are there: those of the store, each by its UID, and any of the family by an empty
+//! one.
 
 use gstwyze::account::Camera;
 use gstwyze::device_provider::search::{Answer, CameraSearch};
