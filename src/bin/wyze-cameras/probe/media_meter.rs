@@ -137,7 +137,7 @@ impl Meter {
 
 fn video_format(samples: &[Frame]) -> Option<gst::Caps> {
     let mut format = VideoFormat::new();
-    samples.iter().filter_map(|frame| caps(format.inspect(&frame.info, &frame.data))).last()
+    samples.iter().filter_map(|frame| caps(format.inspect(&frame.info, &mut frame.data.clone()))).last()
 }
 
 fn audio_format(samples: &[Frame]) -> Option<gst::Caps> {
