@@ -365,11 +365,12 @@ fn a_probe_tells_each_stage_and_what_was_found() {
         }
         assert!(told.contains("model:    WYZE_CAKP2JFUS\nfirmware: 4.36.13.0416\ntalk:     yes\n"), "{told}");
         // By being the only one stored, by its address, and by URL.
-        user.run(&["probe"], "").ok();
-        user.run(&["probe", "--host", "127.0.0.1"], "").ok();
+        user.run(&["probe", "--seconds", "0"], "").ok();
+        user.run(&["probe", "--host", "127.0.0.1", "--seconds", "0"], "").ok();
         let port = camera.addr().port();
-        user.run(&["probe", &format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}")], "").ok();
-        user.run(&["probe", "wyze:///Front%20Door"], "").ok();
+        let url = format!("wyze://127.0.0.1:{port}?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}");
+        user.run(&["probe", &url, "--seconds", "0"], "").ok();
+        user.run(&["probe", "wyze:///Front%20Door", "--seconds", "0"], "").ok();
         let log = camera.stop();
         assert!(log.is_empty(), "{log}");
     }

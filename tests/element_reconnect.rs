@@ -375,7 +375,8 @@ fn a_file_waits_for_the_camera_and_plays_on() {
     });
     speaker.end();
     assert_eq!(speaker.stat("dropped"), 0);
-    assert_eq!(speaker.stat("bytes"), 80 * 400, "all of it was sent");
+    // What waits in the session when the camera leaves, 200 ms at most, is lost with it.
+    assert!((80 * 400 - 1600..=80 * 400).contains(&speaker.stat("bytes")), "{}", speaker.stat("bytes"));
     assert!(camera.talk_audio().len() > 80 * 400 / 3, "{}", camera.talk_audio().len());
 }
 

@@ -44,6 +44,9 @@ install_test_runner() {
   fi
 }
 
+# The tests read traces with it.
+[ "${1:-}" != --tests ] || packages+=(tshark)
+
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2
 else

@@ -9,7 +9,7 @@
 
 mod device;
 mod imp;
-mod search;
+pub mod search;
 mod watch;
 
 use gst::glib;

@@ -5,17 +5,25 @@
 use crate::account::Camera;
 use crate::identity::DEFAULT_PORT;
 use crate::protocol::stats::Stats;
-use crate::protocol::transport::{Incoming, Transmit, Transport};
-use crate::protocol::wire::SessionId;
+use crate::protocol::transport::{Envelope, Incoming, Transmit, Transport};
+use crate::protocol::wire::{SessionId, cc51};
 use crate::session::Place;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+/// How a camera answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    pub address: SocketAddr,
+    /// The word for its packet format, as [`Envelope::name`] has it.
+    pub envelope: &'static str,
+}
+
 /// A camera that is asked for.
 struct Sought {
     transport: Transport,
-    found: Option<IpAddr>,
+    found: Option<Answer>,
 }
 
 pub struct CameraSearch {
@@ -56,9 +64,9 @@ impl CameraSearch {
     pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         for sought in self.sought.iter_mut().flatten().filter(|sought| sought.found.is_none()) {
             // Each camera's transport decodes it in place.
-            let mut datagram = datagram.to_vec();
-            if sought.transport.receive(now, from, &mut datagram, &mut Stats::default()) == Incoming::Found {
-                sought.found = Some(from.ip());
+            let mut copy = datagram.to_vec();
+            if sought.transport.receive(now, from, &mut copy, &mut Stats::default()) == Incoming::Found {
+                sought.found = Some(Answer { address: from, envelope: envelope_of(datagram) });
                 // The next datagrams would open a session.
                 while sought.transport.poll_transmit().is_some() {}
                 return;
@@ -73,6 +81,17 @@ impl CameraSearch {
 
     /// Returns where each camera answered, in the order of the cameras.
     pub fn found(&self) -> impl Iterator<Item = Option<IpAddr>> {
+        self.answers().map(|answer| answer.map(|answer| answer.address.ip()))
+    }
+
+    /// Returns how each camera answered, in the order of the cameras.
+    pub fn answers(&self) -> impl Iterator<Item = Option<Answer>> {
         self.sought.iter().map(|sought| sought.as_ref().and_then(|sought| sought.found))
     }
+}
+
+fn envelope_of(datagram: &[u8]) -> &'static str {
+    // The name does not depend on the ticket.
+    let envelope = if cc51::is_cc51(datagram) { Envelope::Cc51 { ticket: 0 } } else { Envelope::TransCode };
+    envelope.name()
 }

@@ -69,6 +69,7 @@ impl Client {
         let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
         let mut dtls = EndpointSettings::new(Role::Client, config.credentials.psk());
         dtls.first_resend = config.dtls_first_resend;
+        dtls.key_log = config.trace.clone();
         let mut context = Context::new(config, transport, rng, now);
         let mut search = Search::new(dtls);
         search.probe(&mut context, now);

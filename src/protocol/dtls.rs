@@ -17,6 +17,7 @@ mod prefilter;
 pub mod record;
 
 use super::credentials::Psk;
+use super::trace::Trace;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
@@ -118,6 +119,8 @@ pub struct EndpointSettings {
     /// When the first flight is sent again. The interval doubles up to a second, or to itself where that is more, for
     /// at most 12 resends. It has to be over 15 ms, as OpenSSL takes less for none.
     pub first_resend: Duration,
+    /// Who is told the keys of the session; `None` for nobody.
+    pub key_log: Option<Trace>,
 }
 
 impl EndpointSettings {
@@ -127,6 +130,7 @@ impl EndpointSettings {
             psk,
             suites: vec![Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256],
             first_resend: Duration::from_millis(300),
+            key_log: None,
         }
     }
 }
@@ -387,6 +391,9 @@ fn context(settings: &EndpointSettings) -> Result<SslContext, ErrorStack> {
         set_cookies(&mut context)?;
     }
     context.set_options(options);
+    if let Some(Trace(sink)) = settings.key_log.clone() {
+        context.set_keylog_callback(move |_, line| sink.key_log(line));
+    }
     set_psk(&mut context, settings);
     Ok(context.build())
 }

@@ -34,5 +34,6 @@ pub mod resend_window;
 pub mod stats;
 pub mod talk;
 mod timers;
+pub mod trace;
 pub mod transport;
 pub mod wire;

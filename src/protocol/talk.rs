@@ -8,6 +8,8 @@
 use super::credentials::Psk;
 use super::dtls::record::{HANDSHAKE, records};
 use super::dtls::{self, Endpoint, Role};
+use super::trace::{Direction, Trace};
+use super::wire::Channel;
 use super::wire::codec::{AudioFlags, CodecId};
 use super::wire::login;
 use super::wire::talk::TalkFrame;
@@ -79,6 +81,8 @@ pub struct TalkAudio {
 /// One talk, from the command on to the command off.
 pub struct Talk {
     psk: Psk,
+    /// Who listens in.
+    trace: Option<Trace>,
     deadline: Instant,
     endpoint: Option<Endpoint>,
     /// The random of the ClientHello that `endpoint` began with.
@@ -108,9 +112,10 @@ pub struct Talk {
 }
 
 impl Talk {
-    pub fn new(psk: Psk, now: Instant) -> Self {
+    pub fn new(psk: Psk, trace: Option<Trace>, now: Instant) -> Self {
         Talk {
             psk,
+            trace,
             deadline: now + OPEN_LIMIT,
             endpoint: None,
             hello: None,
@@ -142,7 +147,9 @@ impl Talk {
         }
         if begins {
             (self.hello, self.begun) = (hello, Some(now));
-            let settings = dtls::EndpointSettings::new(Role::Server { hello_verify: false }, self.psk.clone());
+            let role = Role::Server { hello_verify: false };
+            let mut settings = dtls::EndpointSettings::new(role, self.psk.clone());
+            settings.key_log = self.trace.clone();
             match Endpoint::new(&settings) {
                 Ok(endpoint) => self.endpoint = Some(endpoint),
                 Err(_) => return Some(TalkEvent::Failed(TalkError::Handshake)),
@@ -152,11 +159,14 @@ impl Talk {
         let was_established = *endpoint.state() == dtls::EndpointState::Established;
         let mut echoes = Vec::new();
         endpoint.handle_datagram(payload, |plain| {
+            trace(&self.trace, Direction::FromCamera, plain);
             echoes.extend(login::Request::echo_of(plain));
         });
         // The camera may send its login again, and gets an answer each time.
         for &echo in &echoes {
-            endpoint.send(&login::Response::welcome(echo).emit());
+            let welcome = login::Response::welcome(echo).emit();
+            trace(&self.trace, Direction::ToCamera, &welcome);
+            endpoint.send(&welcome);
         }
         self.dtls_timeout = endpoint.next_timeout().map(|left| now + left);
         match endpoint.state() {
@@ -270,7 +280,9 @@ impl Talk {
             flags: audio.flags,
             audio: &audio.data,
         };
-        if endpoint.send(&frame.emit()) {
+        let packet = frame.emit();
+        if endpoint.send(&packet) {
+            trace(&self.trace, Direction::ToCamera, &packet);
             self.sent += 1;
             self.unreported.frames += 1;
             self.unreported.bytes += audio.data.len() as u64;
@@ -278,6 +290,13 @@ impl Talk {
         self.sounded += audio.duration;
         let due = self.next_due.unwrap_or(now);
         self.next_due = Some(due.max(now.checked_sub(audio.duration).unwrap_or(due)) + audio.duration.mul_f64(PACE));
+    }
+}
+
+/// Shows the plain bytes of a DTLS record to whoever listens in.
+fn trace(listener: &Option<Trace>, direction: Direction, record: &[u8]) {
+    if let Some(Trace(sink)) = listener {
+        sink.record(direction, Channel::Back, record);
     }
 }
 

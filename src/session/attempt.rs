@@ -3,8 +3,10 @@
 use super::socket;
 use crate::protocol::client::{Client, Event};
 use crate::protocol::error::Stage;
+use crate::protocol::trace::{Direction, Trace};
 use mio::net::UdpSocket;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The most bytes that a UDP datagram carries.
@@ -25,13 +27,16 @@ pub struct Attempt {
     icmp: bool,
     connected_at: Option<Instant>,
     streamed: bool,
+    /// Who listens in, and the socket's own address.
+    trace: Option<(Trace, SocketAddr)>,
 }
 
 impl Attempt {
     /// `socket` is registered with the poll that the caller waits on.
-    pub fn new(client: Client, socket: UdpSocket) -> Self {
+    pub fn new(client: Client, socket: UdpSocket, trace: Option<Trace>) -> Self {
+        let trace = trace.and_then(|trace| Some((trace, socket.local_addr().ok()?)));
         let buffer = vec![0; DATAGRAM].into();
-        Attempt { client, socket, buffer, unread: false, icmp: false, connected_at: None, streamed: false }
+        Attempt { client, socket, buffer, unread: false, icmp: false, connected_at: None, streamed: false, trace }
     }
 
     /// Whether nothing has answered discovery yet.
@@ -63,6 +68,7 @@ impl Attempt {
     /// Sends what the client has to send.
     pub fn transmit(&mut self) {
         while let Some(transmit) = self.client.poll_transmit() {
+            trace(&self.trace, Direction::ToCamera, transmit.to, &transmit.data);
             let Err(e) = self.socket.send_to(&transmit.data, transmit.to) else { continue };
             if socket::is_of_network(&e) {
                 // An earlier datagram may have caused the error, which kept this one from being sent: try once more. If
@@ -79,7 +85,10 @@ impl Attempt {
         self.unread = true;
         for _ in 0..BATCH {
             match self.socket.recv_from(&mut self.buffer) {
-                Ok((n, from)) => self.client.handle_datagram(Instant::now(), from, &mut self.buffer[..n]),
+                Ok((n, from)) => {
+                    trace(&self.trace, Direction::FromCamera, from, &self.buffer[..n]);
+                    self.client.handle_datagram(Instant::now(), from, &mut self.buffer[..n]);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.unread = false;
                     break;
@@ -90,6 +99,9 @@ impl Attempt {
         }
         if std::mem::take(&mut self.icmp) {
             for refused in std::iter::from_fn(|| socket::next_icmp_error(&self.socket)).take(BATCH).flatten() {
+                if let Some((Trace(sink), _)) = &self.trace {
+                    sink.refused(refused);
+                }
                 self.client.handle_unreachable(Instant::now(), refused);
             }
         }
@@ -101,5 +113,12 @@ impl Attempt {
     pub fn close(&mut self) {
         self.client.close();
         self.transmit();
+    }
+}
+
+/// Shows a datagram to whoever listens in.
+fn trace(listener: &Option<(Trace, SocketAddr)>, direction: Direction, peer: SocketAddr, datagram: &[u8]) {
+    if let Some((Trace(sink), local)) = listener {
+        sink.datagram(direction, *local, peer, datagram);
     }
 }

@@ -175,8 +175,9 @@ impl Driver {
             socket::bind_interface(&socket, interface)?;
         }
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+        let trace = config.trace.clone();
         let client = Client::new(config, Instant::now(), unix_time(), self.rng.random());
-        Ok(Attempt::new(client, socket))
+        Ok(Attempt::new(client, socket, trace))
     }
 
     /// Looks up `place` anew. Only a name takes time, and not to find its addresses is an error only in the first

@@ -45,7 +45,7 @@ pub(crate) use crate::lock::lock;
 pub use event::Event;
 pub use members::{Use, Wants};
 pub use registry::{Conflict, JoinError, Membership};
-pub(crate) use targets::search_addresses;
+pub use targets::search_addresses;
 
 /// Where to look for a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]

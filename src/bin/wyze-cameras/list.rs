@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::output::{print, tell};
+use super::search::search;
 use clap::Args;
 use gstwyze::account::{Camera, Store};
 use gstwyze::identity::{self, Identity};
@@ -13,6 +14,9 @@ pub struct ListArguments {
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
+    /// Ask the network which cameras answer now, which takes up to 1.5 s
+    #[arg(long)]
+    online: bool,
     /// Add UID, ENR and MAC, which open the camera to everybody who sees them; only with --json
     #[arg(long, requires = "json")]
     secrets: bool,
@@ -32,8 +36,19 @@ pub struct ShowArguments {
 
 pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
     let cameras = store.cameras()?;
+    let online = if arguments.online { who_is_online(&cameras)? } else { vec![None; cameras.len()] };
     if arguments.json {
-        let list: Vec<Value> = cameras.iter().map(|camera| describe(camera, arguments.secrets)).collect();
+        let list: Vec<Value> = cameras
+            .iter()
+            .zip(&online)
+            .map(|(camera, online)| {
+                let mut json = describe(camera, arguments.secrets);
+                if arguments.online {
+                    json["online"] = (*online).into();
+                }
+                json
+            })
+            .collect();
         return print(format_args!("{:#}", Value::from(list)));
     }
     if cameras.is_empty() {
@@ -41,9 +56,9 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let known = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    let mut rows = vec![["NAME", "MODEL", "FIRMWARE", "ADDRESS", "AGE", "STREAMS"].map(str::to_owned)];
+    let mut rows = vec![["NAME", "MODEL", "FIRMWARE", "ADDRESS", "AGE", "STREAMS"].map(str::to_owned).to_vec()];
     rows.extend(cameras.iter().map(|camera| {
-        [
+        vec![
             camera.name.clone(),
             known(&camera.model),
             known(&camera.firmware),
@@ -52,7 +67,27 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
             camera.obstacle().map_or("yes".into(), |why| format!("no: {why}")),
         ]
     }));
+    if arguments.online {
+        let cells = online.iter().map(|online| match online {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
+        });
+        for (row, cell) in rows.iter_mut().zip(["ONLINE"].into_iter().chain(cells)) {
+            // The last column may be long.
+            row.insert(1, cell.into());
+        }
+    }
     print_table(&rows)
+}
+
+/// Asks which cameras answer now; `None` for one that cannot be asked.
+fn who_is_online(cameras: &[Camera]) -> Result<Vec<Option<bool>>, Failure> {
+    let found =
+        search(cameras, None, None).map_err(|e| Failure::Other(format!("the network cannot be searched ({e})")))?;
+    let is_asked = |camera: &Camera| camera.obstacle().is_none();
+    let cameras = cameras.iter().zip(&found.cameras);
+    Ok(cameras.map(|(camera, answer)| is_asked(camera).then_some(answer.is_some())).collect())
 }
 
 pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
@@ -134,11 +169,13 @@ fn age(seconds: u64) -> String {
     }
 }
 
-fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<_> = (0..N).map(width).collect();
+/// Prints rows of the same length, of which the first is the heading.
+pub fn print_table<R: AsRef<[String]>>(rows: &[R]) -> Result<(), Failure> {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..columns).map(width).collect();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.as_ref().iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         print(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())

@@ -9,6 +9,9 @@ mod import;
 mod list;
 mod output;
 mod probe;
+mod scan;
+mod search;
+mod trace;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -34,6 +37,9 @@ From nothing to a picture:
   wyze-cameras list
   gst-launch-1.0 wyzesrc camera=\"Front Door\" ! decodebin ! autovideosink
 
+A report of a camera that does not work:
+  wyze-cameras probe \"Front Door\" --trace report.pcapng
+
 Files, readable by their owner only, in $XDG_CONFIG_HOME/gst-plugin-wyze (~/.config/gst-plugin-wyze):
   cameras.json  names, keys and addresses
   tokens.json   the login, without the password
@@ -48,6 +54,7 @@ enum Command {
     List(list::ListArguments),
     Show(list::ShowArguments),
     Probe(probe::ProbeArguments),
+    Scan(scan::ScanArguments),
     Add(edit::AddArguments),
     Remove(edit::RemoveArguments),
     Import(import::ImportArguments),
@@ -91,6 +98,9 @@ fn main() -> ExitCode {
     // program quietly, as it does others.
     // SAFETY: Nothing else runs yet, and the default is no handler of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // The program names formats in GStreamer's terms, and has no need of its plugins.
+    // SAFETY: Nothing else runs yet that could read the environment.
+    unsafe { std::env::set_var("GST_REGISTRY_UPDATE", "no") };
     let result = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.command),
         // Help and the version are errors too, of exit code 0.
@@ -115,6 +125,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::List(arguments) => list::list(&store, &arguments),
         Command::Show(arguments) => list::show(&store, &arguments),
         Command::Probe(arguments) => probe::probe(&store, &arguments),
+        Command::Scan(arguments) => scan::scan(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),

@@ -1,21 +1,39 @@
-//! `probe`: connects to a camera as an element would, and tells how far that goes and how long it takes.
+//! `probe`: connects to a camera as an element would, streams for some seconds, and tells how far that goes, how long
+//! it takes, and what the camera is like.
+
+mod listener;
+mod media_meter;
+mod progress;
+mod report;
 
 use super::Failure;
-use super::output::{print, tell};
-use clap::Args;
-use gstwyze::account::{Camera, Store};
+use super::output::tell;
+use super::trace::TraceFile;
+use clap::{Args, ValueEnum};
+use gstwyze::account::{Camera, Store, StoreError};
 use gstwyze::identity::{self, Identity};
-use gstwyze::protocol::client::{CameraInfo, Config};
-use gstwyze::protocol::error::Stage;
+use gstwyze::protocol::client::{CameraInfo, Config, Resend};
+use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::medium::MediaSet;
+use gstwyze::protocol::model;
+use gstwyze::protocol::resend_window::Resends;
+use gstwyze::protocol::stats::Stats;
+use gstwyze::protocol::trace::Trace;
 use gstwyze::session::{Event, Membership, Place, Use, Wants};
+use listener::Listener;
+use media_meter::MediaMeter;
+use progress::Progress;
+use report::Report;
 use std::net::IpAddr;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
 
-/// Connect to a camera, and tell how far that goes.
+/// Connect to a camera, and tell how far that goes and what the camera is like.
 ///
-/// Goes from discovery to authentication, asks for no picture, and prints each stage with its time. The output has no
-/// keys in it: it is made for bug reports.
+/// Goes from discovery to picture and sound, and prints each stage with its time. The output has no keys in it: it is
+/// made for bug reports. With --trace, the packets go into a file for Wireshark, without keys, picture and sound.
 #[derive(Args, Debug)]
 pub struct ProbeArguments {
     /// The camera's name, MAC or UID, or a wyze:// URL. May be left out where one camera is stored, or with --host
@@ -32,6 +50,43 @@ pub struct ProbeArguments {
     /// How many seconds to try
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
+    /// How many seconds of picture and sound to take once connected; 0 asks for none
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    seconds: u64,
+    /// Whether to ask the camera to send lost packets again, as the property of wyzesrc
+    #[arg(long, value_enum, default_value_t)]
+    resend: ResendChoice,
+    /// Print one JSON object, for programs
+    #[arg(long)]
+    json: bool,
+    /// Write the packets to this file (pcapng). UID, ENR, MAC and keys are replaced; picture and sound are left out
+    ///
+    /// With SSLKEYLOGFILE in the environment, the keys of the DTLS sessions are added to the file that it names. Keep
+    /// that file to yourself.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Keep picture and sound in the trace, and all that DTLS encrypted
+    #[arg(long, requires = "trace")]
+    full: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, Default)]
+enum ResendChoice {
+    /// If its model is known to do so
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+impl From<ResendChoice> for Resend {
+    fn from(choice: ResendChoice) -> Self {
+        match choice {
+            ResendChoice::Auto => Resend::Auto,
+            ResendChoice::On => Resend::On,
+            ResendChoice::Off => Resend::Off,
+        }
+    }
 }
 
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
@@ -41,20 +96,56 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     }
     let credentials = camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
     let place = place(&camera, arguments);
-    let at = match (&place.host, place.known) {
-        (Some(host), _) => format!("at {host}"),
-        (None, Some(known)) => format!("by search, and at {known}"),
-        (None, None) => "by search".into(),
-    };
-    let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", camera.model) };
-    print(format_args!("{}{model} {at}, port {}", camera.name, place.port))?;
-    let config = Config { connect_timeout: Duration::from_secs(arguments.timeout), ..Config::new(credentials) };
     let is_searched = place.host.is_none();
-    let info = connect(config, place)?;
-    match info.address.ip() {
-        IpAddr::V4(ip) if is_searched && camera.known_address() != Some(ip) => Ok(store.keep_address(&camera.uid, ip)?),
-        _ => Ok(()),
+    let file = match &arguments.trace {
+        Some(path) => {
+            let key_log = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+            Some(Arc::new(TraceFile::create(path, arguments.full, key_log.as_deref(), &camera, &credentials)?))
+        }
+        None => None,
+    };
+    let mut report = Report::new(arguments.json, &camera, &place);
+    report.begin()?;
+    let listener = Arc::new(Listener::new(credentials.uid, file.clone()));
+    let config = Config {
+        connect_timeout: Duration::from_secs(arguments.timeout),
+        trace: Some(Trace(listener.clone())),
+        resend: arguments.resend.into(),
+        // The camera's own word is to be learnt, unless it would come too late for what the login depends on.
+        model: Some(camera.model.clone()).filter(|model| model::sleeps(model) || model::resends(model)),
+        ..Config::new(credentials)
+    };
+    let outcome = run(config, place, Duration::from_secs(arguments.seconds), &mut report);
+    report.end(&listener.heard())?;
+    if let Some(file) = file {
+        report.trace(&file.finish()?)?;
     }
+    report.finish()?;
+    if let Some(info) = &report.info {
+        keep(store, &camera, info, is_searched)?;
+    }
+    outcome
+}
+
+/// Writes down what was learnt of the camera, where the store has it.
+fn keep(store: &Store, camera: &Camera, info: &CameraInfo, is_searched: bool) -> Result<(), StoreError> {
+    let told = |text: &str, known: &str| Some(text.to_owned()).filter(|text| !text.is_empty() && text != known);
+    let address = match info.address.ip() {
+        IpAddr::V4(ip) if is_searched && camera.known_address() != Some(ip) => Some(ip),
+        _ => None,
+    };
+    let (model, firmware) = (told(&info.model, &camera.model), told(&info.firmware, &camera.firmware));
+    if address.is_none() && model.is_none() && firmware.is_none() {
+        return Ok(());
+    }
+    store.update(|cameras| {
+        for stored in cameras.iter_mut().filter(|stored| stored.uid == camera.uid) {
+            stored.host = address.map(|ip| ip.to_string()).or(stored.host.take());
+            stored.model = model.clone().unwrap_or(std::mem::take(&mut stored.model));
+            stored.firmware = firmware.clone().unwrap_or(std::mem::take(&mut stored.firmware));
+        }
+        Ok(())
+    })
 }
 
 /// Returns where an element would look for the camera: at a host that somebody set, or by a search that also asks the
@@ -98,48 +189,116 @@ fn choose(store: &Store, arguments: &ProbeArguments) -> Result<Camera, Failure> 
     }
 }
 
-fn connect(config: Config, place: Place) -> Result<CameraInfo, Failure> {
+/// An event, and when it came.
+struct Timed {
+    at: Instant,
+    wall: SystemTime,
+    event: Event,
+}
+
+/// Connects, streams for this long, and leaves. The report is told all of it.
+fn run(config: Config, place: Place, stream: Duration, report: &mut Report) -> Result<(), Failure> {
     let (sender, events) = mpsc::channel();
     let start = Instant::now();
     let observer = move |event| {
-        // Nobody listens once the camera has answered.
-        let _ = sender.send((Instant::now(), event));
+        // Nobody listens once the time is over.
+        let _ = sender.send(Timed { at: Instant::now(), wall: SystemTime::now(), event });
         Use::Used
     };
-    let (_member, _) = Membership::join(config, place, Wants::default(), Some(0), None, observer)
-        .map_err(|e| Failure::Other(e.to_string()))?;
+    let media = if stream.is_zero() { MediaSet::NONE } else { MediaSet::BOTH };
+    let wants = Wants { media, key_frames: true, ..Wants::default() };
+    let (member, _) =
+        Membership::join(config, place, wants, Some(0), None, observer).map_err(|e| Failure::Other(e.to_string()))?;
+    let mut progress = Progress::new();
+    connect(&events, start, report, &mut progress)?;
+    let before = member.stats();
+    let mut meter = MediaMeter::default();
+    let end = watch(&events, Instant::now() + stream, &mut meter, &mut progress);
+    progress.clear();
+    // Leaving takes a moment, in which the camera is told.
+    let after = member.stats();
+    drop(member);
+    if !stream.is_zero() {
+        media_meter::init().map_err(|e| Failure::Other(e.to_string()))?;
+        report.streamed(stream, meter, losses(&before, &after))?;
+    }
+    match end {
+        Some(error) => report.failed(&error, None).and(Err(Failure::Other(error.to_string()))),
+        None => Ok(()),
+    }
+}
+
+/// Follows the stages until the camera streams.
+fn connect(
+    events: &Receiver<Timed>,
+    start: Instant,
+    report: &mut Report,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
     let (mut stage, mut since) = (None::<Stage>, start);
-    for (at, event) in events {
+    loop {
+        progress.show(stage.map_or("starting", Stage::name));
+        let Timed { at, event, .. } = match events.recv_timeout(Progress::INTERVAL) {
+            Ok(timed) => timed,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::Other("the session ended without a reason".into()));
+            }
+        };
         match event {
             Event::Stage(next) => {
                 if let Some(stage) = stage.replace(next).filter(|stage| *stage != next) {
-                    let milliseconds = (at - since).as_secs_f64() * 1000.0;
-                    print(format_args!("  {:<10} {milliseconds:8.1} ms", stage.name()))?;
+                    progress.clear();
+                    report.stage(stage, at - since)?;
                     since = at;
                 }
             }
             Event::Connected(info) => {
-                report(&info, at - start)?;
-                return Ok(info);
+                progress.clear();
+                return report.connected(info, at - start);
             }
             Event::Ended(error) => {
-                let seconds = (at - since).as_secs_f64();
-                print(format_args!("  {:<10} failed after {seconds:.1} s", error.stage().name()))?;
+                progress.clear();
+                report.failed(&error, Some(at - since))?;
                 return Err(Failure::Other(error.to_string()));
             }
             _ => {}
         }
     }
-    Err(Failure::Other("the session ended without a reason".into()))
 }
 
-fn report(info: &CameraInfo, total: Duration) -> Result<(), Failure> {
-    let known = |text: &str| if text.is_empty() { "not told".to_owned() } else { text.to_owned() };
-    print(format_args!("  connected  {:8.1} ms", total.as_secs_f64() * 1000.0))?;
-    print(format_args!("address:  {}", info.address))?;
-    print(format_args!("envelope: {}", info.envelope.name()))?;
-    print(format_args!("suite:    {}", info.suite.name()))?;
-    print(format_args!("model:    {}", known(&info.model)))?;
-    print(format_args!("firmware: {}", known(&info.firmware)))?;
-    print(format_args!("talk:     {}", if info.two_way_audio { "yes" } else { "no" }))
+/// Takes frames until a time. Returns why the connection ended before, if it did.
+fn watch(events: &Receiver<Timed>, until: Instant, meter: &mut MediaMeter, progress: &mut Progress) -> Option<Error> {
+    loop {
+        progress.show("streaming");
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        match events.recv_timeout(left.min(Progress::INTERVAL)) {
+            Ok(Timed { wall, event: Event::Frame(frame), .. }) => meter.frame(frame, wall),
+            Ok(Timed { event: Event::Ended(error), .. }) => return Some(error),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// What was lost between two looks at the counters.
+struct Losses {
+    records: u64,
+    frames: u64,
+    reordered: u64,
+    datagrams: u64,
+    resends: Resends,
+}
+
+fn losses(before: &Stats, after: &Stats) -> Losses {
+    Losses {
+        records: after.lost - before.lost,
+        frames: after.incomplete.total() - before.incomplete.total(),
+        reordered: after.reordered - before.reordered,
+        datagrams: after.packets - before.packets,
+        resends: after.resends,
+    }
 }

@@ -3,6 +3,7 @@
 use crate::protocol::credentials::Credentials;
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model::VideoWish;
+use crate::protocol::trace::Trace;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub resend_wait: Duration,
     /// When the handshake's first flight is sent again.
     pub dtls_first_resend: Duration,
+    /// Who listens in; `None` for nobody.
+    pub trace: Option<Trace>,
 }
 
 impl Config {
@@ -64,6 +67,7 @@ impl Config {
             resend: Resend::default(),
             resend_wait: Duration::from_millis(200),
             dtls_first_resend: Duration::from_millis(300),
+            trace: None,
         }
     }
 }

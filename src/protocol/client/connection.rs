@@ -20,6 +20,7 @@ use crate::protocol::record_window::{Arrival, RecordWindow};
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::Talk;
 use crate::protocol::timers::{ConnectionTimer, TimerTable};
+use crate::protocol::trace::Direction;
 use crate::protocol::wire::Channel;
 use crate::protocol::wire::login::Response;
 use media_watch::MediaWatch;
@@ -234,6 +235,7 @@ impl Connection {
             plain.as_ref().map(|_| self.records.authenticated(sequence, arrived, self.record_wait(&context.config)));
         if let Some(plain) = &plain {
             self.last_received = now;
+            context.trace(Direction::FromCamera, Channel::Main, plain);
             context.stats.reordered += u64::from(arrival == Some(Arrival::Late));
             self.handle_av(sequence, plain, context, now)?;
         }
@@ -253,6 +255,7 @@ impl Connection {
 
     /// Sends an AV packet to the camera, as one record.
     fn send(&mut self, data: &[u8], context: &mut Context) {
+        context.trace(Direction::ToCamera, Channel::Main, data);
         self.endpoint.send(data);
         self.flush(context);
     }

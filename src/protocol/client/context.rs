@@ -5,7 +5,9 @@ use super::event::Event;
 use crate::protocol::error::Stage;
 use crate::protocol::stats::Stats;
 use crate::protocol::timers::{SearchTimer, TimerTable};
+use crate::protocol::trace::{Direction, Trace};
 use crate::protocol::transport::Transport;
+use crate::protocol::wire::Channel;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -45,5 +47,12 @@ impl Context {
         self.stage = stage;
         self.stage_since = now;
         self.events.push_back(Event::Stage(stage));
+    }
+
+    /// Shows the plain bytes of a DTLS record to whoever listens in.
+    pub fn trace(&self, direction: Direction, channel: Channel, record: &[u8]) {
+        if let Some(Trace(sink)) = &self.config.trace {
+            sink.record(direction, channel, record);
+        }
     }
 }

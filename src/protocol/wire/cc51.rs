@@ -100,6 +100,29 @@ impl Signer {
     }
 }
 
+/// Replaces the HMAC of any packet by that of another key, where `from` verifies it; one that does not verify becomes
+/// zeros. Returns whether it verified.
+pub fn sign_again(b: &mut [u8], from: &Signer, to: &Signer) -> bool {
+    if b.len() < header::LEN + HMAC_LEN {
+        return false;
+    }
+    let (signed, at) = match u16_at(b, header::COMMAND) {
+        DISCOVERY if b.len() >= discovery::LEN => (discovery::HMAC, discovery::HMAC),
+        KEEPALIVE if b.len() >= keepalive::LEN => (keepalive::HMAC, keepalive::HMAC),
+        _ => (data::PAYLOAD.min(b.len() - HMAC_LEN), b.len() - HMAC_LEN),
+    };
+    let verifies = from.verify("CC51", &b[..signed], &b[at..at + HMAC_LEN]).is_ok();
+    let tag = if verifies { to.sign(&b[..signed]) } else { [0; HMAC_LEN] };
+    put(b, at, &tag);
+    verifies
+}
+
+/// Returns the version bytes of a discovery packet, whoever signed it.
+pub fn discovery_version(b: &[u8]) -> Option<[u8; 4]> {
+    let is_discovery = is_cc51(b) && b.len() >= discovery::LEN && u16_at(b, header::COMMAND) == DISCOVERY;
+    is_discovery.then(|| array(b, discovery::VERSION))
+}
+
 /// A discovery packet: steps 0 and 2 come from the client, 1 and 3 from the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Discovery {

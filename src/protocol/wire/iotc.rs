@@ -38,6 +38,8 @@ mod discovery {
     pub const STAGE: usize = 64;
     /// 8 characters of ASCII in stage 1, zeros in stage 2.
     pub const AUTH_KEY: usize = 74;
+    /// 8 bytes, only in a search for any camera.
+    pub const SEARCH_MARK: usize = 80;
     pub const LEN: usize = 88;
 }
 
@@ -80,6 +82,8 @@ const MODE_KEEPALIVE: u8 = 0x0A;
 const MODE_DATA: u8 = 0x0B;
 const FLAGS: u16 = 0x0021;
 const FLAGS_SESSION: u16 = 0x0033;
+/// What a search for any camera has where an AuthKey would end.
+const SEARCH_MARK: [u8; 8] = [0x63, 0x04, 0x13, 0x13, 0x04, 0x0C, 0x0C, 0x63];
 const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 /// The bytes that a packet without DTLS has at most: more than ten times what any has been seen to have.
 const MAX_OTHER: usize = 1024;
@@ -131,6 +135,24 @@ impl Discovery {
             auth_key: (auth_key != [0; 8]).then(|| AuthKey::from_wire(auth_key)),
         })
     }
+}
+
+/// Returns the discovery request with an empty UID, 88 bytes, which asks every device of the family. No Wyze camera is
+/// known to answer it.
+pub fn emit_search(session_id: SessionId) -> Vec<u8> {
+    let mut b = emit_header(MODE_REQUEST, discovery::LEN, 0, DISCOVERY_REQUEST, FLAGS);
+    put(&mut b, discovery::SDK_VERSION, &SDK_VERSION);
+    put(&mut b, discovery::SESSION_ID, &session_id.0);
+    b[discovery::STAGE] = 1;
+    put(&mut b, discovery::SEARCH_MARK, &SEARCH_MARK);
+    b
+}
+
+/// Returns the UID and the SDK version in the answer to a discovery request, from its first byte on, where the camera
+/// mirrors the request's layout.
+pub fn discovery_answer(b: &[u8]) -> Option<(Uid, [u8; 4])> {
+    let is_whole = b.len() >= discovery::SESSION_ID && u16_at(b, header::COMMAND) == DISCOVERY_RESPONSE;
+    is_whole.then(|| Some((Uid::from_wire(array(b, discovery::UID))?, array(b, discovery::SDK_VERSION)))).flatten()
 }
 
 /// A session packet: the client's request, and as the simulated camera mirrors it, the answer.
@@ -208,12 +230,28 @@ pub fn emit_keepalive(command: u16, payload: [u8; 8]) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
     DiscoveryRequest(Discovery),
-    DiscoveryResponse { body: &'a [u8] },
+    /// A discovery request with an empty UID.
+    Search {
+        session_id: SessionId,
+    },
+    DiscoveryResponse {
+        body: &'a [u8],
+    },
     SessionRequest(Session),
-    SessionResponse { body: &'a [u8] },
-    Data { from_camera: bool, data: Data<'a> },
-    Keepalive { from_camera: bool, payload: [u8; 8] },
-    Unknown { command: u16 },
+    SessionResponse {
+        body: &'a [u8],
+    },
+    Data {
+        from_camera: bool,
+        data: Data<'a>,
+    },
+    Keepalive {
+        from_camera: bool,
+        payload: [u8; 8],
+    },
+    Unknown {
+        command: u16,
+    },
 }
 
 impl<'a> Packet<'a> {
@@ -225,6 +263,9 @@ impl<'a> Packet<'a> {
         }
         let body = &b[header::LEN..];
         Ok(match u16_at(b, header::COMMAND) {
+            DISCOVERY_REQUEST if is_search(b) => {
+                Packet::Search { session_id: SessionId(array(b, discovery::SESSION_ID)) }
+            }
             DISCOVERY_REQUEST => Packet::DiscoveryRequest(Discovery::parse(b)?),
             DISCOVERY_RESPONSE => Packet::DiscoveryResponse { body },
             SESSION_REQUEST => Packet::SessionRequest(Session::parse(b)?),
@@ -259,6 +300,10 @@ pub fn names(body: &[u8], uid: &Uid, session_id: SessionId) -> bool {
     body.windows(20).any(|w| w == uid.bytes()) || body.windows(8).any(|w| w == session_id.0)
 }
 
+fn is_search(b: &[u8]) -> bool {
+    b.len() >= discovery::LEN && b[discovery::UID..discovery::UID + 20].iter().all(|&c| c == 0)
+}
+
 fn has_marker(b: &[u8]) -> bool {
     b[header::MARKER..].starts_with(&MARKER[..MARKER_START])
 }
@@ -274,4 +319,32 @@ fn emit_header(mode: u8, len: usize, sequence: u16, command: u16, flags: u16) ->
     put_u16(&mut b, header::COMMAND, command);
     put_u16(&mut b, header::FLAGS, flags);
     b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_asks_with_an_empty_uid_and_its_mark() {
+        let mut golden = [0; 88];
+        golden[..16].copy_from_slice(&[4, 2, 0x1A, 2, 72, 0, 0, 0, 0x01, 0x06, 0x21, 0, 0, 0, 0, 0]);
+        golden[52..56].copy_from_slice(&[1, 1, 2, 4]);
+        golden[56..64].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        golden[64] = 1;
+        golden[80..].copy_from_slice(&[0x63, 0x04, 0x13, 0x13, 0x04, 0x0C, 0x0C, 0x63]);
+        let session_id = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(emit_search(session_id), golden);
+        assert_eq!(Packet::parse(&golden), Ok(Packet::Search { session_id }));
+    }
+
+    #[test]
+    fn an_answer_that_mirrors_the_request_tells_uid_and_version() {
+        let uid = Uid::from_wire(*b"ABCDEFGHJK1234567890").unwrap();
+        let answer =
+            Discovery { uid, session_id: SessionId([9; 8]), stage: 1, auth_key: None }.emit(DISCOVERY_RESPONSE);
+        assert_eq!(discovery_answer(&answer), Some((uid, [1, 1, 2, 4])));
+        assert_eq!(discovery_answer(&answer[..40]), None);
+        assert_eq!(discovery_answer(&emit_search(SessionId([9; 8]))), None);
+    }
 }

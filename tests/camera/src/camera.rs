@@ -308,6 +308,10 @@ impl Camera {
             // Clients that look for both envelopes send this one too.
             return;
         }
+        if let iotc::Packet::Search { session_id } = packet {
+            self.answer_search(from, session_id);
+            return;
+        }
         packet_checks::iotc(now, plain, &mut self.shared.log);
         if let iotc::Packet::DiscoveryRequest(discovery) = packet
             && discovery.stage == 1
@@ -356,6 +360,16 @@ impl Camera {
         let answer = iotc::Discovery { auth_key: None, ..*discovery };
         let packet = scramble(answer.emit(iotc::DISCOVERY_RESPONSE), &self.shared.config);
         self.shared.transmit(from, packet);
+    }
+
+    /// Tells a search for any camera who is here. No session follows from it.
+    fn answer_search(&mut self, from: SocketAddr, session_id: SessionId) {
+        if self.shared.config.answers_search {
+            let uid = self.shared.config.credentials.uid;
+            let answer = iotc::Discovery { uid, session_id, stage: 1, auth_key: None };
+            let packet = scramble(answer.emit(iotc::DISCOVERY_RESPONSE), &self.shared.config);
+            self.shared.transmit(from, packet);
+        }
     }
 
     fn choose(&mut self, now: Instant, from: SocketAddr, discovery: &iotc::Discovery) {

@@ -70,6 +70,8 @@ pub struct CameraConfig {
     pub close_talk_after: Option<Duration>,
     /// Do not answer discovery with a wrong AuthKey. A wrong AuthKey is logged in any case.
     pub strict_auth_key: bool,
+    /// Answer a search with an empty UID, which real ones may not do.
+    pub answers_search: bool,
     /// The third byte of the camera's IOTC packets, which differs by device.
     pub marker: u8,
     /// The mode byte of the camera's IOTC data packets. With an even one, TransCode scrambles all of a packet.
@@ -144,6 +146,7 @@ impl CameraConfig {
             talk_login_twice: false,
             close_talk_after: None,
             strict_auth_key: true,
+            answers_search: true,
             marker: 0x1A,
             data_mode: 0x0B,
             capabilities: Capabilities::CLIENT,

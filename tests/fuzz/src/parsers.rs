@@ -27,9 +27,11 @@ pub fn iotc(bytes: &[u8]) {
 
 fn parse_iotc(bytes: &[u8]) {
     let session_id = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
+    iotc::discovery_answer(bytes);
     let Ok(packet) = iotc::Packet::parse(bytes) else { return };
     let emitted = match packet {
         iotc::Packet::DiscoveryRequest(discovery) => discovery.emit(iotc::DISCOVERY_REQUEST),
+        iotc::Packet::Search { session_id } => iotc::emit_search(session_id),
         iotc::Packet::SessionRequest(session) => session.emit(iotc::SESSION_REQUEST),
         iotc::Packet::Data { from_camera: false, data } => data.emit(iotc::DATA_FROM_CLIENT),
         iotc::Packet::Data { from_camera: true, data } => data.emit(iotc::DATA_FROM_CAMERA),
@@ -49,6 +51,11 @@ fn parse_iotc(bytes: &[u8]) {
 /// chooses.
 pub fn cc51(bytes: &[u8]) {
     let signer = signer();
+    cc51::discovery_version(bytes);
+    let mut signed = bytes.to_vec();
+    if cc51::sign_again(&mut signed, &signer, &signer) {
+        assert_eq!(signed, bytes, "signed again with the same key");
+    }
     if let Ok(packet) = cc51::Packet::parse(bytes, &signer) {
         sign_again(packet);
     }
