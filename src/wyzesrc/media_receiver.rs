@@ -213,6 +213,12 @@ impl MediaReceiver {
             Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
             Event::Silent(medium, is_silent) => self.tell_silent(&element, medium, is_silent),
             Event::Connected(camera) => self.connected(&element, camera),
+            Event::Clock(clock) => {
+                if let Some(camera) = &mut self.camera {
+                    camera.clock = Some(clock);
+                }
+                self.notify_camera_info(&element);
+            }
             Event::Frame(frame) => return self.frame(&element, frame),
             Event::ParameterSets(sets) => self.video_format.learn(sets),
             Event::Reconnecting { .. } => self.disconnected(),
@@ -238,6 +244,10 @@ impl MediaReceiver {
             state.told_of_codec = false;
         }
         self.check_resolution(element);
+        self.notify_camera_info(element);
+    }
+
+    fn notify_camera_info(&self, element: &WyzeSrc) {
         self.announcer.announce(element.upcast_ref(), |element| element.notify("camera-info"));
     }
 

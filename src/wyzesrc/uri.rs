@@ -23,6 +23,7 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
         "on-loss" => settings.on_loss = parse_enum("on-loss", value)?,
         "resend" => settings.resend = parse_enum("resend", value)?,
         "key-frame-requests" => settings.key_frame_requests = parse_enum("key-frame-requests", value)?,
+        "set-clock" => settings.set_clock = parse_enum("set-clock", value)?,
         "resolution" => settings.resolution = parse_enum("resolution", value)?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
@@ -95,6 +96,7 @@ pub fn format(settings: &Settings) -> Option<String> {
             nick(settings.key_frame_requests.to_value())
                 .filter(|_| settings.key_frame_requests != default.key_frame_requests),
         ),
+        ("set-clock", nick(settings.set_clock.to_value()).filter(|_| settings.set_clock != default.set_clock)),
     ];
     identity::format(&settings.identity, keys)
 }
@@ -105,7 +107,7 @@ mod tests {
     use crate::identity::{DEFAULT_PORT, Identity};
     use crate::protocol::credentials::CredentialError;
     use crate::protocol::medium::MediaSet;
-    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend};
+    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend, SetClock};
     use std::time::Duration;
 
     const IDENTITY: &str = "uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCCDDEEFF";
@@ -179,6 +181,7 @@ mod tests {
             on_loss: OnLoss::UntilKeyFrame,
             resend: Resend::On,
             key_frame_requests: KeyFrameRequests::Off,
+            set_clock: SetClock::Off,
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -213,6 +216,7 @@ mod tests {
             ("wyze://cam?on-loss=never", choice("on-loss", "until-key-frame, pass")),
             ("wyze://cam?resend=1", choice("resend", "auto, on, off")),
             ("wyze://cam?key-frame-requests=on", choice("key-frame-requests", "auto, off")),
+            ("wyze://cam?set-clock=on", choice("set-clock", "auto, off")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),

@@ -155,6 +155,7 @@ impl Connection {
             av_enabled: self.login_response.enabled,
             resend: self.login_response.resend,
             capabilities: self.login_response.capabilities,
+            clock: None,
         }));
         Ok(())
     }
