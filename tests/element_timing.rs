@@ -171,13 +171,22 @@ fn setting_the_clock_of_the_camera_leaves_no_gap_in_the_time_stamps() {
         for (buffers, step) in buffers.iter().zip([50 * MS, 40 * MS]) {
             for (at, pair) in buffers.windows(2).enumerate() {
                 let step_here = pts(&pair[1]) as i64 - pts(&pair[0]) as i64;
-                assert!(step_here > 0 && step_here < 2 * step as i64 + 50 * MS as i64, "{error}: {step_here} ns at {at}");
+                assert!(
+                    step_here > 0 && step_here < 2 * step as i64 + 50 * MS as i64,
+                    "{error}: {step_here} ns at {at}"
+                );
             }
             let span = pts(&buffers[79]) - pts(&buffers[0]);
             assert!(span.abs_diff(79 * step) < 250 * MS, "{error}: 79 frames of {step} ns take {span} ns");
         }
         let last = buffers[0].last().unwrap().meta::<gst::ReferenceTimestampMeta>().unwrap().timestamp().seconds();
         assert!(last.abs_diff(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()) < 10, "{error}: {last}");
+
+        let later = Player::new(&camera, Link::Both);
+        later.connect();
+        let info = later.src.property::<gst::Structure>("camera-info");
+        assert_eq!(info.get("clock-set"), Ok(true), "{error}: what a later viewer is told");
+        later.stop();
         player.end();
     }
 }
