@@ -207,7 +207,10 @@ fn what_answers_without_tls_is_no_cloud() {
 #[test]
 fn refresh_fetches_the_list_anew_and_never_logs_in_unasked() {
     let user = User::new();
-    user.run(&["refresh"], "").fails(1, &["run wyze-cameras login"]);
+    let outcome = user.run(&["refresh"], "");
+    assert_eq!(outcome.stderr, "wyze-cameras: nobody is logged in: run wyze-cameras login\n");
+    outcome.fails(1, &[]);
+    assert_eq!(std::fs::read_dir(user.home.path()).unwrap().count(), 0, "no file is left behind");
     user.run_with_account(&["login"]).ok();
     user.cloud.state().devices[0]["nickname"] = "Back Door".into();
     assert!(user.run(&["refresh"], "").ok().contains("Back Door"));

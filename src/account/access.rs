@@ -54,6 +54,11 @@ impl<'a> Access<'a> {
         self.keep(result?)
     }
 
+    /// Whether the tokens of a login are kept, be they still valid or not.
+    pub fn is_logged_in(&self) -> Result<bool, AccessError> {
+        Ok(self.store.tokens::<Kept>()?.is_some_and(|kept| kept.tokens.is_some()))
+    }
+
     /// Fetches the account's cameras with the tokens of the last login, which are renewed where they have expired.
     pub fn cameras(&self) -> Result<Vec<Camera>, AccessError> {
         let kept: Kept = self.store.tokens()?.unwrap_or_default();

@@ -30,7 +30,12 @@ const UNUSABLE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the video pad is waited for while the camera is connected.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
-static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| {
+    let mut caps = gst::Caps::new_empty_simple("timestamp/x-unix");
+    // They live as long as the process, and GStreamer's leaks tracer is not to report them.
+    caps.make_mut().mark_may_be_leaked();
+    caps
+});
 
 /// The state of one medium.
 #[derive(Default)]

@@ -47,7 +47,11 @@ pub fn login(store: &Store, _: &LoginArguments) -> Result<(), Failure> {
 
 pub fn refresh(store: &Store) -> Result<(), Failure> {
     let access = Access::new(store, Hosts::from_environment())?;
-    fetch(store, &access, login_from_environment().as_ref())
+    let mut login = login_from_environment();
+    if !access.is_logged_in()? {
+        log_in(&access, &login.take().ok_or(AccessError::LoggedOut)?)?;
+    }
+    fetch(store, &access, login.as_ref())
 }
 
 pub fn logout(store: &Store, arguments: &LogoutArguments) -> Result<(), Failure> {
@@ -72,7 +76,7 @@ fn log_in(access: &Access, login: &Login) -> Result<(), Failure> {
 /// Fetches and keeps the list of cameras. Where the kept login is void, logs in again with `login`.
 fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Failure> {
     tell("Fetching the list of cameras…");
-    let is_void = |e: &AccessError| matches!(e, AccessError::LoggedOut | AccessError::Cloud(CloudError::TokenExpired));
+    let is_void = |e: &AccessError| matches!(e, AccessError::Cloud(CloudError::TokenExpired));
     let fetched: Vec<Camera> = match (access.cameras(), login) {
         (Err(error), Some(login)) if is_void(&error) => {
             log_in(access, login)?;
