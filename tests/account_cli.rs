@@ -228,6 +228,22 @@ fn refresh_fetches_the_list_anew_and_never_logs_in_unasked() {
 }
 
 #[test]
+fn an_odd_device_of_the_account_is_told_of_and_what_is_kept_of_it_stays() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    user.cloud.state().devices[0]["enr"] = json!([1]);
+    let outcome = user.run(&["refresh"], "");
+    let told = "wyze-cameras: Front Door is left out: ";
+    assert!(
+        outcome.stderr.contains(told) && outcome.stderr.contains("device_list[0].enr is not a text"),
+        "{outcome:?}"
+    );
+    outcome.ok();
+    assert_eq!(user.names(), ["Porch", "Front Door"]);
+    assert_eq!(user.store().cameras().unwrap()[1].enr, Secret::from(DEMO_ENR));
+}
+
+#[test]
 fn refresh_logs_in_again_where_the_environment_has_the_account() {
     let user = User::new();
     assert!(user.run_with_account(&["refresh"]).ok().contains("Front Door"));

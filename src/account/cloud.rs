@@ -21,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use devices::{CameraList, LeftOut};
 pub use error::CloudError;
 pub use http::Limits;
+use login::granted;
 pub use login::{ApiKey, CodeSource, Login};
 pub use login_window::LoginWindow;
 
@@ -103,11 +105,7 @@ impl Cloud {
     /// Trades the refresh token for new tokens. The old ones are void then.
     pub fn refresh(&self, refresh_token: &Secret) -> Result<Granted, CloudError> {
         let body = self.post_as_app("/user/refresh_token", json!({ "refresh_token": refresh_token.expose() }))?;
-        let data = Answer::new(&body).get("data");
-        Ok(Granted {
-            access_token: data.get("access_token").required_text()?.into(),
-            refresh_token: data.get("refresh_token").required_text()?.into(),
-        })
+        granted(&Answer::new(&body).get("data"))
     }
 
     /// Posts `body` with the fields that the app adds to each request. Returns the answer, or the cloud's refusal as an

@@ -90,13 +90,12 @@ impl Factor {
 
     /// Chooses one of the factors that an answer offers.
     fn choose(answer: &Answer, has_totp_secret: bool) -> Result<Factor, CloudError> {
-        let options = answer.get("mfa_options").list()?;
-        let words = options.iter().map(Answer::text).collect::<Result<Vec<_>, _>>()?;
-        let offered = |factor: &Factor| words.contains(&factor.word());
+        let words: Vec<_> = answer.get("mfa_options").list()?.iter().map(Answer::word).collect();
+        let offered = |factor: &Factor| words.iter().any(|word| word == factor.word());
         if has_totp_secret && offered(&Factor::Totp) {
             return Ok(Factor::Totp);
         }
-        let primary = answer.get("mfa_details").get("primary_option").text().unwrap_or_default();
+        let primary = answer.get("mfa_details").get("primary_option").word();
         let is_primary = |factor: &Factor| factor.word() == primary && offered(factor);
         let order = Factor::ORDER;
         let chosen = order.iter().find(|f| is_primary(f)).or_else(|| order.iter().find(|f| offered(f)));
@@ -138,28 +137,28 @@ impl Cloud {
 
     /// Returns the id that has to go with the code. Makes the cloud send the code, unless an app makes it.
     fn verification_id(&self, factor: Factor, answer: &Answer) -> Result<String, CloudError> {
-        let user = || answer.get("user_id").required_text();
+        let user = || answer.get("user_id").required_word();
         let path = match factor {
             Factor::Totp => {
                 let apps = answer.get("mfa_details").get("totp_apps");
-                let first = apps.list()?.into_iter().next().ok_or_else(|| apps.error("is empty"))?;
-                return Ok(first.get("app_id").required_text()?.to_owned());
+                let mut ids = apps.list()?.into_iter().map(|app| app.get("app_id").word());
+                return ids.find(|id| !id.is_empty()).ok_or_else(|| apps.error("has no app_id"));
             }
             Factor::Phone { is_backup } => format!(
                 "/user/login/sendSmsCode?mfaPhoneType={}&sessionId={}&userId={}",
                 if is_backup { "Backup" } else { "Primary" },
-                encode(answer.get("sms_session_id").required_text()?),
-                encode(user()?)
+                encode(&answer.get("sms_session_id").required_word()?),
+                encode(&user()?)
             ),
             Factor::Email => format!(
                 "/v2/user/login/sendEmailCode?userId={}&sessionId={}",
-                encode(user()?),
-                encode(answer.get("email_session_id").required_text()?)
+                encode(&user()?),
+                encode(&answer.get("email_session_id").required_word()?)
             ),
         };
         let url = format!("{}{path}", self.hosts.auth);
         let reply = judge(self.http.post(&url, &self.old_headers(), &json!({}))?, &[])?;
-        Ok(Answer::new(&reply).get("session_id").required_text()?.to_owned())
+        Answer::new(&reply).get("session_id").required_word()
     }
 
     fn post_login(&self, login: &Login, body: &Value) -> Result<Value, CloudError> {
@@ -192,7 +191,7 @@ impl Cloud {
     }
 }
 
-fn granted(answer: &Answer) -> Result<Granted, CloudError> {
+pub fn granted(answer: &Answer) -> Result<Granted, CloudError> {
     Ok(Granted {
         access_token: answer.get("access_token").required_text()?.into(),
         refresh_token: answer.get("refresh_token").required_text()?.into(),

@@ -2,10 +2,10 @@
 
 use super::Failure;
 use super::list::{ListArguments, list};
-use super::output::{print, tell};
+use super::output::{print, printable, tell};
 use clap::Args;
-use gstwyze::account::cloud::{ApiKey, CloudError, CodeSource, Hosts, Login};
-use gstwyze::account::{Access, AccessError, Camera, Origin, Secret, Store, replace_account};
+use gstwyze::account::cloud::{ApiKey, CameraList, CloudError, CodeSource, Hosts, Login};
+use gstwyze::account::{Access, AccessError, Origin, Secret, Store, replace_account};
 use std::io::{self, IsTerminal, Write};
 
 /// Log in to a Wyze account, and keep its cameras.
@@ -77,7 +77,7 @@ fn log_in(access: &Access, login: &Login) -> Result<(), Failure> {
 fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Failure> {
     tell("Fetching the list of cameras…");
     let is_void = |e: &AccessError| matches!(e, AccessError::Cloud(CloudError::TokenExpired));
-    let fetched: Vec<Camera> = match (access.cameras(), login) {
+    let fetched: CameraList = match (access.cameras(), login) {
         (Err(error), Some(login)) if is_void(&error) => {
             log_in(access, login)?;
             access.cameras()?
@@ -87,6 +87,9 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
         }
         (result, _) => result?,
     };
+    for device in &fetched.left_out {
+        tell(format_args!("wyze-cameras: {} is left out: {}", printable(&device.name), device.error));
+    }
     store.update(|cameras| {
         replace_account(cameras, fetched);
         Ok::<_, Failure>(())
