@@ -149,7 +149,8 @@ pub fn format(
         return None;
     }
     let default = Identity::default();
-    let mut uri = format!("{SCHEME}://{}", identity.host.as_deref().unwrap_or_default());
+    let host = utf8_percent_encode(identity.host.as_deref().unwrap_or_default(), ENCODED);
+    let mut uri = format!("{SCHEME}://{host}");
     if identity.port != default.port {
         // Writing to a String cannot fail.
         let _ = write!(uri, ":{}", identity.port);

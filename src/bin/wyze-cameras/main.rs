@@ -6,6 +6,7 @@
 mod account;
 mod edit;
 mod import;
+mod launch;
 mod list;
 mod output;
 mod probe;
