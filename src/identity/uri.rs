@@ -64,6 +64,7 @@ pub fn apply(
     new.camera = Some(name).filter(|name| !name.is_empty());
     (new.host, new.port) = parse_authority(authority)?;
     let mut unknown = Vec::new();
+    let query = with_ampersands(query);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A plus stays a plus: an ENR may have one, and no value has spaces.
@@ -76,6 +77,26 @@ pub fn apply(
     new.refused_uri = None;
     *identity = new;
     Ok(unknown)
+}
+
+/// Undoes what JSON makes of ampersands: go2rtc's pages show them as `\u0026`. A launch line loses the backslash, so it
+/// may be missing before a key.
+fn with_ampersands(query: &str) -> String {
+    let mut parts = query.split("u0026");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let key = part.split('=').next().filter(|key| key.len() < part.len());
+        let begins_key =
+            key.is_some_and(|key| !key.is_empty() && key.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'));
+        if text.ends_with('\\') {
+            text.pop();
+            text.push('&');
+        } else {
+            text.push_str(if begins_key { "&" } else { "u0026" });
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 /// Decodes a text. Returns `None` for what is no UTF-8, or has a NUL, at which GLib's texts end.

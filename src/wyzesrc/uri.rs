@@ -131,6 +131,29 @@ mod tests {
     }
 
     #[test]
+    fn a_url_as_go2rtc_s_pages_show_it_works_too() {
+        for uri in [
+            r"wyze://cam?dtls=true\u0026enr=roTRg3tiuL3TjXhm\u0026mac=AABBCCDDEEFF\u0026uid=HSBJYB5HSETGCDWD111A\u0026subtype=sd",
+            r"wyze://cam?dtls=trueu0026enr=roTRg3tiuL3TjXhmu0026mac=AABBCCDDEEFFu0026uid=HSBJYB5HSETGCDWD111Au0026subtype=sd",
+        ] {
+            let settings = applied(uri).unwrap();
+            assert_eq!(settings.identity.enr.as_deref(), Some("roTRg3tiuL3TjXhm"));
+            assert_eq!(settings.identity.uid.as_deref(), Some("HSBJYB5HSETGCDWD111A"));
+            assert_eq!(settings.identity.mac.as_deref(), Some("AABBCCDDEEFF"));
+            assert_eq!(settings.resolution, PictureSize::R360p);
+        }
+        // The same letters within a key are the key's.
+        assert_eq!(
+            applied("wyze://cam?enr=aau0026bbbbbbbbbb").unwrap().identity.enr.as_deref(),
+            Some("aau0026bbbbbbbbbb")
+        );
+        assert_eq!(
+            applied("wyze://cam?enr=bbbbbbbbbbbu0026").unwrap().identity.enr.as_deref(),
+            Some("bbbbbbbbbbbu0026")
+        );
+    }
+
+    #[test]
     fn an_empty_host_means_the_whole_network_and_unknown_keys_are_told() {
         let identity = Identity { host: Some("old".into()), port: 1, ..Identity::default() };
         let mut settings = Settings { identity, ..Settings::default() };

@@ -10,6 +10,7 @@ mod launch;
 mod list;
 mod output;
 mod probe;
+mod yaml;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
