@@ -93,6 +93,8 @@ fn main() -> ExitCode {
     // program quietly, as it does others.
     // SAFETY: Nothing else runs yet, and the default is no handler of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // What the store puts right, it tells by GLib's log.
+    gst::glib::log_set_default_handler(|_, _, message| tell(format_args!("wyze-cameras: {message}")));
     let result = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.command),
         // Help and the version are errors too, of exit code 0.
