@@ -15,7 +15,7 @@ mod totp;
 
 use super::camera::Secret;
 use answer::Answer;
-use http::{Http, Reply, is_safe, unix_milliseconds};
+use http::{Http, Reply, Wiped, is_safe, unix_milliseconds};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -110,7 +110,8 @@ impl Cloud {
 
     /// Posts `body` with the fields that the app adds to each request. Returns the answer, or the cloud's refusal as an
     /// error.
-    fn post_as_app(&self, path: &str, mut body: Value) -> Result<Value, CloudError> {
+    fn post_as_app(&self, path: &str, body: Value) -> Result<Wiped, CloudError> {
+        let mut body = Wiped(body);
         let standard = json!({
             "sc": SC,
             "sv": SV,
@@ -121,7 +122,7 @@ impl Cloud {
             "phone_id": self.phone_id,
             "ts": unix_milliseconds(),
         });
-        if let (Value::Object(body), Value::Object(standard)) = (&mut body, standard) {
+        if let (Value::Object(body), Value::Object(standard)) = (&mut body.0, standard) {
             body.extend(standard);
         }
         let headers = [("user-agent", USER_AGENT), ("appversion", APP_VERSION), ("env", "prod")];

@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 pub(super) const FOLDER: &str = "gst-plugin-wyze";
 const CAMERAS: &str = "cameras.json";
@@ -183,7 +184,9 @@ impl Store {
         self.check_folder()?;
         let path = self.folder.join(name);
         let Some(mut file) = owned_file::read(&path)? else { return Ok(None) };
-        let mut text = Vec::new();
+        // It has secrets in it. What outgrows its place in memory would leave a copy behind.
+        let len = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or_default() + 1));
         file.read_to_end(&mut text).map_err(StoreError::io(&path, "read"))?;
         let foreign = |e: serde_json::Error| StoreError::Foreign { path: path.clone(), line: e.line() };
         let Header { version } = serde_json::from_slice(&text).map_err(foreign)?;

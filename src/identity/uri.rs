@@ -6,6 +6,7 @@ use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt::Write;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 pub const SCHEME: &str = "wyze";
 /// go2rtc's key for the resolution.
@@ -64,12 +65,12 @@ pub fn apply(
     new.camera = Some(name).filter(|name| !name.is_empty());
     (new.host, new.port) = parse_authority(authority)?;
     let mut unknown = Vec::new();
-    let query = with_ampersands(query);
+    let query = Zeroizing::new(with_ampersands(query));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A plus stays a plus: an ENR may have one, and no value has spaces.
         let key = percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
-        let value = decode(value).ok_or(UriError::Value("a value's encoding"))?;
+        let value = Zeroizing::new(decode(value).ok_or(UriError::Value("a value's encoding"))?);
         if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
             unknown.push(key);
         }
@@ -134,7 +135,7 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
         }
         "enr" => {
             Enr::new(value)?;
-            identity.enr = text();
+            identity.enr = Some(value.into());
         }
         "mac" => {
             Mac::new(value)?;
@@ -187,7 +188,7 @@ pub fn format(
     let own = [
         ("camera", camera),
         ("uid", identity.uid.clone()),
-        ("enr", identity.enr.clone()),
+        ("enr", identity.enr.as_deref().map(str::to_owned)),
         ("mac", identity.mac.clone()),
         ("model", identity.model.clone()),
         ("interface", identity.interface.clone()),

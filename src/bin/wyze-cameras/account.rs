@@ -7,6 +7,7 @@ use clap::Args;
 use gstwyze::account::cloud::{ApiKey, CameraList, CloudError, CodeSource, Hosts, Login};
 use gstwyze::account::{Access, AccessError, Origin, Secret, Store, replace_account};
 use std::io::{self, IsTerminal, Write};
+use zeroize::Zeroizing;
 
 /// Log in to a Wyze account, and keep its cameras.
 ///
@@ -98,18 +99,18 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
 }
 
 /// Returns a variable of the environment, unless it is empty.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn variable(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::from)
 }
 
 /// Returns the login of the environment, where that has at least the e-mail address and the password.
 fn login_from_environment() -> Option<Login> {
     let api_key = variable("WYZE_KEY_ID").zip(variable("WYZE_API_KEY"));
     Some(Login {
-        email: variable("WYZE_EMAIL")?.into(),
-        password: variable("WYZE_PASSWORD")?.into(),
-        api_key: api_key.map(|(id, key)| ApiKey { id: id.into(), key: key.into() }),
-        totp_secret: variable("WYZE_TOTP_SECRET").map(Secret::from),
+        email: variable("WYZE_EMAIL")?,
+        password: variable("WYZE_PASSWORD")?,
+        api_key: api_key.map(|(id, key)| ApiKey { id, key }),
+        totp_secret: variable("WYZE_TOTP_SECRET"),
     })
 }
 
@@ -124,12 +125,11 @@ fn ask_login() -> Result<Login, Failure> {
         return Err(Failure::Other("an e-mail address and a password are needed".into()));
     }
     let id = ask("WYZE_KEY_ID", "Key id (empty for none): ", false)?;
-    let api_key = match id.as_str() {
-        "" => None,
-        _ => Some(ApiKey { key: ask("WYZE_API_KEY", "API key: ", true)?.into(), id: id.into() }),
+    let api_key = match id.is_empty() {
+        true => None,
+        false => Some(ApiKey { key: ask("WYZE_API_KEY", "API key: ", true)?, id }),
     };
-    let totp_secret = variable("WYZE_TOTP_SECRET").map(Secret::from);
-    Ok(Login { email: email.into(), password: password.into(), api_key, totp_secret })
+    Ok(Login { email, password, api_key, totp_secret: variable("WYZE_TOTP_SECRET") })
 }
 
 fn ask_code(source: CodeSource) -> Option<String> {
@@ -138,21 +138,22 @@ fn ask_code(source: CodeSource) -> Option<String> {
         CodeSource::Sms => "Code that Wyze has sent by SMS: ",
         CodeSource::Email => "Code that Wyze has sent by e-mail: ",
     };
-    prompt(question, false).ok().filter(|code| !code.is_empty())
+    prompt(question, false).ok().filter(|code| !code.is_empty()).map(|code| code.expose().to_owned())
 }
 
 /// Asks in the terminal, or takes the next line of a pipe. Returns an empty text at the end of the input.
-pub fn prompt(question: &str, is_secret: bool) -> Result<String, Failure> {
+pub fn prompt(question: &str, is_secret: bool) -> Result<Secret, Failure> {
     let failed = |e: io::Error| Failure::Other(format!("nobody answers {question:?} ({e})"));
     write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush()).map_err(failed)?;
-    let mut line = String::new();
+    // What outgrows its place in memory would leave a copy behind.
+    let mut line = Zeroizing::new(String::with_capacity(1024));
     if is_secret && io::stdin().is_terminal() {
-        line = rpassword::read_password().map_err(failed)?;
+        line = Zeroizing::new(rpassword::read_password().map_err(failed)?);
     } else {
         io::stdin().read_line(&mut line).map_err(failed)?;
         if !io::stdin().is_terminal() {
             tell("");
         }
     }
-    Ok(line.trim().to_owned())
+    Ok(line.trim().into())
 }

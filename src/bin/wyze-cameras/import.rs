@@ -200,7 +200,7 @@ fn camera(stream: Stream) -> Result<Camera, Failure> {
     Ok(Camera {
         name: stream.name,
         uid: found.uid.unwrap_or_default().into(),
-        enr: found.enr.unwrap_or_default().into(),
+        enr: found.enr.unwrap_or_default(),
         mac: found.mac.unwrap_or_default().into(),
         host: found.host,
         port,

@@ -89,7 +89,7 @@ fn identity_of(camera: &Camera) -> Identity {
     let default = Identity::default();
     Identity {
         uid: text(keys.0.expose()),
-        enr: text(keys.1.expose()),
+        enr: Some(keys.1.clone()).filter(|enr| !enr.is_empty()),
         mac: text(keys.2.expose()),
         host: camera.host.clone(),
         port: camera.port.unwrap_or(default.port),

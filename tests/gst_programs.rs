@@ -1,5 +1,6 @@
-//! GStreamer's leaks tracer finds nothing after any run, in programs of GStreamer's own.
+//! GStreamer's own programs with this plugin: what they leave behind, and what they print.
 
+use gstwyze::account::{Camera, Store, StoreError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -54,4 +55,38 @@ fn the_leaks_tracer_finds_nothing_after_any_run() {
     assert_no_leak(home.path(), "gst-inspect-1.0", "wyzesrc", 0);
     assert_no_leak(home.path(), "gst-inspect-1.0", "wyzesink", 0);
     assert_no_leak(home.path(), "gst-device-monitor-1.0", "Source/Network", 0);
+}
+
+/// GStreamer's own parts log the arguments of the launch line, so `uri=` and `enr=` are told by them and `camera=` is not.
+#[test]
+fn nothing_logs_the_keys_of_a_camera_that_is_named() {
+    let media = SyntheticConfig { key_frame_len: 6000, frame_len: 1500, ..SyntheticConfig::default() };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let camera = CameraServer::start(CameraConfig::demo().unwrap(), listen, MediaSource::Synthetic(media)).unwrap();
+    let home = home();
+    let stored = Camera {
+        name: "Front Door".into(),
+        uid: DEMO_UID.into(),
+        enr: DEMO_ENR.into(),
+        mac: DEMO_MAC.into(),
+        host: Some("127.0.0.1".into()),
+        port: Some(camera.addr().port()),
+        ..Camera::default()
+    };
+    let store = Store::at(home.path().join("gst-plugin-wyze"));
+    store.update(|cameras| Ok::<_, StoreError>(cameras.push(stored))).unwrap();
+    for source in ["camera=Front Door", "uri=wyze:///Front%20Door"] {
+        let mut command = Command::new("timeout");
+        let line = ["wyzesrc", source, "video=false", "!", "decodebin", "!", "fakesink", "num-buffers=20"];
+        command.args([DEADLINE, "gst-launch-1.0"]).args(line);
+        command.env("GST_PLUGIN_PATH", home.path()).env("GST_REGISTRY", home.path().join("registry"));
+        command.env("XDG_CONFIG_HOME", home.path()).env("GST_DEBUG", "9");
+        let output = command.output().expect("coreutils' timeout");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(text.len() > 1_000_000 && text.contains("Connected"), "{} bytes", text.len());
+        for secret in [DEMO_UID, DEMO_ENR, DEMO_MAC] {
+            let line = text.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{source}");
+        }
+    }
 }
