@@ -123,7 +123,7 @@ fn assert_refused(store: &Store, path: &Path, problem: &str) {
         (metadata.file_type(), metadata.permissions(), metadata.len(), metadata.modified().unwrap())
     };
     let before = about(path);
-    let set = store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(std::mem::replace(tokens, Some(1))));
+    let set = store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(tokens.replace(1)));
     let removed = store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(tokens.take()));
     let results = [put(store, full()), store.cameras().map(|_| ()), set.map(|_| ()), removed.map(|_| ())];
     for error in results.map(Result::unwrap_err) {

@@ -1,6 +1,6 @@
 //! GStreamer's own programs with this plugin: what they leave behind, and what they print.
 
-use gstwyze::account::{Camera, Store, StoreError};
+use gstwyze::account::{Camera, Cameras, Store, StoreError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -74,7 +74,11 @@ fn nothing_logs_the_keys_of_a_camera_that_is_named() {
         ..Camera::default()
     };
     let store = Store::at(home.path().join("gst-plugin-wyze"));
-    store.update(|cameras| Ok::<_, StoreError>(cameras.push(stored))).unwrap();
+    let change = |cameras: &mut Cameras| {
+        cameras.push(stored);
+        Ok::<_, StoreError>(())
+    };
+    store.update(change).unwrap();
     for source in ["camera=Front Door", "uri=wyze:///Front%20Door"] {
         let mut command = Command::new("timeout");
         let line = ["wyzesrc", source, "video=false", "!", "decodebin", "!", "fakesink", "num-buffers=20"];

@@ -7,7 +7,7 @@ mod cloud;
 mod user;
 
 use gst::prelude::*;
-use gstwyze::account::{Camera, StoreError};
+use gstwyze::account::{Camera, Cameras, StoreError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -105,7 +105,11 @@ fn the_line_that_show_prints_names_the_camera_for_every_shell_and_parser() {
     init();
     let user = User::new();
     let cameras: Vec<_> = NAMES.iter().enumerate().map(|(number, name)| stored(name, number)).collect();
-    user.store().update(|all| Ok::<_, StoreError>(all.extend(cameras.clone()))).unwrap();
+    let change = |all: &mut Cameras| {
+        all.extend(cameras.clone());
+        Ok::<_, StoreError>(())
+    };
+    user.store().update(change).unwrap();
     let arguments = fake_launcher(user.home.path());
     let path = format!("{}:{}", user.home.path().display(), std::env::var("PATH").unwrap());
     for camera in &cameras {
@@ -139,7 +143,11 @@ fn the_line_that_show_prints_names_the_camera_for_every_shell_and_parser() {
 fn a_camera_whose_name_another_has_too_is_shown_by_its_mac() {
     let user = User::new();
     let cameras = [stored("Door", 1), stored("door ", 2), stored("", 3)];
-    user.store().update(|all| Ok::<_, StoreError>(all.extend(cameras.clone()))).unwrap();
+    let change = |all: &mut Cameras| {
+        all.extend(cameras.clone());
+        Ok::<_, StoreError>(())
+    };
+    user.store().update(change).unwrap();
     for camera in &cameras {
         let mac = camera.mac.expose();
         let shown = user.run(&["show", mac], "").ok();

@@ -10,7 +10,7 @@ mod store;
 
 use element::{Link, PATIENCE, Player, init, synthetic};
 use gst::prelude::*;
-use gstwyze::account::{Camera, Store, StoreError};
+use gstwyze::account::{Camera, Cameras, Store, StoreError};
 use gstwyze::protocol::credentials::Credentials;
 use memory::{copies, masked, unhex};
 use rand::RngExt;
@@ -53,7 +53,11 @@ fn the_camera_s_key_is_wiped_when_it_is_done_with() {
     let folder = TempDir::new().unwrap();
     let stored = Camera { enr: enr.into(), ..entry("Front Door", &camera) };
     let store = Store::at(folder.path().join("gst-plugin-wyze"));
-    store.update(|cameras| Ok::<_, StoreError>(cameras.push(stored))).unwrap();
+    let change = |cameras: &mut Cameras| {
+        cameras.push(stored);
+        Ok::<_, StoreError>(())
+    };
+    store.update(change).unwrap();
     let mut viewer: Command = again(&[], TEST, &keys);
     let output = viewer.env("XDG_CONFIG_HOME", folder.path()).output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

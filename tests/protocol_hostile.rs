@@ -8,7 +8,7 @@ mod world;
 
 use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
-use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, Failure, Role, Suite};
+use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Suite};
 use gstwyze::protocol::error::{Error, RefusedBy, Stage};
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
@@ -19,14 +19,12 @@ use liars::{
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use world::{
-    BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config, credentials,
-};
-use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
+use world::{BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config};
+use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The largest UDP payload in IPv4.

@@ -3,6 +3,8 @@
 //! Namespaces have no names and need no cleaning up: one lives as long as its file is open or a thread is in it, so it
 //! ends with the test's process, even if that is killed.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
