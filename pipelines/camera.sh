@@ -25,8 +25,8 @@ wrong_usage() {
 }
 
 # Prints a text in such a way that gst-launch-1.0 reads it back, whatever characters it has: GStreamer takes each byte
-# as a backslash and three octal digits within quotes, and gst-launch-1.0 wants a backslash before quotes and backslashes.
-# Quotes alone would not do, as the parser takes a backslash before the last one for a part of the text.
+# as a backslash and three octal digits within quotes, and gst-launch-1.0 wants a backslash before quotes and
+# backslashes. Quotes alone would not do, as the parser takes a backslash before the last one for a part of the text.
 quoted() {
   local LC_ALL=C text='' char number i
   for ((i = 0; i < ${#1}; i++)); do

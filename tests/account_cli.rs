@@ -378,7 +378,7 @@ fn cameras_are_imported_from_go2rtc() {
 #[test]
 fn streams_are_found_wherever_they_stand_and_keep_their_names() {
     let url = |uid: &str| format!("wyze://10.0.0.1?uid=HSBJYB5HSETGCDWD{uid}&enr={DEMO_ENR}&mac={DEMO_MAC}");
-    let json = |uid: &str| url(uid).replace('&', "\\u0026");
+    let shown = |uid: &str| url(uid).replace('&', "\\u0026");
     let (one, two) = (url("111A"), url("222B"));
     for (text, names) in [
         // Frigate.
@@ -394,15 +394,13 @@ fn streams_are_found_wherever_they_stand_and_keep_their_names() {
         (format!("streams:\n  door:\n  -\n    {one}\n  ~:\n  - rtsp://10.0.0.2\n  - {two}\n"), ["door", "~"]),
         // go2rtc's list of streams, and URLs as its pages show them.
         (
-            format!(
-                r#"{{"door":{{"producers":[{{"url":"{}"}}],"consumers":null}},"roof":{{"producers":[{{"url":"{}"}}]}}}}"#,
-                json("111A"),
-                json("222B")
-            ),
+            json!({ "door": { "producers": [{ "url": one }], "consumers": null }, "roof": { "producers": [{ "url": two }] } })
+                .to_string()
+                .replace('&', "\\u0026"),
             ["door", "roof"],
         ),
-        (format!("streams:\n  door: {}\n  roof: '{}'\n", json("111A"), json("222B")), ["door", "roof"]),
-        (format!("{}\n\n{}\n", json("111A"), two), ["camera 1", "camera 2"]),
+        (format!("streams:\n  door: {}\n  roof: '{}'\n", shown("111A"), shown("222B")), ["door", "roof"]),
+        (format!("{}\n\n{}\n", shown("111A"), two), ["camera 1", "camera 2"]),
         (format!("\u{feff}{one}\r\n{two}\r\n"), ["camera 1", "camera 2"]),
     ] {
         let user = User::new();

@@ -144,7 +144,8 @@ fn a_clock_that_jumps_does_not_disturb_the_time_stamps() {
     assert!(span > 2700 * MS && span < 3400 * MS, "59 frames of 50 ms take {span} ns");
 }
 
-/// The camera's clock jumps when it is set: by two minutes and a part of a second, or from the year in which it was made.
+/// The camera's clock jumps when it is set: by two minutes and a part of a second, or from the year in which it was
+/// made.
 #[test]
 fn setting_the_clock_of_the_camera_leaves_no_gap_in_the_time_stamps() {
     let unix_time = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;

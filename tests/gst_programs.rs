@@ -57,7 +57,8 @@ fn the_leaks_tracer_finds_nothing_after_any_run() {
     assert_no_leak(home.path(), "gst-device-monitor-1.0", "Source/Network", 0);
 }
 
-/// GStreamer's own parts log the arguments of the launch line, so `uri=` and `enr=` are told by them and `camera=` is not.
+/// GStreamer's own parts log the arguments of the launch line, so `uri=` and `enr=` are told by them and `camera=` is
+/// not.
 #[test]
 fn nothing_logs_the_keys_of_a_camera_that_is_named() {
     let media = SyntheticConfig { key_frame_len: 6000, frame_len: 1500, ..SyntheticConfig::default() };

@@ -1,5 +1,5 @@
-//! The camera's key is in memory once or twice while it is needed, and not at all afterwards. This is the only test in its
-//! file, because it searches the memory of its whole process.
+//! The camera's key is in memory once or twice while it is needed, and not at all afterwards. This is the only test in
+//! its file, because it searches the memory of its whole process.
 
 #[path = "support/element.rs"]
 mod element;

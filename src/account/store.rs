@@ -84,8 +84,8 @@ struct TokensFile<T> {
 }
 
 impl Store {
-    /// Returns the user's store: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. It need not exist yet. Where those
-    /// are no absolute paths, each use of the store is an error.
+    /// Returns the user's store: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. It need not exist yet. Where
+    /// those are no absolute paths, each use of the store is an error.
     pub fn open_default() -> Store {
         Store::at(glib::user_config_dir().join(FOLDER))
     }

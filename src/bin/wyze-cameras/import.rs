@@ -15,9 +15,9 @@ const LIMIT: u64 = 4 << 20;
 /// Import cameras from go2rtc.
 ///
 /// Takes go2rtc's configuration, or the wyze:// URLs of streams, as go2rtc and the editions of docker-wyze-bridge that
-/// use it have them; Frigate's configuration, which has go2rtc's in it, will do too. Each camera gets its stream's name.
-/// One that is there already keeps its name, and gets the address and the model of the stream. URLs have keys in them:
-/// better pipe them in than give them as arguments, which every user of the machine can read in the process list.
+/// use it have them; Frigate's configuration, which has go2rtc's in it, will do too. Each camera gets its stream's
+/// name. One that is there already keeps its name, and gets the address and the model of the stream. URLs have keys in
+/// them: better pipe them in than give them as arguments, which every user of the machine can read in the process list.
 #[derive(Args, Debug)]
 pub struct ImportArguments {
     /// A go2rtc.yaml, Frigate's config.yml, a wyze:// URL, or - for either of them from standard input
@@ -167,8 +167,8 @@ fn read(from: &mut impl Read, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| failed("it is no text, and no go2rtc.yaml".into()))
 }
 
-/// Returns the first wyze:// source of each stream; `None` where this is no configuration. Streams stand under `streams`,
-/// in Frigate's configuration under `go2rtc`, and in go2rtc's own list of streams at the top.
+/// Returns the first wyze:// source of each stream; `None` where this is no configuration. Streams stand under
+/// `streams`, in Frigate's configuration under `go2rtc`, and in go2rtc's own list of streams at the top.
 fn from_yaml(configuration: &Node) -> Option<Vec<Stream>> {
     let in_go2rtc = configuration.get("go2rtc").and_then(|go2rtc| go2rtc.get("streams"));
     let named = configuration.get("streams").or(in_go2rtc);

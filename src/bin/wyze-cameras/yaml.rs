@@ -1,7 +1,7 @@
 //! Reads YAML as far as configurations with streams need it: texts as they are written, lists and mappings.
 //!
-//! A configuration comes from elsewhere, so aliases are refused, with which a few hundred bytes can stand for gigabytes,
-//! and so is nesting that no configuration has.
+//! A configuration comes from elsewhere, so aliases are refused, with which a few hundred bytes can stand for
+//! gigabytes, and so is nesting that no configuration has.
 
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::{Marker, ScanError};

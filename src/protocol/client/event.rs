@@ -34,8 +34,8 @@ pub struct CameraInfo {
 /// What is known of a camera's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CameraClock {
-    /// How many nanoseconds the stamp of the connection's first frame was ahead of the wall clock at its arrival; `None`
-    /// where the camera's clock had never been set.
+    /// How many nanoseconds the stamp of the connection's first frame was ahead of the wall clock at its arrival;
+    /// `None` where the camera's clock had never been set.
     pub offset: Option<i64>,
     /// Whether the camera has answered that its clock is set now.
     pub was_set: bool,
