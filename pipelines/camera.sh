@@ -24,10 +24,28 @@ wrong_usage() {
   exit 2
 }
 
-# Prints a value in such a way that gst-launch-1.0 reads it back, whatever characters it has.
+# Prints a text in such a way that gst-launch-1.0 reads it back, whatever characters it has: GStreamer takes each byte
+# as a backslash and three octal digits within quotes, and gst-launch-1.0 wants a backslash before quotes and
+# backslashes. Quotes alone would not do, as the parser takes a backslash before the last one for a part of the text.
 quoted() {
-  local value=${1//\\/\\\\}
-  printf '"%s"' "${value//\"/\\\"}"
+  local LC_ALL=C text='' char number i
+  for ((i = 0; i < ${#1}; i++)); do
+    char=${1:i:1}
+    case $char in
+      [[:alnum:]/:.+_-]) ;;
+      *)
+        # Bytes from 128 on come as negative numbers.
+        printf -v number %d "'$char"
+        printf -v char '\\\\%03o' $((number & 255))
+        ;;
+    esac
+    text+=$char
+  done
+  # NULL would be no text at all.
+  if [ "$text" != "$1" ] || [ "$text" = NULL ]; then
+    text="\\\"$text\\\""
+  fi
+  printf %s "$text"
 }
 
 number() {

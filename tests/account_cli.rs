@@ -207,7 +207,10 @@ fn what_answers_without_tls_is_no_cloud() {
 #[test]
 fn refresh_fetches_the_list_anew_and_never_logs_in_unasked() {
     let user = User::new();
-    user.run(&["refresh"], "").fails(1, &["run wyze-cameras login"]);
+    let outcome = user.run(&["refresh"], "");
+    assert_eq!(outcome.stderr, "wyze-cameras: nobody is logged in: run wyze-cameras login\n");
+    outcome.fails(1, &[]);
+    assert_eq!(std::fs::read_dir(user.home.path()).unwrap().count(), 0, "no file is left behind");
     user.run_with_account(&["login"]).ok();
     user.cloud.state().devices[0]["nickname"] = "Back Door".into();
     assert!(user.run(&["refresh"], "").ok().contains("Back Door"));
@@ -222,6 +225,22 @@ fn refresh_fetches_the_list_anew_and_never_logs_in_unasked() {
     user.cloud.state().refresh = Some("another".into());
     user.run(&["refresh"], "").fails(1, &["data.device_list is missing"]);
     assert_eq!(user.names(), ["Back Door", "Porch"], "what is kept stays");
+}
+
+#[test]
+fn an_odd_device_of_the_account_is_told_of_and_what_is_kept_of_it_stays() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    user.cloud.state().devices[0]["enr"] = json!([1]);
+    let outcome = user.run(&["refresh"], "");
+    let told = "wyze-cameras: Front Door is left out: ";
+    assert!(
+        outcome.stderr.contains(told) && outcome.stderr.contains("device_list[0].enr is not a text"),
+        "{outcome:?}"
+    );
+    outcome.ok();
+    assert_eq!(user.names(), ["Porch", "Front Door"]);
+    assert_eq!(user.store().cameras().unwrap()[1].enr, Secret::from(DEMO_ENR));
 }
 
 #[test]
@@ -334,13 +353,19 @@ fn cameras_are_imported_from_go2rtc() {
     let door = user.store().cameras().unwrap()[0].clone();
     assert_eq!((door.host.as_deref(), door.port, door.model.as_str()), (Some("10.0.0.1"), Some(32762), "HL_CAM4"));
     assert_eq!((door.enr, door.mac), (Secret::from(DEMO_ENR), Secret::from(DEMO_MAC)));
-    user.run(&["import", &path], "").fails(1, &["door has this name already", "0 imported, 2 not"]);
+    let again = user.run(&["import", &path], "");
+    assert!(again.stderr.contains("0 imported, 0 updated, 0 not"), "{again:?}");
+    assert_eq!(again.ok(), "door is there already.\ngarden is there already.\n");
+    let taken = yaml.replace("D222B", "D999X").replace("garden:", "Door :");
+    user.run(&["import", "-"], &taken).fails(1, &["Door: door has this name already", "0 imported, 0 updated, 1 not"]);
     let third = url("HSBJYB5HSETGCDWD333C");
     user.run(&["import", "-", "--name", "Roof"], &third).ok();
     assert_eq!(user.names(), ["door", "garden", "Roof"]);
     let (broken, old) = (third.replace("uid=HSB", "uid="), third.replace("333C", "444D").replace("true", "false"));
-    user.run(&["import", "-"], &format!("{broken}\n{old}\n"))
-        .fails(1, &["camera 1: uid has 17 characters", "camera 2: dtls=false is not supported", "0 imported, 2 not"]);
+    user.run(&["import", "-"], &format!("{broken}\n{old}\n")).fails(
+        1,
+        &["camera 1: uid has 17 characters", "camera 2: dtls=false is not supported", "0 imported, 0 updated, 2 not"],
+    );
     user.run(&["import", "-"], "streams: {a: 'rtsp://bridge/a'}").fails(1, &["no wyze:// stream", "rtsp://"]);
     user.run(&["import", "-"], "streams: [").fails(1, &["no YAML, at line 2"]);
     user.run(&["import", "-"], "").fails(1, &["no streams"]);
@@ -348,6 +373,96 @@ fn cameras_are_imported_from_go2rtc() {
     let binary = user.home.path().join("binary");
     std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
     user.run(&["import", binary.to_str().unwrap()], "").fails(1, &["no text"]);
+}
+
+#[test]
+fn streams_are_found_wherever_they_stand_and_keep_their_names() {
+    let url = |uid: &str| format!("wyze://10.0.0.1?uid=HSBJYB5HSETGCDWD{uid}&enr={DEMO_ENR}&mac={DEMO_MAC}");
+    let shown = |uid: &str| url(uid).replace('&', "\\u0026");
+    let (one, two) = (url("111A"), url("222B"));
+    for (text, names) in [
+        // Frigate.
+        (
+            format!("mqtt: {{}}\ngo2rtc:\n  streams:\n    door: {one}\n    roof: [{two}]\ncameras: {{}}\n"),
+            ["door", "roof"],
+        ),
+        (format!("\u{feff}streams:\n  door: {one}\n  007: {two}\n"), ["door", "007"]),
+        (format!("door: {one}\nFront Door: '{two}'\n"), ["door", "Front Door"]),
+        // The URL begins a line of its own.
+        (format!("streams:\n  door: >-\n    {one}\n  true: |\n    {two}\n"), ["door", "true"]),
+        (format!("streams:\n  door:\n    {one}\n  1.50: \"{two}\"\n"), ["door", "1.50"]),
+        (format!("streams:\n  door:\n  -\n    {one}\n  ~:\n  - rtsp://10.0.0.2\n  - {two}\n"), ["door", "~"]),
+        // go2rtc's list of streams, and URLs as its pages show them.
+        (
+            json!({ "door": { "producers": [{ "url": one }], "consumers": null }, "roof": { "producers": [{ "url": two }] } })
+                .to_string()
+                .replace('&', "\\u0026"),
+            ["door", "roof"],
+        ),
+        (format!("streams:\n  door: {}\n  roof: '{}'\n", shown("111A"), shown("222B")), ["door", "roof"]),
+        (format!("{}\n\n{}\n", shown("111A"), two), ["camera 1", "camera 2"]),
+        (format!("\u{feff}{one}\r\n{two}\r\n"), ["camera 1", "camera 2"]),
+    ] {
+        let user = User::new();
+        let outcome = user.run(&["import", "-"], &text);
+        assert!(outcome.stderr.ends_with("2 imported, 0 updated, 0 not.\n"), "{text}: {outcome:?}");
+        assert_eq!(user.names(), names, "{text}");
+        let cameras = user.store().cameras().unwrap();
+        assert!(cameras.iter().all(|camera| camera.obstacle().is_none() && camera.enr.expose() == DEMO_ENR), "{text}");
+    }
+}
+
+#[test]
+fn several_streams_of_a_camera_are_one_and_a_known_camera_is_updated() {
+    let url =
+        |host: &str, uid: &str, more: &str| format!("wyze://{host}?uid={uid}&enr={DEMO_ENR}&mac={DEMO_MAC}{more}");
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    let garden = "HSBJYB5HSETGCDWD222B";
+    let yaml = format!(
+        "streams:\n  front_hd: {}\n  front_sd: {}\n  garden: {}\n  garden_sd: {}\n",
+        url("10.0.0.7:4000", DEMO_UID, "&model=HL_CAM4&subtype=hd"),
+        url("10.0.0.8", DEMO_UID, "&subtype=sd"),
+        url("10.0.0.2", garden, ""),
+        url("10.0.0.2", garden, "&subtype=sd"),
+    );
+    let outcome = user.run(&["import", "-"], &yaml);
+    assert!(outcome.stderr.ends_with("1 imported, 1 updated, 0 not.\n"), "{outcome:?}");
+    assert_eq!(
+        outcome.ok(),
+        "Updated Front Door (stream front_hd).\nfront_sd is another stream of the camera front_hd.\n\
+         Imported garden.\ngarden_sd is another stream of the camera garden.\n"
+    );
+    assert_eq!(user.names(), ["Front Door", "Porch", "garden"]);
+    let front = user.store().cameras().unwrap()[0].clone();
+    assert_eq!((front.host.as_deref(), front.port, front.model.as_str()), (Some("10.0.0.7"), Some(4000), "HL_CAM4"));
+    assert_eq!(front.enr, Secret::from(DEMO_ENR));
+
+    // A camera that was paired anew has another key: the account's is the account's matter.
+    let other_key = yaml.replace(DEMO_ENR, "ZQdg2W3LL9TZQL8K").replace("10.0.0.2", "10.0.0.3");
+    user.run(&["import", "-"], &other_key).ok();
+    let cameras = user.store().cameras().unwrap();
+    assert_eq!((cameras[0].enr.expose(), cameras[2].enr.expose()), (DEMO_ENR, "ZQdg2W3LL9TZQL8K"));
+    assert_eq!(cameras[2].host.as_deref(), Some("10.0.0.3"));
+    // A stream without an address or a model takes nothing away.
+    user.run(&["import", "-"], &url("", garden, "")).ok();
+    assert_eq!(user.store().cameras().unwrap()[2].host.as_deref(), Some("10.0.0.3"));
+}
+
+#[test]
+fn a_configuration_that_would_take_all_memory_is_refused() {
+    let mut bomb = format!("streams:\n  door: wyze://10.0.0.1?uid={DEMO_UID}\nx0: &x0 [a,a,a,a,a,a,a,a,a]\n");
+    for i in 1..20 {
+        let one = format!("*x{}", i - 1);
+        bomb += &format!("x{i}: &x{i} [{}]\n", [one.as_str(); 9].join(","));
+    }
+    let user = User::new();
+    let mut command = user.command("sh");
+    command.args(["-c", "ulimit -v 500000; exec \"$0\" import -", env!("CARGO_BIN_EXE_wyze-cameras")]);
+    finish(command, &bomb, false).fails(1, &["line 4 has a YAML alias"]);
+    user.run(&["import", "-"], &"- ".repeat(100_000)).fails(1, &["nested deeper"]);
+    user.run(&["import", "-"], &"[".repeat(100_000)).fails(1, &["no YAML"]);
+    assert!(user.names().is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod cloud;
 
 use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, TOTP_SECRET, device};
-use gstwyze::account::cloud::{ApiKey, Cloud, CloudError, CodeSource, Hosts, Limits, Login, new_phone_id};
+use gstwyze::account::cloud::{ApiKey, CameraList, Cloud, CloudError, CodeSource, Hosts, Limits, Login, new_phone_id};
 use gstwyze::account::{Access, AccessError, Camera, Origin, Secret, Store};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -32,10 +32,16 @@ fn nobody(_: CodeSource) -> Option<String> {
     panic!("nobody should be asked")
 }
 
-fn list(mock: &MockCloud) -> Result<Vec<Camera>, CloudError> {
+fn whole_list(mock: &MockCloud) -> Result<CameraList, CloudError> {
     let cloud = client(mock);
     let granted = cloud.login(&owner(), &mut nobody)?;
     cloud.cameras(&granted.access_token)
+}
+
+fn list(mock: &MockCloud) -> Result<Vec<Camera>, CloudError> {
+    let list = whole_list(mock)?;
+    assert!(list.left_out.is_empty(), "{:?}", list.left_out);
+    Ok(list.cameras)
 }
 
 /// Asserts that the text has no secret in it, neither one that was sent to the cloud nor one that came from it.
@@ -173,7 +179,7 @@ fn each_refusal_of_a_login_has_its_remedy() {
         (Answer::json(200, json!({ "mfa_options": 9 })), vec!["mfa_options is not a list"]),
         (
             Answer::json(200, json!({ "mfa_options": ["TotpVerificationCode"], "mfa_details": { "totp_apps": [] } })),
-            vec!["mfa_details.totp_apps is empty"],
+            vec!["mfa_details.totp_apps has no app_id"],
         ),
         (Answer::json(200, json!([1])), vec!["access_token is missing"]),
     ] {
@@ -321,23 +327,10 @@ fn the_list_has_the_cameras_and_what_is_behind_a_base_station_has_its_keys() {
 fn a_list_of_another_shape_names_the_field() {
     let mock = MockCloud::start();
     let ok = |body: Value| Answer::json(200, json!({ "code": "1", "data": body }));
-    let entry = |change: fn(&mut Value)| {
-        let mut device = device("a", "b", "c", UID, ENR, "");
-        change(&mut device);
-        json!({ "device_list": [{ "product_type": "Plug" }, device] })
-    };
     for (answer, field) in [
         (ok(json!({})), "data.device_list is missing"),
         (ok(json!({ "device_list": {} })), "data.device_list is not a list"),
         (Answer::json(200, json!({ "code": 1 })), "device_list is missing"),
-        (ok(json!({ "device_list": [{ "product_type": 5 }] })), "data.device_list[0].product_type is not a text"),
-        (ok(entry(|d| d["mac"] = Value::Null)), "data.device_list[1].mac is missing"),
-        (ok(entry(|d| d["product_model"] = "".into())), "data.device_list[1].product_model is missing"),
-        (ok(entry(|d| d["enr"] = json!([ENR]))), "data.device_list[1].enr is not a text"),
-        (
-            ok(entry(|d| d["device_params"]["p2p_id"] = 7.into())),
-            "data.device_list[1].device_params.p2p_id is not a text",
-        ),
         (Answer::Raw(200, b"{".to_vec()), "the answer is not JSON"),
     ] {
         mock.next(LIST, answer);
@@ -348,6 +341,122 @@ fn a_list_of_another_shape_names_the_field() {
     // The shape without "data", and a code that is a number.
     mock.next(LIST, Answer::json(200, json!({ "code": 1, "device_list": household() })));
     assert_eq!(list(&mock).unwrap().len(), 7);
+}
+
+#[test]
+fn an_odd_device_is_left_out_and_named_with_its_field_and_the_others_stay() {
+    type Change = fn(&mut Value);
+    let mock = MockCloud::start();
+    let parameters: [Change; 3] =
+        [|d| d["device_params"] = json!([]), |d| d["device_params"] = "none".into(), |d| d["device_params"] = 7.into()];
+    let mut cases: Vec<(Change, &str)> = parameters.map(|change| (change, ".device_params is not an object")).into();
+    cases.extend::<[(Change, &str); 13]>([
+        (|d| d["product_type"] = 5.into(), ".product_type is not a text"),
+        (|d| d["product_type"] = json!(["Camera"]), ".product_type is not a text"),
+        (|d| d["mac"] = Value::Null, ".mac is missing"),
+        (|d| drop(d.as_object_mut().unwrap().remove("mac")), ".mac is missing"),
+        (|d| d["mac"] = 42.into(), ".mac is not a text"),
+        (|d| d["product_model"] = "".into(), ".product_model is missing"),
+        (|d| d["product_model"] = json!({}), ".product_model is not a text"),
+        (|d| d["enr"] = json!([ENR]), ".enr is not a text"),
+        (|d| d["device_params"]["p2p_id"] = 7.into(), ".device_params.p2p_id is not a text"),
+        (|d| d["parent_device_mac"] = true.into(), ".parent_device_mac is not a text"),
+        (|d| *d = Value::Null, " is not an object"),
+        (|d| *d = "Camera".into(), " is not an object"),
+        (|d| *d = json!([1]), " is not an object"),
+    ]);
+    for (change, problem) in cases {
+        let mut odd =
+            device("Odd \u{1b}[31m One", "HL_CAM4", "0123456789AB", "ODDUID11111111111111", "oddkey1234567890", "");
+        change(&mut odd);
+        let mut devices = household().as_array().unwrap().clone();
+        devices.insert(1, odd.clone());
+        mock.state().devices = devices.into();
+        let CameraList { cameras, left_out } = whole_list(&mock).unwrap();
+        assert_eq!(cameras.len(), 7, "{odd}");
+        let [device] = &left_out[..] else { panic!("{odd}: {left_out:?}") };
+        let text = device.error.to_string();
+        assert!(text.contains(&format!("data.device_list[1]{problem}")), "{text}");
+        assert_eq!(device.name, if odd.is_object() { "Odd [31m One" } else { "a device without a name" });
+        assert_discreet(&format!("{text} {device:?}"));
+    }
+}
+
+#[test]
+fn what_is_only_shown_of_a_device_may_be_of_any_type() {
+    let mock = MockCloud::start();
+    for odd in [json!(7), json!([7]), json!({ "a": 1 }), json!(true), Value::Null, json!(1.5)] {
+        let mut camera = device("Door", "HL_CAM4", "0123456789AB", UID, ENR, "10.0.0.1");
+        for name in ["nickname", "firmware_ver", "hardware_ver", "timezone_name", "conn_state", "user_role", "new"] {
+            camera[name] = odd.clone();
+        }
+        for name in ["p2p_type", "ip", "ssid", "dtls", "main_device_dtls"] {
+            camera["device_params"][name] = odd.clone();
+        }
+        mock.state().devices = json!([odd, camera, { "product_type": null }, { "product_type": "Plug", "mac": odd }]);
+        let CameraList { cameras, left_out } = whole_list(&mock).unwrap();
+        assert_eq!((cameras.len(), left_out.len()), (1, usize::from(!odd.is_object())), "{odd}: {left_out:?}");
+        let shown = if odd.is_number() { odd.to_string() } else { String::new() };
+        assert_eq!(cameras[0].firmware, shown);
+        assert_eq!(cameras[0].name, if shown.is_empty() { "HL_CAM4" } else { &shown });
+        assert_eq!((cameras[0].host.as_deref(), cameras[0].obstacle()), (None, None), "{odd}");
+    }
+}
+
+#[test]
+fn a_camera_without_parameters_stays_and_says_what_it_lacks() {
+    let mock = MockCloud::start();
+    for change in [(|d| d["device_params"] = Value::Null) as fn(&mut Value), |d| {
+        drop(d.as_object_mut().unwrap().remove("device_params"))
+    }] {
+        let mut camera = device("Door", "HL_CAM4", "0123456789AB", UID, ENR, "10.0.0.1");
+        change(&mut camera);
+        mock.state().devices = json!([camera]);
+        let cameras = list(&mock).unwrap();
+        assert_eq!(cameras[0].obstacle(), Some("UID, ENR or MAC is not known"));
+    }
+}
+
+#[test]
+fn odd_fields_in_the_answer_to_a_login_cost_nothing_that_is_not_needed() {
+    let mock = MockCloud::start();
+    mock.state().factors = vec!["TotpVerificationCode"];
+    let details =
+        json!({ "primary_option": ["x"], "totp_apps": [null, {}, { "app_id": [] }, { "app_id": "totp-app-1" }] });
+    let first = json!({ "user_id": 7, "mfa_options": [7, null, "TotpVerificationCode"], "mfa_details": details });
+    mock.next(LOGIN, Answer::json(200, first));
+    let login = Login { totp_secret: Some(TOTP_SECRET.into()), ..owner() };
+    client(&mock).login(&login, &mut nobody).unwrap();
+    // Ids are written as numbers, too.
+    mock.state().factors = vec!["Email"];
+    let first = json!({ "user_id": 7, "email_session_id": 8, "mfa_options": [{}, "Email"], "mfa_details": "none" });
+    mock.next(LOGIN, Answer::json(200, first));
+    mock.next("/v2/user/login/sendEmailCode", Answer::json(200, json!({ "session_id": 9 })));
+    mock.next(
+        LOGIN,
+        Answer::json(200, json!({ "access_token": "access-token-9", "refresh_token": "refresh-token-9" })),
+    );
+    client(&mock).login(&owner(), &mut |_| Some("1".into())).unwrap();
+    let last = mock.asked(LOGIN).pop().unwrap();
+    assert_eq!(last.body["verification_id"], "9");
+}
+
+/// An odd base station leaves its camera out, and no other.
+#[test]
+fn an_odd_base_station_costs_only_the_cameras_behind_it() {
+    let mock = MockCloud::start();
+    for (change, cameras) in [
+        ((|base| base["enr"] = 7.into()) as fn(&mut Value), 6),
+        (|base| base["device_params"] = json!([]), 6),
+        (|base| base["mac"] = json!([]), 7),
+        (|base| base["product_type"] = "Lock".into(), 7),
+    ] {
+        let mut devices = household();
+        change(&mut devices[1]);
+        mock.state().devices = devices;
+        let list = whole_list(&mock).unwrap();
+        assert_eq!((list.cameras.len(), list.left_out.len()), (cameras, 7 - cameras));
+    }
 }
 
 struct Home {
@@ -379,8 +488,8 @@ fn tokens_outlive_the_process() {
     let home = Home::new();
     assert_says(home.access().cameras(), &["wyze-cameras login"]);
     home.login(&owner()).unwrap();
-    assert_eq!(home.access().cameras().unwrap().len(), 7);
-    assert_eq!(home.access().cameras().unwrap().len(), 7);
+    assert_eq!(home.access().cameras().unwrap().cameras.len(), 7);
+    assert_eq!(home.access().cameras().unwrap().cameras.len(), 7);
     assert_eq!((home.mock.logins(), home.mock.asked(REFRESH).len()), (1, 0));
     let phones: std::collections::BTreeSet<_> =
         home.mock.asked(LIST).iter().map(|r| r.body["phone_id"].to_string()).collect();
@@ -395,8 +504,8 @@ fn tokens_that_expired_are_renewed_once_without_a_login() {
     let home = Home::new();
     home.login(&owner()).unwrap();
     home.mock.state().access = Some("another".into());
-    assert_eq!(home.access().cameras().unwrap().len(), 7);
-    assert_eq!(home.access().cameras().unwrap().len(), 7, "with the new one");
+    assert_eq!(home.access().cameras().unwrap().cameras.len(), 7);
+    assert_eq!(home.access().cameras().unwrap().cameras.len(), 7, "with the new one");
     assert_eq!((home.mock.logins(), home.mock.asked(REFRESH).len()), (1, 1));
     // The cloud may take back the refresh token too. Then only a login helps, which is not done unasked.
     home.mock.state().access = None;

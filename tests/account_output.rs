@@ -107,5 +107,5 @@ fn names_from_the_cloud_cannot_steer_the_terminal() {
     let listed = user.run_with_account(&["login"]).ok();
     assert!(listed.contains("a[2Jbc") && !listed.contains('\u{1b}'), "{listed:?}");
     let shown = user.run(&["show", DEMO_MAC], "").ok();
-    assert!(!shown.contains('\u{1b}') && shown.contains("wyzesrc camera=\"a[2Jbc\" !"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && shown.contains("wyzesrc uri=wyze:///a%5B2Jbc !"), "{shown}");
 }

@@ -83,6 +83,159 @@ fn a_file_that_others_may_read_is_taken_from_them() {
     assert_eq!(mode(&file), 0o600);
 }
 
+/// Runs `act` on the store in this folder in a process of its own, and returns what that wrote to standard error.
+fn told(test: &str, folder: &Path) -> String {
+    let output = again(&[], test, folder.to_str().unwrap()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_others_could_read_or_change_is_put_right_and_told() {
+    if let Some(folder) = role() {
+        assert_eq!(Store::at(folder).cameras().unwrap().len(), 1);
+        return;
+    }
+    let test = "what_others_could_read_or_change_is_put_right_and_told";
+    let folder = TempDir::new().unwrap();
+    put(&Store::at(folder.path()), full()).unwrap();
+    let file = folder.path().join("cameras.json");
+    assert_eq!(told(test, folder.path()), "");
+    for (path, wrong, right) in [
+        (file.as_path(), 0o644, 0o600),
+        (&file, 0o620, 0o600),
+        (&file, 0o666, 0o600),
+        (folder.path(), 0o755, 0o700),
+        (folder.path(), 0o777, 0o700),
+    ] {
+        fs::set_permissions(path, Permissions::from_mode(wrong)).unwrap();
+        let told = told(test, folder.path());
+        assert_eq!(mode(path), right, "{wrong:o}");
+        let what = if wrong & 0o022 == 0 { "could read it" } else { "could change it" };
+        assert!(told.contains(path.to_str().unwrap()) && told.contains(what), "{wrong:o}: {told}");
+    }
+}
+
+/// Asserts that neither reading nor writing gets past what is at `path`, which is told and stays as it is.
+fn assert_refused(store: &Store, path: &Path, problem: &str) {
+    let about = |path: &Path| {
+        let metadata = fs::symlink_metadata(path).unwrap();
+        (metadata.file_type(), metadata.permissions(), metadata.len(), metadata.modified().unwrap())
+    };
+    let before = about(path);
+    let set = store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(tokens.replace(1)));
+    let removed = store.update_tokens(|tokens: &mut Option<u32>| Ok::<_, StoreError>(tokens.take()));
+    let results = [put(store, full()), store.cameras().map(|_| ()), set.map(|_| ()), removed.map(|_| ())];
+    for error in results.map(Result::unwrap_err) {
+        let told = error.to_string();
+        assert!(told.contains(path.parent().unwrap().to_str().unwrap()) && told.contains(problem), "{told}");
+    }
+    assert_eq!(about(path), before);
+}
+
+#[test]
+fn what_is_no_file_of_its_own_is_neither_changed_nor_waited_for() {
+    let away = TempDir::new().unwrap();
+    let target = away.path().join("cameras.json");
+    put(&Store::at(away.path()), full()).unwrap();
+    fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+    let kept = fs::read(&target).unwrap();
+    let make = |kind: &str, path: &Path| match kind {
+        "link" => std::os::unix::fs::symlink(&target, path).unwrap(),
+        "broken link" => std::os::unix::fs::symlink(away.path().join("missing"), path).unwrap(),
+        "socket" => drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        kind => {
+            let (kind, device) = if kind == "pipe" { (libc::S_IFIFO, 0) } else { (libc::S_IFCHR, libc::makedev(1, 5)) };
+            let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+            // SAFETY: The name is a C string that outlives the call.
+            if unsafe { libc::mknod(name.as_ptr(), kind | 0o600, device) } != 0 {
+                assert_eq!(kind, libc::S_IFCHR, "only devices take root");
+            }
+        }
+    };
+    for kind in ["link", "broken link", "socket", "pipe", "device"] {
+        for names in [&["cameras.json", "tokens.json"][..], &[".lock"]] {
+            let folder = TempDir::new().unwrap();
+            names.iter().for_each(|name| make(kind, &folder.path().join(name)));
+            let path = folder.path().join(names[0]);
+            if !path.is_symlink() && !path.exists() {
+                eprintln!("skipped: no device can be made");
+                continue;
+            }
+            let problem = if kind.ends_with("link") { "is a symbolic link" } else { "is no regular file" };
+            let store = Store::at(folder.path());
+            if names == [".lock"] {
+                assert!(put(&store, full()).unwrap_err().to_string().contains(problem), "{kind}");
+                assert!(fs::symlink_metadata(&path).is_ok() && store.cameras().unwrap().is_empty());
+            } else {
+                assert_refused(&store, &path, problem);
+            }
+            assert_eq!((fs::read(&target).unwrap(), mode(&target)), (kept.clone(), 0o644), "{kind}");
+            assert!(!away.path().join("missing").exists());
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_a_link_is_used_if_it_is_private_and_refused_if_not() {
+    let (parent, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let link = parent.path().join("gst-plugin-wyze");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+    let store = Store::at(&link);
+    put(&store, full()).unwrap();
+    assert_eq!(store.cameras().unwrap().len(), 1);
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o750)).unwrap();
+    for error in [put(&store, full()).unwrap_err(), store.cameras().unwrap_err()] {
+        let told = error.to_string();
+        assert!(
+            told.contains(link.to_str().unwrap()) && told.contains("by others") && told.contains("chmod"),
+            "{told}"
+        );
+    }
+    assert_eq!(mode(folder.path()), 0o750);
+}
+
+#[test]
+fn another_user_s_file_is_not_changed() {
+    let folder = TempDir::new().unwrap();
+    let (store, path) = (Store::at(folder.path()), folder.path().join("cameras.json"));
+    put(&store, full()).unwrap();
+    if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
+        eprintln!("skipped: it takes root to give a file away");
+        return;
+    }
+    assert_eq!(store.cameras().unwrap().len(), 1, "root can read it");
+    let before = fs::read(&path).unwrap();
+    let told = put(&store, demo("Garage")).unwrap_err().to_string();
+    assert!(told.contains("cameras.json belongs to another user"), "{told}");
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let told = store.cameras().unwrap_err().to_string();
+    assert!(told.contains("cameras.json can be read or changed by others"), "{told}");
+    assert_eq!((fs::read(&path).unwrap(), mode(&path)), (before, 0o644));
+}
+
+#[test]
+fn without_a_home_there_are_no_keys_in_the_working_folder() {
+    if role().is_some() {
+        let store = Store::open_default();
+        for error in [put(&store, full()).unwrap_err(), store.cameras().unwrap_err()] {
+            assert!(error.to_string().contains("HOME"), "{error}");
+        }
+        return;
+    }
+    let test = "without_a_home_there_are_no_keys_in_the_working_folder";
+    for (home, config) in [("", None), ("", Some("")), (".", None), ("some/where", None), ("/root", Some("config"))] {
+        let folder = TempDir::new().unwrap();
+        let mut command = again(&[], test, "here");
+        command.current_dir(folder.path()).env("HOME", home).env_remove("XDG_CONFIG_HOME");
+        config.map(|config| command.env("XDG_CONFIG_HOME", config));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{home:?} {config:?}: {output:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{home:?} {config:?}");
+    }
+}
+
 #[test]
 fn tokens_come_and_go_apart_from_cameras() {
     let folder = TempDir::new().unwrap();

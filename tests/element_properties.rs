@@ -57,6 +57,7 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("on-loss", Choice("pass", "until-key-frame"), Mutable::Playing),
         ("resend", Choice("auto", "on"), Mutable::Ready),
         ("key-frame-requests", Choice("auto", "off"), Mutable::Playing),
+        ("set-clock", Choice("auto", "off"), Mutable::Ready),
         ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
@@ -185,7 +186,7 @@ fn the_factory_has_what_players_look_for() {
 fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=until-key-frame&resend=on&key-frame-requests=off&connect-timeout=3000&reconnect-attempts=4";
+               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=until-key-frame&resend=on&key-frame-requests=off&set-clock=off&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
@@ -434,6 +435,9 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     assert!(text("video-codec").contains("H.264") && text("audio-codec").contains("G.711"));
     assert_eq!(info.get("two-way-audio"), Ok(true));
     assert_eq!((info.get("av-enabled"), info.get("resend")), (Ok(true), Ok(false)));
+    let offset = info.get::<i64>("clock-offset").unwrap();
+    assert!(offset.unsigned_abs() < 5_000_000_000, "{offset} ns");
+    assert_eq!(info.get("clock-set"), Ok(false));
     assert!(text("capabilities").starts_with("cyclic-frame-numbering,") && text("capabilities").contains(",dtls-psk,"));
     player.stop();
     let after = player.src.property::<gst::Structure>("stats");

@@ -102,6 +102,7 @@ fn time_stamps_follow_the_camera_not_the_arrival() {
 fn a_camera_whose_clock_was_never_set_gives_no_capture_time() {
     let camera = TestCamera::new(MediaSource::None);
     let player = Player::new(&camera, Link::Only("video"));
+    player.src.set_property_from_str("set-clock", "off");
     player.connect();
     let mut media = Synthetic::new(SyntheticConfig { audio: None, start: Duration::from_secs(100), ..small() });
     let begin = Instant::now();
@@ -141,6 +142,66 @@ fn a_clock_that_jumps_does_not_disturb_the_time_stamps() {
     assert!(buffers.windows(2).all(|pair| pts(&pair[0]) < pts(&pair[1])));
     let span = pts(&buffers[59]) - pts(&buffers[0]);
     assert!(span > 2700 * MS && span < 3400 * MS, "59 frames of 50 ms take {span} ns");
+}
+
+/// The camera's clock jumps when it is set: by two minutes and a part of a second, or from the year in which it was
+/// made.
+#[test]
+fn setting_the_clock_of_the_camera_leaves_no_gap_in_the_time_stamps() {
+    let unix_time = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+    for (error, offset) in [(-unix_time + 100, None), (-120, Some(-120)), (120, Some(120))] {
+        let camera = TestCamera::with_config(|camera| camera.clock_error = error, synthetic());
+        let player = Player::new(&camera, Link::Both);
+        player.play();
+        let mut buffers: [Vec<gst::Buffer>; 2] = Default::default();
+        player.until("buffers", |seen| {
+            for (of_pad, name) in buffers.iter_mut().zip(["video", "audio"]) {
+                of_pad.extend(seen.buffer(name));
+            }
+            (buffers[0].len() >= 80 && buffers[1].len() >= 80).then_some(())
+        });
+        let [seconds] = camera.clock_settings()[..] else { panic!("{error}: {:?}", camera.clock_settings()) };
+        assert!(i64::from(seconds) > unix_time && i64::from(seconds) < unix_time + 120, "{error}: {seconds}");
+        let info = player.src.property::<gst::Structure>("camera-info");
+        assert_eq!(info.get("clock-set"), Ok(true), "{error}");
+        let told = info.get_optional::<i64>("clock-offset").unwrap();
+        assert_eq!(told.is_some(), offset.is_some(), "{error}: {told:?}");
+        if let (Some(told), Some(offset)) = (told, offset) {
+            assert!((told - offset * 1_000_000_000).unsigned_abs() < 2000 * MS, "{error}: {told} ns");
+        }
+        for (buffers, step) in buffers.iter().zip([50 * MS, 40 * MS]) {
+            for (at, pair) in buffers.windows(2).enumerate() {
+                let step_here = pts(&pair[1]) as i64 - pts(&pair[0]) as i64;
+                assert!(
+                    step_here > 0 && step_here < 2 * step as i64 + 50 * MS as i64,
+                    "{error}: {step_here} ns at {at}"
+                );
+            }
+            let span = pts(&buffers[79]) - pts(&buffers[0]);
+            assert!(span.abs_diff(79 * step) < 250 * MS, "{error}: 79 frames of {step} ns take {span} ns");
+        }
+        let last = buffers[0].last().unwrap().meta::<gst::ReferenceTimestampMeta>().unwrap().timestamp().seconds();
+        assert!(last.abs_diff(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()) < 10, "{error}: {last}");
+
+        let later = Player::new(&camera, Link::Both);
+        later.connect();
+        let told = || later.src.property::<gst::Structure>("camera-info").get("clock-set");
+        wait_until("what a later viewer is told", || told() == Ok(true));
+        later.stop();
+        player.end();
+    }
+}
+
+#[test]
+fn the_clock_of_the_camera_is_left_alone_where_that_is_wished() {
+    let camera = TestCamera::with_config(|camera| camera.clock_error = -120, synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property_from_str("set-clock", "off");
+    player.play();
+    player.buffers("video", 40);
+    assert!(camera.clock_settings().is_empty());
+    assert_eq!(player.src.property::<gst::Structure>("camera-info").get("clock-set"), Ok(false));
+    player.end();
 }
 
 #[test]

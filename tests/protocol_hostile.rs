@@ -1,26 +1,30 @@
 //! The client in a network with hostile hosts, which pose as the camera, forge packets or replay recordings, in virtual
 //! time.
 
+#[path = "support/liars.rs"]
+mod liars;
 #[path = "support/world.rs"]
 mod world;
 
 use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
-use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, Failure, Role, Suite};
+use gstwyze::protocol::dtls::{Endpoint, Failure, Role, Suite};
 use gstwyze::protocol::error::{Error, RefusedBy, Stage};
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::{Channel, SessionId, iotc, transcode};
+use liars::{
+    Lie, Overheard, Said, alert, carried, crowd, discovery_answer, other_psk_settings, record, scramble,
+    session_answer, signer,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use world::{
-    BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config, credentials,
-};
-use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
+use world::{BROADCAST, DISCOVERY, EPHEMERAL, FAT, Stranger, World, both_envelopes, camera_config, client_config};
+use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_UID, Envelope, LinkConfig, SyntheticConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The largest UDP payload in IPv4.
@@ -39,151 +43,14 @@ fn searching() -> Config {
     Config { targets: vec![address(BROADCAST)], ..client_config() }
 }
 
-fn signer() -> Signer {
-    Signer::new(&credentials().uid, &credentials().auth_key())
-}
-
 fn forged_signer() -> Signer {
     let other = Credentials::new(DEMO_UID, DEMO_ENR, "000000000000").unwrap();
     Signer::new(&other.uid, &other.auth_key())
 }
 
-fn scramble(mut packet: Vec<u8>) -> Vec<u8> {
-    transcode::encode(&mut packet).unwrap();
-    packet
-}
-
-fn other_psk_settings(role: Role) -> EndpointSettings {
-    EndpointSettings::new(role, Credentials::new(DEMO_UID, "anotherEnrOf16ch", DEMO_MAC).unwrap().psk())
-}
-
-/// Builds a DTLS record.
-fn record(kind: u8, epoch: u8, sequence: u64, body: &[u8]) -> Vec<u8> {
-    let number = sequence.to_be_bytes();
-    let length = (body.len() as u16).to_be_bytes();
-    [&[kind, 0xFE, 0xFD, 0, epoch][..], &number[2..], &length, body].concat()
-}
-
-fn alert(level: u8, alert: u8) -> Vec<u8> {
-    record(21, 0, 5, &[level, alert])
-}
-
-fn carried(session_id: SessionId, payload: &[u8]) -> Vec<u8> {
-    let data = iotc::Data { sequence: 0, channel: Channel::Main, session_id, payload };
-    scramble(data.emit(iotc::DATA_FROM_CAMERA))
-}
-
-/// What a host that sees the client's packets learns from them: it can copy the ids.
-#[derive(Default, Clone, Copy)]
-struct Overheard {
-    session_id: Option<SessionId>,
-    cc51: Option<(u16, SessionId)>,
-    newest: Option<Said>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Probe,
-    SessionRequest,
-    Dtls,
-    Other,
-}
-
-impl Overheard {
-    fn listen(&mut self, datagram: &[u8]) -> Said {
-        let mut plain = datagram.to_vec();
-        let said = if cc51::is_cc51(datagram) {
-            match cc51::Packet::parse(datagram, &signer()).unwrap() {
-                cc51::Packet::Discovery(discovery) if discovery.step == 0 => Said::Other,
-                cc51::Packet::Discovery(discovery) => {
-                    self.cc51 = Some((discovery.ticket, discovery.session_id));
-                    Said::SessionRequest
-                }
-                cc51::Packet::Data(_) => Said::Dtls,
-                _ => Said::Other,
-            }
-        } else {
-            transcode::decode(&mut plain).unwrap();
-            match iotc::Packet::parse(&plain).unwrap() {
-                iotc::Packet::DiscoveryRequest(discovery) if discovery.stage == 1 => {
-                    self.session_id = Some(discovery.session_id);
-                    Said::Probe
-                }
-                iotc::Packet::SessionRequest(_) => Said::SessionRequest,
-                iotc::Packet::Data { .. } => Said::Dtls,
-                _ => Said::Other,
-            }
-        };
-        self.newest = Some(said);
-        said
-    }
-
-    /// Wraps a DTLS datagram as the camera would, once the ids are known.
-    fn carry(&self, envelope: Envelope, payload: &[u8]) -> Option<Vec<u8>> {
-        match envelope {
-            Envelope::Transcode => Some(carried(self.session_id?, payload)),
-            // Only the header is signed, so a host that has seen one packet can put any payload behind its header.
-            Envelope::Cc51 => {
-                let (ticket, session_id) = self.cc51?;
-                Some(cc51::Data { channel: Channel::Main, ticket, session_id, payload }.emit(&signer()))
-            }
-        }
-    }
-}
-
-fn discovery_answer(session_id: SessionId) -> Vec<u8> {
-    let answer = iotc::Discovery { uid: credentials().uid, session_id, stage: 1, auth_key: None };
-    scramble(answer.emit(iotc::DISCOVERY_RESPONSE))
-}
-
-fn session_answer(session_id: SessionId) -> Vec<u8> {
-    let answer = iotc::Session { uid: credentials().uid, session_id, unix_time: 1 };
-    scramble(answer.emit(iotc::SESSION_RESPONSE))
-}
-
-/// How far hosts that pose as the camera ("liars") go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Lie {
-    /// They answer discovery.
-    Discovery,
-    /// They answer the session request too.
-    Session,
-    /// They answer the DTLS handshake too, with a wrong key.
-    Handshake,
-    /// They answer the DTLS handshake with an alert.
-    Refusal,
-}
-
 /// Makes `count` hosts that answer each probe at once and go as far as `lie`.
 fn liars(count: u8, lie: Lie) -> Stranger {
-    crowd((1..=count).map(stranger).collect(), lie)
-}
-
-/// Makes liars at these addresses, which answer each probe at once and go as far as `lie`.
-fn crowd(addresses: Vec<SocketAddr>, lie: Lie) -> Stranger {
-    let mut overheard = Overheard::default();
-    let mut endpoints: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
-    Box::new(move |to, datagram| {
-        let said = overheard.listen(datagram);
-        let Some(session_id) = overheard.session_id else { return Vec::new() };
-        let is_liar = addresses.contains(&to);
-        match said {
-            Said::Probe => addresses.iter().map(|&liar| (liar, discovery_answer(session_id))).collect(),
-            Said::SessionRequest if is_liar && lie >= Lie::Session => vec![(to, session_answer(session_id))],
-            Said::Dtls if is_liar && lie == Lie::Refusal => vec![(to, carried(session_id, &alert(2, 40)))],
-            Said::Dtls if is_liar && lie == Lie::Handshake => {
-                let settings = other_psk_settings(Role::Server { hello_verify: true });
-                let endpoint = endpoints.entry(to).or_insert_with(|| Endpoint::new(&settings).unwrap());
-                let mut plain = datagram.to_vec();
-                transcode::decode(&mut plain).unwrap();
-                endpoint.handle_datagram(&plain[28..], |_| {});
-                std::iter::from_fn(|| endpoint.poll_transmit())
-                    .map(|flight| (to, carried(session_id, &flight)))
-                    .collect()
-            }
-            _ => Vec::new(),
-        }
-    })
+    Box::new(crowd((1..=count).map(stranger).collect(), lie))
 }
 
 /// Asserts that the client connects to the camera and streams, and from then on sends nothing to anybody else.
@@ -220,7 +87,7 @@ fn crowds_of_liars_only_delay_the_camera() {
         for lie in [Lie::Discovery, Lie::Session, Lie::Handshake, Lie::Refusal] {
             for (addresses, limit) in [(&one_host, 3 * SECOND), (&many_hosts, 10 * SECOND)] {
                 let mut world = World::new(searching(), camera_config(envelope), 3);
-                world.stranger = Some(crowd(addresses.clone(), lie));
+                world.stranger = Some(Box::new(crowd(addresses.clone(), lie)));
                 world.run_until(limit, |world| world.connected.is_some());
                 assert_eq!(world.ended, None);
                 let found = world.connected.as_ref().map(|camera| camera.address);
@@ -228,7 +95,7 @@ fn crowds_of_liars_only_delay_the_camera() {
             }
             // A host that is asked by its address has a place of its own, as a camera has that was there before.
             let mut world = World::new(client_config(), camera_config(envelope), 3);
-            world.stranger = Some(crowd(many_hosts.clone(), lie));
+            world.stranger = Some(Box::new(crowd(many_hosts.clone(), lie)));
             world.run_until(SECOND / 5, |world| world.connected.is_some());
             assert!(world.connected.is_some(), "{envelope:?} {lie:?}");
         }

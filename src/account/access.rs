@@ -1,7 +1,9 @@
 //! The account as it is kept between runs: tokens, and when the cloud may be asked again.
 
 use super::camera::{Camera, Cameras, Origin};
-use super::cloud::{Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, new_phone_id};
+use super::cloud::{
+    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, new_phone_id,
+};
 use super::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +56,13 @@ impl<'a> Access<'a> {
         self.keep(result?)
     }
 
+    /// Whether the tokens of a login are kept, be they still valid or not.
+    pub fn is_logged_in(&self) -> Result<bool, AccessError> {
+        Ok(self.store.tokens::<Kept>()?.is_some_and(|kept| kept.tokens.is_some()))
+    }
+
     /// Fetches the account's cameras with the tokens of the last login, which are renewed where they have expired.
-    pub fn cameras(&self) -> Result<Vec<Camera>, AccessError> {
+    pub fn cameras(&self) -> Result<CameraList, AccessError> {
         let kept: Kept = self.store.tokens()?.unwrap_or_default();
         let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
         let result = match self.cloud.cameras(&tokens.access_token) {
@@ -105,9 +112,10 @@ impl<'a> Access<'a> {
     }
 }
 
-/// Replaces the cameras that came from the account before. Other cameras stay, unless the account has them too. An
-/// address stays where the account knows none.
-pub fn replace_account(cameras: &mut Cameras, mut fetched: Vec<Camera>) {
+/// Replaces the cameras that came from the account before. Other cameras stay, unless the account has them too, and so
+/// do those that could not be read this time. An address stays where the account knows none.
+pub fn replace_account(cameras: &mut Cameras, list: CameraList) {
+    let CameraList { cameras: mut fetched, left_out } = list;
     for camera in &mut fetched {
         let is_same = |old: &&Camera| !camera.mac.is_empty() && old.mac == camera.mac;
         if let Some(old) = cameras.iter().find(is_same) {
@@ -116,12 +124,18 @@ pub fn replace_account(cameras: &mut Cameras, mut fetched: Vec<Camera>) {
         }
     }
     let is_fetched = |old: &Camera| fetched.iter().any(|new| !new.uid.is_empty() && new.uid == old.uid);
-    cameras.retain(|old| old.origin != Origin::Account && !is_fetched(old));
+    let is_left_out = |old: &Camera| {
+        left_out
+            .iter()
+            .any(|device| if device.mac.is_empty() { device.name == old.name } else { device.mac == old.mac })
+    };
+    cameras.retain(|old| (old.origin != Origin::Account || is_left_out(old)) && !is_fetched(old));
     cameras.splice(0..0, fetched);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cloud::LeftOut;
     use super::*;
 
     fn camera(name: &str, mac: &str, host: Option<&str>, origin: Origin) -> Camera {
@@ -134,6 +148,8 @@ mod tests {
         let mut cameras = Cameras::from(vec![
             camera("gone", "1", None, Origin::Account),
             camera("old name", "2", Some("10.0.0.2"), Origin::Account),
+            camera("odd by MAC", "5", None, Origin::Account),
+            camera("odd by name", "6", None, Origin::Account),
             camera("by hand", "3", Some("10.0.0.3"), Origin::Added),
             camera("also by hand", "4", None, Origin::Imported),
         ]);
@@ -141,13 +157,19 @@ mod tests {
             camera("new name", "2", None, Origin::Account),
             camera("in both", "3", Some("10.0.0.33"), Origin::Account),
         ];
-        replace_account(&mut cameras, fetched);
+        let odd = |name: &str, mac: &str| LeftOut { name: name.into(), mac: mac.into(), error: CloudError::WrongCode };
+        replace_account(
+            &mut cameras,
+            CameraList { cameras: fetched, left_out: vec![odd("x", "5"), odd("odd by name", "")] },
+        );
         let seen: Vec<_> = cameras.iter().map(|c| (c.name.as_str(), c.host.as_deref(), c.origin)).collect();
         assert_eq!(
             seen,
             [
                 ("new name", Some("10.0.0.2"), Origin::Account),
                 ("in both", Some("10.0.0.33"), Origin::Account),
+                ("odd by MAC", None, Origin::Account),
+                ("odd by name", None, Origin::Account),
                 ("also by hand", None, Origin::Imported),
             ]
         );

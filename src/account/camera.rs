@@ -6,11 +6,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
-/// A text that `Debug` prints as `***`.
+/// A text that `Debug` prints as `***`, and that is wiped from memory when it is dropped.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Returns the text itself.
@@ -23,9 +24,17 @@ impl Secret {
     }
 }
 
+impl Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<T: Into<String>> From<T> for Secret {
     fn from(text: T) -> Self {
-        Secret(text.into())
+        Secret(Zeroizing::new(text.into()))
     }
 }
 

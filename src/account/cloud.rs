@@ -15,14 +15,16 @@ mod totp;
 
 use super::camera::Secret;
 use answer::Answer;
-use http::{Http, Reply, is_safe, unix_milliseconds};
+use http::{Http, Reply, Wiped, is_safe, unix_milliseconds};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use devices::{CameraList, LeftOut};
 pub use error::CloudError;
 pub use http::Limits;
+use login::granted;
 pub use login::{ApiKey, CodeSource, Login};
 pub use login_window::LoginWindow;
 
@@ -103,16 +105,13 @@ impl Cloud {
     /// Trades the refresh token for new tokens. The old ones are void then.
     pub fn refresh(&self, refresh_token: &Secret) -> Result<Granted, CloudError> {
         let body = self.post_as_app("/user/refresh_token", json!({ "refresh_token": refresh_token.expose() }))?;
-        let data = Answer::new(&body).get("data");
-        Ok(Granted {
-            access_token: data.get("access_token").required_text()?.into(),
-            refresh_token: data.get("refresh_token").required_text()?.into(),
-        })
+        granted(&Answer::new(&body).get("data"))
     }
 
     /// Posts `body` with the fields that the app adds to each request. Returns the answer, or the cloud's refusal as an
     /// error.
-    fn post_as_app(&self, path: &str, mut body: Value) -> Result<Value, CloudError> {
+    fn post_as_app(&self, path: &str, body: Value) -> Result<Wiped, CloudError> {
+        let mut body = Wiped(body);
         let standard = json!({
             "sc": SC,
             "sv": SV,
@@ -123,7 +122,7 @@ impl Cloud {
             "phone_id": self.phone_id,
             "ts": unix_milliseconds(),
         });
-        if let (Value::Object(body), Value::Object(standard)) = (&mut body, standard) {
+        if let (Value::Object(body), Value::Object(standard)) = (&mut body.0, standard) {
             body.extend(standard);
         }
         let headers = [("user-agent", USER_AGENT), ("appversion", APP_VERSION), ("env", "prod")];

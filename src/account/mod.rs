@@ -9,6 +9,7 @@ mod access;
 mod camera;
 #[cfg(feature = "cloud")]
 pub mod cloud;
+mod owned_file;
 mod store;
 
 #[cfg(feature = "cloud")]

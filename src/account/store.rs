@@ -1,27 +1,42 @@
 //! Keeps cameras and tokens: in one JSON file each, which only the owner can read.
 
 use super::camera::{Camera, Cameras, Secret};
+use super::owned_file;
 use gst::glib;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
-const FOLDER: &str = "gst-plugin-wyze";
+pub(super) const FOLDER: &str = "gst-plugin-wyze";
 const CAMERAS: &str = "cameras.json";
 const TOKENS: &str = "tokens.json";
 const LOCK: &str = ".lock";
 /// The format version of both files. A change that older programs would misread or drop raises it.
 const VERSION: u64 = 1;
+/// How long other writers are waited for; each takes some milliseconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// An error of the store. Its text repeats nothing of the files, which have secrets in them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{path} cannot be {verb} ({source})", path = path.display())]
     Io { path: PathBuf, verb: &'static str, source: io::Error },
+    #[error(
+        "it is not known where the cameras are kept: HOME is empty or a relative path, or XDG_CONFIG_HOME is relative"
+    )]
+    NoHome,
+    #[error("{path} {problem}; it is left as it is", path = path.display())]
+    Refused { path: PathBuf, problem: &'static str },
+    #[error("{path} is locked by another program, which does not let go of it", path = path.display())]
+    Locked { path: PathBuf },
     #[error(
         "{path} is damaged or another program's (line {line}): it is left as it is; correct it, or move it away and \
          run wyze-cameras login",
@@ -37,7 +52,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn io(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| StoreError::Io { path: path.to_owned(), verb, source }
     }
 }
@@ -69,7 +84,8 @@ struct TokensFile<T> {
 }
 
 impl Store {
-    /// Returns the user's store: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. It need not exist yet.
+    /// Returns the user's store: `gst-plugin-wyze` in `$XDG_CONFIG_HOME` or `~/.config`. It need not exist yet. Where
+    /// those are no absolute paths, each use of the store is an error.
     pub fn open_default() -> Store {
         Store::at(glib::user_config_dir().join(FOLDER))
     }
@@ -131,28 +147,47 @@ impl Store {
         let result = change(&mut tokens)?;
         match tokens {
             Some(tokens) => self.write(TOKENS, &TokensFile { version: VERSION, tokens })?,
-            None => remove(&self.folder.join(TOKENS))?,
+            None => {
+                let path = self.folder.join(TOKENS);
+                owned_file::check_own(&path)?;
+                remove(&path)?;
+            }
         }
         Ok(result)
     }
 
     /// Waits for the lock that keeps out writers of other threads and processes. Dropping the result releases it.
     fn lock(&self) -> Result<File, StoreError> {
+        self.check_folder()?;
         let (folder, path) = (&self.folder, self.folder.join(LOCK));
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(StoreError::io(folder, "created"))?;
-        let options = OpenOptions::new().write(true).create(true).mode(0o600).clone();
-        let file = options.open(&path).map_err(StoreError::io(&path, "opened"))?;
-        file.lock().map_err(StoreError::io(&path, "locked"))?;
-        Ok(file)
+        let file = owned_file::lock(&path)?;
+        let until = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(e)) => return Err(StoreError::io(&path, "locked")(e)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => return Err(StoreError::Locked { path }),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
+            }
+        }
+    }
+
+    fn check_folder(&self) -> Result<(), StoreError> {
+        if !self.folder.is_absolute() {
+            return Err(StoreError::NoHome);
+        }
+        owned_file::check_folder(&self.folder)
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        self.check_folder()?;
         let path = self.folder.join(name);
-        let text = match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            result => result.map_err(StoreError::io(&path, "read"))?,
-        };
-        tighten(&path);
+        let Some(mut file) = owned_file::read(&path)? else { return Ok(None) };
+        // It has secrets in it. What outgrows its place in memory would leave a copy behind.
+        let len = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or_default() + 1));
+        file.read_to_end(&mut text).map_err(StoreError::io(&path, "read"))?;
         let foreign = |e: serde_json::Error| StoreError::Foreign { path: path.clone(), line: e.line() };
         let Header { version } = serde_json::from_slice(&text).map_err(foreign)?;
         if version > VERSION {
@@ -165,6 +200,7 @@ impl Store {
     /// caller has the lock.
     fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<(), StoreError> {
         let (path, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
+        owned_file::check_own(&path)?;
         // A file that a stopped writer left behind may have other permissions.
         remove(&new)?;
         let failed = StoreError::io(&new, "written");
@@ -184,13 +220,5 @@ fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(path, "removed")(e)),
         _ => Ok(()),
-    }
-}
-
-/// Makes a file readable for its owner only: a copy or a backup may have changed that. Where this fails, the file is
-/// somebody else's, who has to see to it.
-fn tighten(path: &Path) {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-        let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     }
 }

@@ -73,6 +73,7 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
     match event {
         Event::Stage(stage) => gst::debug!(category, obj = element, "The {} stage begins", stage.name()),
         Event::Connected(camera) => gst::info!(category, obj = element, "Connected: {camera:?}"),
+        Event::Clock(clock) => gst::info!(category, obj = element, "The camera's clock: {clock:?}"),
         Event::Unanswered(command) => {
             gst::warning!(category, obj = element, "The camera did not answer K{command}; going on");
         }

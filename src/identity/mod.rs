@@ -2,7 +2,7 @@
 
 mod uri;
 
-use crate::account::{self, LookupError, StoreError};
+use crate::account::{self, LookupError, Secret, StoreError};
 use crate::protocol::client::Config;
 use crate::protocol::credentials::{CredentialError, Credentials};
 use crate::session::Place;
@@ -24,7 +24,7 @@ pub struct Identity {
     /// The name, MAC or UID of a camera in the store.
     pub camera: Option<String>,
     pub uid: Option<String>,
-    pub enr: Option<String>,
+    pub enr: Option<Secret>,
     pub mac: Option<String>,
     pub host: Option<String>,
     pub port: u16,
@@ -83,9 +83,10 @@ impl Identity {
         if let Some(error) = &self.refused_uri {
             return Err(error.clone().into());
         }
-        let required = |name, value: &Option<String>| value.clone().ok_or(IdentityError::Missing(name));
-        let (uid, enr, mac) = (required("uid", &self.uid)?, required("enr", &self.enr)?, required("mac", &self.mac)?);
-        Ok(Credentials::new(&uid, &enr, &mac)?)
+        let uid = self.uid.as_deref().ok_or(IdentityError::Missing("uid"))?;
+        let enr = self.enr.as_deref().ok_or(IdentityError::Missing("enr"))?;
+        let mac = self.mac.as_deref().ok_or(IdentityError::Missing("mac"))?;
+        Ok(Credentials::new(uid, enr, mac)?)
     }
 
     /// A session's settings, as far as the camera's identity has them.
@@ -163,7 +164,7 @@ impl Identity {
         match name {
             "camera" => self.camera = text(),
             "uid" => self.uid = text(),
-            "enr" => self.enr = text(),
+            "enr" => self.enr = text().map(Secret::from),
             "mac" => self.mac = text(),
             "host" => self.host = text(),
             "interface" => self.interface = text(),
@@ -182,7 +183,7 @@ impl Identity {
         Some(match name {
             "camera" => self.camera.to_value(),
             "uid" => self.uid.to_value(),
-            "enr" => self.enr.to_value(),
+            "enr" => self.enr.as_deref().to_value(),
             "mac" => self.mac.to_value(),
             "host" => self.host.to_value(),
             "interface" => self.interface.to_value(),

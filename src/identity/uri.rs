@@ -6,6 +6,7 @@ use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt::Write;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 pub const SCHEME: &str = "wyze";
 /// go2rtc's key for the resolution.
@@ -64,11 +65,12 @@ pub fn apply(
     new.camera = Some(name).filter(|name| !name.is_empty());
     (new.host, new.port) = parse_authority(authority)?;
     let mut unknown = Vec::new();
+    let query = Zeroizing::new(with_ampersands(query));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A plus stays a plus: an ENR may have one, and no value has spaces.
         let key = percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
-        let value = decode(value).ok_or(UriError::Value("a value's encoding"))?;
+        let value = Zeroizing::new(decode(value).ok_or(UriError::Value("a value's encoding"))?);
         if !apply_key(&key, &value, &mut new)? && !further(&key, &value)? {
             unknown.push(key);
         }
@@ -76,6 +78,26 @@ pub fn apply(
     new.refused_uri = None;
     *identity = new;
     Ok(unknown)
+}
+
+/// Undoes what JSON makes of ampersands: go2rtc's pages show them as `\u0026`. A launch line loses the backslash, so it
+/// may be missing before a key.
+fn with_ampersands(query: &str) -> String {
+    let mut parts = query.split("u0026");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let key = part.split('=').next().filter(|key| key.len() < part.len());
+        let begins_key =
+            key.is_some_and(|key| !key.is_empty() && key.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'));
+        if text.ends_with('\\') {
+            text.pop();
+            text.push('&');
+        } else {
+            text.push_str(if begins_key { "&" } else { "u0026" });
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 /// Decodes a text. Returns `None` for what is no UTF-8, or has a NUL, at which GLib's texts end.
@@ -113,7 +135,7 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
         }
         "enr" => {
             Enr::new(value)?;
-            identity.enr = text();
+            identity.enr = Some(value.into());
         }
         "mac" => {
             Mac::new(value)?;
@@ -149,7 +171,8 @@ pub fn format(
         return None;
     }
     let default = Identity::default();
-    let mut uri = format!("{SCHEME}://{}", identity.host.as_deref().unwrap_or_default());
+    let host = utf8_percent_encode(identity.host.as_deref().unwrap_or_default(), ENCODED);
+    let mut uri = format!("{SCHEME}://{host}");
     if identity.port != default.port {
         // Writing to a String cannot fail.
         let _ = write!(uri, ":{}", identity.port);
@@ -165,7 +188,7 @@ pub fn format(
     let own = [
         ("camera", camera),
         ("uid", identity.uid.clone()),
-        ("enr", identity.enr.clone()),
+        ("enr", identity.enr.as_deref().map(str::to_owned)),
         ("mac", identity.mac.clone()),
         ("model", identity.model.clone()),
         ("interface", identity.interface.clone()),

@@ -47,7 +47,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use config::{Config, Resend};
-pub use event::{CameraInfo, Event};
+pub use event::{CameraClock, CameraInfo, Event};
 
 /// Sans-IO client of one camera; see the [module](self).
 pub struct Client {
@@ -65,12 +65,12 @@ impl Client {
         let mut rng = StdRng::from_seed(seed);
         let session_id = SessionId(rng.random());
         // The field has 32 bits, and wraps in 2106.
-        let unix_time = unix_time.as_secs() as u32;
-        let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_time);
+        let unix_seconds = unix_time.as_secs() as u32;
+        let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_seconds);
         let mut dtls = EndpointSettings::new(Role::Client, config.credentials.psk());
         dtls.first_resend = config.dtls_first_resend;
         dtls.key_log = config.trace.clone();
-        let mut context = Context::new(config, transport, rng, now);
+        let mut context = Context::new(config, transport, rng, now, unix_time);
         let mut search = Search::new(dtls);
         search.probe(&mut context, now);
         Client { context, search, connection: None, ended: false }
@@ -188,6 +188,11 @@ impl Client {
     /// Sets whether the camera is asked for a key frame after a loss.
     pub fn set_key_frame_requests(&mut self, on: bool) {
         self.context.config.key_frame_requests = on;
+    }
+
+    /// Sets whether a camera whose clock is far off at the first frame is told the time.
+    pub fn allow_set_clock(&mut self, on: bool) {
+        self.context.config.set_clock = on;
     }
 
     /// Asks the camera for these media, and no others, from now on.

@@ -1,11 +1,14 @@
 //! The values that name a camera and prove that a client may see it, and the keys made of them. All are secret: `Debug`
-//! prints `***`.
+//! prints `***`. ENR and PSK are wiped from memory when they are done with, and their clones share one copy.
 
 use super::wire::hl::{Challenge, ChallengeStatus};
 use super::wire::xxtea;
 use base64::Engine;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The challenge key of all cameras, in ASCII.
 const SHARED_KEY: [u8; 16] = *b"FFFFFFFFFFFFFFFF";
@@ -59,8 +62,8 @@ impl Uid {
 
 /// The camera's key: 16 to 256 printable ASCII characters. The keys of DTLS and of the login challenge are made of it,
 /// and it is the login's password.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Enr(Box<str>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Enr(Arc<Zeroizing<Box<str>>>);
 
 impl Enr {
     pub fn new(text: &str) -> Result<Self, CredentialError> {
@@ -70,11 +73,17 @@ impl Enr {
         if !(16..=256).contains(&text.len()) {
             return Err(CredentialError::EnrLength(text.len()));
         }
-        Ok(Enr(text.into()))
+        Ok(Enr(Arc::new(Zeroizing::new(text.into()))))
     }
 
     pub fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+}
+
+impl Hash for Enr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
     }
 }
 
@@ -112,7 +121,7 @@ impl AuthKey {
 
 /// The 32 bytes of DTLS's pre-shared key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Psk([u8; 32]);
+pub struct Psk(Arc<Zeroizing<[u8; 32]>>);
 
 impl Psk {
     pub fn bytes(&self) -> &[u8; 32] {
@@ -152,17 +161,20 @@ impl Credentials {
     /// Returns SHA256(ENR), with zeros from its first zero byte on: the vendor's library takes it for a C string. One
     /// ENR in eight has such a byte, and its camera never connects without this rule.
     pub fn psk(&self) -> Psk {
-        let mut psk: [u8; 32] = Sha256::digest(self.enr.bytes()).into();
-        if let Some(end) = psk.iter().position(|&b| b == 0) {
-            psk[end..].fill(0);
+        // It is computed in its final place, as a move would leave a copy behind.
+        let mut psk = Arc::new(Zeroizing::new([0; 32]));
+        let bytes: &mut Zeroizing<[u8; 32]> = Arc::make_mut(&mut psk);
+        Sha256::new().chain_update(self.enr.bytes()).finalize_into((&mut **bytes).into());
+        if let Some(end) = bytes.iter().position(|&b| b == 0) {
+            bytes[end..].fill(0);
         }
         Psk(psk)
     }
 
     /// Returns the answer to a login challenge; `None` for a status that wants none.
     pub fn answer(&self, challenge: &Challenge) -> Option<[u8; 16]> {
-        self.challenge_keys(challenge.status)
-            .map(|keys| keys.into_iter().flatten().fold(challenge.challenge, xxtea::decrypt))
+        let keys = Zeroizing::new(self.challenge_keys(challenge.status)?);
+        Some(keys.iter().flatten().fold(challenge.challenge, |answer, &key| xxtea::decrypt(answer, key)))
     }
 
     /// Returns the one or two keys that a challenge status stands for, in the order of decryption. Where the ENR has no

@@ -369,10 +369,12 @@ impl Driver {
         self.config.media = wants.media;
         self.config.stall_timeout = wants.stall_timeout;
         self.config.key_frame_requests = wants.key_frames;
+        self.config.set_clock = wants.set_clock;
         if let Some(client) = client {
             client.set_media(wants.media, now);
             client.set_stall_timeout(wants.stall_timeout, now);
             client.set_key_frame_requests(wants.key_frames);
+            client.allow_set_clock(wants.set_clock);
         }
     }
 

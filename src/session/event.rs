@@ -1,6 +1,6 @@
 //! What a session tells its members.
 
-use crate::protocol::client::{self, CameraInfo};
+use crate::protocol::client::{self, CameraClock, CameraInfo};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::Medium;
 use crate::protocol::parameter_sets::ParameterSets;
@@ -14,6 +14,8 @@ pub enum Event {
     Stage(Stage),
     /// The camera streams from now on.
     Connected(CameraInfo),
+    /// The first frame has shown the camera's clock, or the clock was set.
+    Clock(CameraClock),
     /// A whole frame; only members that want its medium get it.
     Frame(Frame),
     /// The parameter sets that the camera sent before this member joined.
@@ -38,6 +40,7 @@ impl From<client::Event> for Event {
         match event {
             client::Event::Stage(stage) => Event::Stage(stage),
             client::Event::Connected(camera) => Event::Connected(camera),
+            client::Event::Clock(clock) => Event::Clock(clock),
             client::Event::Frame(frame) => Event::Frame(frame),
             client::Event::Talk(talk) => Event::Talk(talk),
             client::Event::Unanswered(command) => Event::Unanswered(command),

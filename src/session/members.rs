@@ -32,6 +32,8 @@ pub struct Wants {
     pub stall_timeout: Option<Duration>,
     /// A key frame is asked for after a loss.
     pub key_frames: bool,
+    /// A camera whose clock is far off is told the time.
+    pub set_clock: bool,
 }
 
 pub struct Member {
@@ -104,10 +106,11 @@ impl Members {
         }
     }
 
-    /// The media that any member takes, the shortest stall timeout, and whether any member wants key frames.
+    /// The media that any member takes, the shortest stall timeout, and the switches that any member has on.
     pub fn wants(&self) -> Wants {
         Wants {
             key_frames: self.members.iter().any(|member| member.wants.key_frames),
+            set_clock: self.members.iter().any(|member| member.wants.set_clock),
             media: self.members.iter().map(|member| member.wants.media).fold(MediaSet::NONE, MediaSet::union),
             stall_timeout: self.members.iter().filter_map(|member| member.wants.stall_timeout).min(),
         }
@@ -164,6 +167,11 @@ impl Members {
             }
             Event::Frame(frame) if frame.medium == Medium::Video => {
                 self.parameter_sets.follow(frame.info.codec, &frame.data);
+            }
+            Event::Clock(clock) => {
+                if let Some(camera) = &mut self.camera {
+                    camera.clock = Some(*clock);
+                }
             }
             Event::Talk(talk) => {
                 let goes_on = matches!(talk, TalkEvent::Ready | TalkEvent::Sent(_));

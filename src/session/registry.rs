@@ -135,6 +135,7 @@ impl Membership {
         config.media = wants.media;
         config.stall_timeout = wants.stall_timeout;
         config.key_frame_requests = wants.key_frames;
+        config.set_clock = wants.set_clock;
         config.video_wish = video_wish.unwrap_or_default();
         let id = member.id;
         let entry = Entry::start(&config, &place, video_wish, member)?;

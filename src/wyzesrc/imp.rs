@@ -2,7 +2,7 @@ use super::CAT;
 use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
 use super::settings::{
-    DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Resend, Settings,
+    DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Resend, SetClock, Settings,
 };
 use super::statistics;
 use super::uri;
@@ -132,6 +132,11 @@ fn own_properties() -> Vec<glib::ParamSpec> {
             .blurb("Whether the camera is asked for key frames, which may restart its encoder")
             .mutable_playing()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("set-clock", SetClock::default())
+            .nick("Set clock")
+            .blurb("Whether the camera is told the time if its clock was never set or is more than a minute off")
+            .mutable_ready()
+            .build(),
     ]
 }
 
@@ -186,6 +191,7 @@ impl ObjectImpl for WyzeSrc {
             "on-loss" => settings().on_loss.to_value(),
             "resend" => settings().resend.to_value(),
             "key-frame-requests" => settings().key_frame_requests.to_value(),
+            "set-clock" => settings().set_clock.to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
             other => settings().identity.property(other).expect("GObject knows no other property"),
@@ -217,6 +223,7 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "on-loss" => settings.on_loss = value.get().unwrap_or_default(),
         "resend" => settings.resend = value.get().unwrap_or_default(),
         "key-frame-requests" => settings.key_frame_requests = value.get().unwrap_or_default(),
+        "set-clock" => settings.set_clock = value.get().unwrap_or_default(),
         "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }

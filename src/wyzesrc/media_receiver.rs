@@ -30,7 +30,12 @@ const UNUSABLE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the video pad is waited for while the camera is connected.
 const VIDEO_PATIENCE: Duration = Duration::from_secs(5);
 
-static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| {
+    let mut caps = gst::Caps::new_empty_simple("timestamp/x-unix");
+    // They live as long as the process, and GStreamer's leaks tracer is not to report them.
+    caps.make_mut().mark_may_be_leaked();
+    caps
+});
 
 /// The state of one medium.
 #[derive(Default)]
@@ -213,6 +218,12 @@ impl MediaReceiver {
             Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
             Event::Silent(medium, is_silent) => self.tell_silent(&element, medium, is_silent),
             Event::Connected(camera) => self.connected(&element, camera),
+            Event::Clock(clock) => {
+                if let Some(camera) = &mut self.camera {
+                    camera.clock = Some(clock);
+                }
+                self.notify_camera_info(&element);
+            }
             Event::Frame(frame) => return self.frame(&element, frame),
             Event::ParameterSets(sets) => self.video_format.learn(sets),
             Event::Reconnecting { .. } => self.disconnected(),
@@ -238,6 +249,10 @@ impl MediaReceiver {
             state.told_of_codec = false;
         }
         self.check_resolution(element);
+        self.notify_camera_info(element);
+    }
+
+    fn notify_camera_info(&self, element: &WyzeSrc) {
         self.announcer.announce(element.upcast_ref(), |element| element.notify("camera-info"));
     }
 

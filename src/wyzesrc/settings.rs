@@ -96,6 +96,19 @@ pub enum KeyFrameRequests {
     Off,
 }
 
+/// Whether the camera is told the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeSetClock")]
+#[non_exhaustive]
+pub enum SetClock {
+    #[default]
+    #[enum_value(name = "Once a connection, if its clock was never set or is more than a minute off", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Never", nick = "off")]
+    Off,
+}
+
 /// The values set so far. [`Settings::config`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -111,6 +124,7 @@ pub struct Settings {
     pub on_loss: OnLoss,
     pub resend: Resend,
     pub key_frame_requests: KeyFrameRequests,
+    pub set_clock: SetClock,
 }
 
 impl Default for Settings {
@@ -126,6 +140,7 @@ impl Default for Settings {
             on_loss: OnLoss::default(),
             resend: Resend::default(),
             key_frame_requests: KeyFrameRequests::default(),
+            set_clock: SetClock::default(),
         }
     }
 }
@@ -146,8 +161,12 @@ impl Settings {
 
     pub fn wants(&self) -> Wants {
         let stall_timeout = Some(self.stall_timeout).filter(|timeout| !timeout.is_zero());
-        let key_frames = self.key_frame_requests == KeyFrameRequests::Auto;
-        Wants { media: self.media, stall_timeout, key_frames }
+        Wants {
+            media: self.media,
+            stall_timeout,
+            key_frames: self.key_frame_requests == KeyFrameRequests::Auto,
+            set_clock: self.set_clock == SetClock::Auto,
+        }
     }
 
     /// Makes a session's settings of these, as far as they are not the member's own wants.

@@ -49,8 +49,8 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
     structure
 }
 
-/// Makes `application/x-wyze-camera-info`: strings about the camera and the flag `two-way-audio`. Empty before the
-/// first connection.
+/// Makes `application/x-wyze-camera-info`: strings and flags about the camera, and from the first frame on its clock
+/// (i64, in nanoseconds). Empty before the first connection.
 pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
     let Some(camera) = receiver.camera() else { return structure };
@@ -63,6 +63,12 @@ pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     structure.set("av-enabled", camera.av_enabled);
     structure.set("resend", camera.resend);
     structure.set("capabilities", camera.capabilities.to_string());
+    if let Some(clock) = camera.clock {
+        structure.set("clock-set", clock.was_set);
+        if let Some(offset) = clock.offset {
+            structure.set("clock-offset", offset);
+        }
+    }
     for medium in Medium::ALL {
         if let Some(codec) = receiver.codec(medium) {
             structure.set(format!("{}-codec", medium.name()), codec.to_string());

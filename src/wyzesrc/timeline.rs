@@ -15,13 +15,11 @@
 //! had, and their arrival pulls it into place.
 
 use crate::protocol::medium::Medium;
+use crate::protocol::wire::frame_info::CLOCK_SET;
 use std::time::Duration;
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
-
-/// The second from which on a clock counts as set (2 June 2020): one that was never set starts at an earlier date.
-const CLOCK_SET: u32 = 1_591_069_888;
 
 /// How much earlier than by the shortest way seen so far a frame may come. The rest of a second is how late it may
 /// come.

@@ -23,6 +23,7 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
         "on-loss" => settings.on_loss = parse_enum("on-loss", value)?,
         "resend" => settings.resend = parse_enum("resend", value)?,
         "key-frame-requests" => settings.key_frame_requests = parse_enum("key-frame-requests", value)?,
+        "set-clock" => settings.set_clock = parse_enum("set-clock", value)?,
         "resolution" => settings.resolution = parse_enum("resolution", value)?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
@@ -95,6 +96,7 @@ pub fn format(settings: &Settings) -> Option<String> {
             nick(settings.key_frame_requests.to_value())
                 .filter(|_| settings.key_frame_requests != default.key_frame_requests),
         ),
+        ("set-clock", nick(settings.set_clock.to_value()).filter(|_| settings.set_clock != default.set_clock)),
     ];
     identity::format(&settings.identity, keys)
 }
@@ -105,7 +107,7 @@ mod tests {
     use crate::identity::{DEFAULT_PORT, Identity};
     use crate::protocol::credentials::CredentialError;
     use crate::protocol::medium::MediaSet;
-    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend};
+    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend, SetClock};
     use std::time::Duration;
 
     const IDENTITY: &str = "uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCCDDEEFF";
@@ -126,6 +128,29 @@ mod tests {
         assert_eq!(settings.identity.enr.as_deref(), Some("ZQdg2W3LL9TZQL8+i1+N2f+V"));
         assert_eq!(settings.identity.model.as_deref(), Some("HL_CAM4"));
         assert_eq!(settings.resolution, PictureSize::R360p);
+    }
+
+    #[test]
+    fn a_url_as_go2rtc_s_pages_show_it_works_too() {
+        let shown =
+            r"wyze://cam?dtls=true\u0026enr=roTRg3tiuL3TjXhm\u0026mac=AABBCCDDEEFF\u0026uid=HSBJYB5HSETGCDWD111A";
+        // gst-launch-1.0 takes backslashes for its own.
+        for uri in [format!(r"{shown}\u0026subtype=sd"), format!("{shown}u0026subtype=sd").replace('\\', "")] {
+            let settings = applied(&uri).unwrap();
+            assert_eq!(settings.identity.enr.as_deref(), Some("roTRg3tiuL3TjXhm"));
+            assert_eq!(settings.identity.uid.as_deref(), Some("HSBJYB5HSETGCDWD111A"));
+            assert_eq!(settings.identity.mac.as_deref(), Some("AABBCCDDEEFF"));
+            assert_eq!(settings.resolution, PictureSize::R360p);
+        }
+        // The same letters within a key are the key's.
+        assert_eq!(
+            applied("wyze://cam?enr=aau0026bbbbbbbbbb").unwrap().identity.enr.as_deref(),
+            Some("aau0026bbbbbbbbbb")
+        );
+        assert_eq!(
+            applied("wyze://cam?enr=bbbbbbbbbbbu0026").unwrap().identity.enr.as_deref(),
+            Some("bbbbbbbbbbbu0026")
+        );
     }
 
     #[test]
@@ -179,6 +204,7 @@ mod tests {
             on_loss: OnLoss::UntilKeyFrame,
             resend: Resend::On,
             key_frame_requests: KeyFrameRequests::Off,
+            set_clock: SetClock::Off,
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -213,6 +239,7 @@ mod tests {
             ("wyze://cam?on-loss=never", choice("on-loss", "until-key-frame, pass")),
             ("wyze://cam?resend=1", choice("resend", "auto, on, off")),
             ("wyze://cam?key-frame-requests=on", choice("key-frame-requests", "auto, off")),
+            ("wyze://cam?set-clock=on", choice("set-clock", "auto, off")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use gstwyze::protocol::client::{CameraInfo, Client, Config, Event};
+use gstwyze::protocol::client::{CameraClock, CameraInfo, Client, Config, Event};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::Medium;
@@ -59,6 +59,8 @@ pub struct World {
     pub received: Vec<Frame>,
     pub stages: Vec<Stage>,
     pub connected: Option<CameraInfo>,
+    /// What was told of the camera's clock.
+    pub clocks: Vec<CameraClock>,
     pub ended: Option<Error>,
     /// Those that say how a talk goes.
     pub talk_events: Vec<TalkEvent>,
@@ -95,10 +97,15 @@ pub fn camera_config(envelope: Envelope) -> CameraConfig {
 
 impl World {
     pub fn new(client: Config, camera: CameraConfig, seed: u64) -> Self {
+        Self::at(Duration::from_secs(1_700_000_000), client, camera, seed)
+    }
+
+    /// Makes a world whose wall clock says `unix_time`.
+    pub fn at(unix_time: Duration, client: Config, camera: CameraConfig, seed: u64) -> Self {
         let now = Instant::now();
         World {
             now,
-            client: Client::new(client, now, Duration::from_secs(1_700_000_000), [seed as u8; 32]),
+            client: Client::new(client, now, unix_time, [seed as u8; 32]),
             camera: Camera::new(camera, seed),
             up: Link::new(LinkConfig::default(), seed),
             down: Link::new(LinkConfig::default(), seed + 1),
@@ -110,6 +117,7 @@ impl World {
             received: Vec::new(),
             stages: Vec::new(),
             connected: None,
+            clocks: Vec::new(),
             ended: None,
             talk_events: Vec::new(),
             talk_sent: Duration::ZERO,
@@ -190,6 +198,7 @@ impl World {
             match event {
                 Event::Stage(stage) => self.stages.push(stage),
                 Event::Connected(info) => self.connected = Some(info),
+                Event::Clock(clock) => self.clocks.push(clock),
                 Event::Frame(frame) => {
                     self.client.judge(frame.medium, self.usable, self.now);
                     self.received.push(frame);

@@ -26,6 +26,20 @@ impl<'a> Answer<'a> {
         self.value.is_null()
     }
 
+    /// Fails where this is there and no object.
+    pub fn object(self) -> Result<Self, CloudError> {
+        if self.value.is_object() || self.is_null() { Ok(self) } else { Err(self.error("is not an object")) }
+    }
+
+    /// Returns a text that is only to be shown: a number is one too, and everything else is empty.
+    pub fn word(&self) -> String {
+        match self.value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// Returns the text; empty where the value is null or missing.
     pub fn text(&self) -> Result<&'a str, CloudError> {
         match self.value {
@@ -41,6 +55,11 @@ impl<'a> Answer<'a> {
             "" => Err(self.error("is missing")),
             text => Ok(text),
         }
+    }
+
+    /// Returns the word, and fails where it is missing or empty.
+    pub fn required_word(&self) -> Result<String, CloudError> {
+        Some(self.word()).filter(|word| !word.is_empty()).ok_or_else(|| self.error("is missing"))
     }
 
     /// Returns the number, which the cloud writes as a number or as text; `None` where it is neither.

@@ -10,30 +10,64 @@ use std::net::Ipv4Addr;
 const CAMERAS: [&str; 2] = ["Camera", "Doorbell"];
 const BASE_STATION: &str = "BaseStation";
 
+/// The cameras of an account, in the account's order.
+#[derive(Debug, Default)]
+pub struct CameraList {
+    /// Those that could be read. Some of them may not be streamed from.
+    pub cameras: Vec<Camera>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A camera that the cloud describes in a way that is not understood.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// The nickname, as far as it is known.
+    pub name: String,
+    /// Empty where it is not known.
+    pub mac: Secret,
+    /// Names the field.
+    pub error: CloudError,
+}
+
 impl Cloud {
-    /// Fetches the account's cameras, in the account's order. Those that cannot be streamed from are among them.
-    pub fn cameras(&self, access_token: &Secret) -> Result<Vec<Camera>, CloudError> {
+    /// Fetches the account's cameras. Each is read by itself, so that one that is not understood costs no other.
+    pub fn cameras(&self, access_token: &Secret) -> Result<CameraList, CloudError> {
         let body =
             self.post_as_app("/v2/home_page/get_object_list", json!({ "access_token": access_token.expose() }))?;
         let answer = Answer::new(&body);
         let data = answer.get("data");
         // Answers have been seen with `data` and without.
         let list = if data.is_null() { answer.get("device_list") } else { data.get("device_list") }.list()?;
-        let mut cameras = Vec::new();
+        let mut found = CameraList::default();
         for device in &list {
-            if CAMERAS.contains(&device.get("product_type").text()?) {
-                cameras.push(camera(device, &list)?);
+            match camera(device, &list) {
+                Ok(camera) => found.cameras.extend(camera),
+                Err(error) => found.left_out.push(left_out(device, error)),
             }
         }
-        Ok(cameras)
+        Ok(found)
     }
 }
 
-fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
-    let parameters = device.get("device_params");
+fn left_out(device: &Answer, error: CloudError) -> LeftOut {
+    let mut name = device.get("nickname").word();
+    name.retain(|c| !c.is_control());
+    let mac = device.get("mac").text().unwrap_or_default().into();
+    LeftOut { name: if name.trim().is_empty() { "a device without a name".into() } else { name }, mac, error }
+}
+
+/// Reads a device; `None` where it is no camera.
+fn camera(device: &Answer, all: &[Answer]) -> Result<Option<Camera>, CloudError> {
+    if device.clone().object()?.is_null() {
+        return Err(device.error("is not an object"));
+    }
+    if !CAMERAS.contains(&device.get("product_type").text()?) {
+        return Ok(None);
+    }
+    let parameters = device.get("device_params").object()?;
     let model = device.get("product_model").required_text()?.to_owned();
     let mac = device.get("mac").required_text()?;
-    let name = match device.get("nickname").text()?.trim() {
+    let name = match device.get("nickname").word().trim() {
         "" => model.clone(),
         name => name.to_owned(),
     };
@@ -43,11 +77,11 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         uid: value(device, &parameters, "p2p_id")?.into(),
         enr: value(device, &parameters, "enr")?.into(),
         mac: mac.into(),
-        firmware: device.get("firmware_ver").text()?.to_owned(),
+        firmware: device.get("firmware_ver").word(),
         // A camera behind a base station is in that station's own network: only the station can be reached.
         host: match base_station {
             Some(_) => own_host,
-            None => address(value(device, &parameters, "ip")?),
+            None => address(device, &parameters),
         },
         dtls: parameters.get("dtls").number().map(|dtls| dtls != 0),
         model,
@@ -57,7 +91,7 @@ fn camera(device: &Answer, all: &[Answer]) -> Result<Camera, CloudError> {
         ..Camera::default()
     };
     camera.tidy();
-    Ok(camera)
+    Ok(Some(camera))
 }
 
 /// Returns a text that some answers have in the device and others in its parameters.
@@ -75,23 +109,24 @@ fn base_station(device: &Answer, all: &[Answer]) -> Result<(Option<BaseStation>,
         return Ok((None, None));
     }
     for station in all {
-        if station.get("mac").text()? != mac || station.get("product_type").text()? != BASE_STATION {
+        if station.get("mac").word() != mac || station.get("product_type").word() != BASE_STATION {
             continue;
         }
-        let parameters = station.get("device_params");
+        let parameters = station.get("device_params").object()?;
         let keys = BaseStation {
             uid: value(station, &parameters, "p2p_id")?.into(),
             enr: value(station, &parameters, "enr")?.into(),
             mac: mac.into(),
         };
-        return Ok((Some(keys), address(value(station, &parameters, "ip")?)));
+        return Ok((Some(keys), address(station, &parameters)));
     }
     // A camera that somebody shares with this account: the list has no more of its base station than this.
     let enr = device.get("parent_device_enr").text()?;
     Ok((Some(BaseStation { enr: enr.into(), mac: mac.into(), ..BaseStation::default() }), None))
 }
 
-/// Returns a text that is an IPv4 address of a host.
-fn address(text: &str) -> Option<String> {
+/// Returns a device's IPv4 address, where the cloud knows one.
+fn address(device: &Answer, parameters: &Answer) -> Option<String> {
+    let text = value(device, parameters, "ip").unwrap_or_default();
     text.parse::<Ipv4Addr>().ok().filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string())
 }

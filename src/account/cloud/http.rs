@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::time::{Duration, SystemTime};
 use ureq::http::{HeaderMap, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
+use zeroize::{Zeroize, Zeroizing};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +30,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// An answer of any status.
 pub struct Reply {
     pub status: u16,
-    pub body: Value,
+    pub body: Wiped,
+}
+
+/// JSON with secrets in it, whose texts are wiped from memory when it is dropped.
+pub struct Wiped(pub Value);
+
+impl Deref for Wiped {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
+    }
 }
 
 pub struct Http {
@@ -67,7 +95,7 @@ impl Http {
     }
 
     /// Posts JSON. Header values are secrets, and go into no log or error.
-    pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> Result<Reply, CloudError> {
+    pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &Wiped) -> Result<Reply, CloudError> {
         let host = host_of(url);
         self.check_limit(&host)?;
         let mut config = self.agent.post(url).config().timeout_global(Some(self.timeout));
@@ -79,7 +107,8 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body.to_string()).map_err(|e| explain(&host, e))?;
+        let text = Zeroizing::new(body.to_string());
+        let mut response = request.send(text.as_bytes()).map_err(|e| explain(&host, e))?;
         let status = response.status().as_u16();
         self.look_at_limits(&host, status, response.headers())?;
         match status {
@@ -129,14 +158,16 @@ fn wait_of(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-fn read(host: &str, response: &mut Response<Body>) -> Result<Value, CloudError> {
+fn read(host: &str, response: &mut Response<Body>) -> Result<Wiped, CloudError> {
     let bytes = response.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec().map_err(|e| match e {
         ureq::Error::BodyExceedsLimit(_) => {
             CloudError::Schema { field: "the answer".into(), problem: "is longer than 4 MB" }
         }
         other => explain(host, other),
     })?;
+    let bytes = Zeroizing::new(bytes);
     serde_json::from_slice(&bytes)
+        .map(Wiped)
         .map_err(|_| CloudError::Schema { field: "the answer".into(), problem: "is not JSON" })
 }
 

@@ -1,13 +1,14 @@
 //! Logging in, with a second factor where the account has one.
 
 use super::answer::Answer;
-use super::http::Reply;
+use super::http::{Reply, Wiped};
 use super::{Cloud, CloudError, Granted, speakable, totp, unix_time};
 use crate::account::Secret;
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Shows that a request comes from the app, which logged in this way before there were API keys.
 const APP_KEY: &str = "WMXHYf79Nr5gIlt3r0r7p9Tcw5bvs6BB4U8O8nGJ";
@@ -90,13 +91,12 @@ impl Factor {
 
     /// Chooses one of the factors that an answer offers.
     fn choose(answer: &Answer, has_totp_secret: bool) -> Result<Factor, CloudError> {
-        let options = answer.get("mfa_options").list()?;
-        let words = options.iter().map(Answer::text).collect::<Result<Vec<_>, _>>()?;
-        let offered = |factor: &Factor| words.contains(&factor.word());
+        let words: Vec<_> = answer.get("mfa_options").list()?.iter().map(Answer::word).collect();
+        let offered = |factor: &Factor| words.iter().any(|word| word == factor.word());
         if has_totp_secret && offered(&Factor::Totp) {
             return Ok(Factor::Totp);
         }
-        let primary = answer.get("mfa_details").get("primary_option").text().unwrap_or_default();
+        let primary = answer.get("mfa_details").get("primary_option").word();
         let is_primary = |factor: &Factor| factor.word() == primary && offered(factor);
         let order = Factor::ORDER;
         let chosen = order.iter().find(|f| is_primary(f)).or_else(|| order.iter().find(|f| offered(f)));
@@ -112,7 +112,8 @@ impl Cloud {
         login: &Login,
         ask: &mut dyn FnMut(CodeSource) -> Option<String>,
     ) -> Result<Granted, CloudError> {
-        let body = json!({ "email": login.email.expose().trim(), "password": hash_password(login.password.expose()) });
+        let password = hash_password(login.password.expose());
+        let mut body = Wiped(json!({ "email": login.email.expose().trim(), "password": password.as_str() }));
         let first = self.post_login(login, &body)?;
         let answer = Answer::new(&first);
         let token = answer.get("access_token");
@@ -128,41 +129,40 @@ impl Cloud {
             (Some(secret), Factor::Totp) => totp::code(secret.expose(), unix_time().as_secs())?,
             _ => ask(factor.source()).ok_or(CloudError::CodeNeeded(factor.source().name()))?,
         };
-        let mut second = body;
-        second["mfa_type"] = factor.word().into();
-        second["verification_id"] = verification_id.into();
-        second["verification_code"] = code.trim().into();
-        let second = self.post_login(login, &second)?;
+        body.0["mfa_type"] = factor.word().into();
+        body.0["verification_id"] = verification_id.into();
+        body.0["verification_code"] = code.trim().into();
+        let second = self.post_login(login, &body)?;
         granted(&Answer::new(&second))
     }
 
     /// Returns the id that has to go with the code. Makes the cloud send the code, unless an app makes it.
     fn verification_id(&self, factor: Factor, answer: &Answer) -> Result<String, CloudError> {
-        let user = || answer.get("user_id").required_text();
+        let user = || answer.get("user_id").required_word();
         let path = match factor {
             Factor::Totp => {
                 let apps = answer.get("mfa_details").get("totp_apps");
-                let first = apps.list()?.into_iter().next().ok_or_else(|| apps.error("is empty"))?;
-                return Ok(first.get("app_id").required_text()?.to_owned());
+                let mut ids = apps.list()?.into_iter().map(|app| app.get("app_id").word());
+                return ids.find(|id| !id.is_empty()).ok_or_else(|| apps.error("has no app_id"));
             }
             Factor::Phone { is_backup } => format!(
                 "/user/login/sendSmsCode?mfaPhoneType={}&sessionId={}&userId={}",
                 if is_backup { "Backup" } else { "Primary" },
-                encode(answer.get("sms_session_id").required_text()?),
-                encode(user()?)
+                encode(&answer.get("sms_session_id").required_word()?),
+                encode(&user()?)
             ),
             Factor::Email => format!(
                 "/v2/user/login/sendEmailCode?userId={}&sessionId={}",
-                encode(user()?),
-                encode(answer.get("email_session_id").required_text()?)
+                encode(&user()?),
+                encode(&answer.get("email_session_id").required_word()?)
             ),
         };
         let url = format!("{}{path}", self.hosts.auth);
-        let reply = judge(self.http.post(&url, &self.old_headers(), &json!({}))?, &[])?;
-        Ok(Answer::new(&reply).get("session_id").required_text()?.to_owned())
+        let reply = judge(self.http.post(&url, &self.old_headers(), &Wiped(json!({})))?, &[])?;
+        Answer::new(&reply).get("session_id").required_word()
     }
 
-    fn post_login(&self, login: &Login, body: &Value) -> Result<Value, CloudError> {
+    fn post_login(&self, login: &Login, body: &Wiped) -> Result<Wiped, CloudError> {
         let auth = &self.hosts.auth;
         let reply = match &login.api_key {
             Some(ApiKey { id, key }) => {
@@ -192,7 +192,7 @@ impl Cloud {
     }
 }
 
-fn granted(answer: &Answer) -> Result<Granted, CloudError> {
+pub fn granted(answer: &Answer) -> Result<Granted, CloudError> {
     Ok(Granted {
         access_token: answer.get("access_token").required_text()?.into(),
         refresh_token: answer.get("refresh_token").required_text()?.into(),
@@ -200,12 +200,13 @@ fn granted(answer: &Answer) -> Result<Granted, CloudError> {
 }
 
 /// Hashes a password: MD5 three times, each time of the last hash's hexadecimal digits. A hash is taken as it is.
-fn hash_password(password: &str) -> String {
+fn hash_password(password: &str) -> Zeroizing<String> {
     let password = password.trim();
     if let Some(hash) = password.strip_prefix("md5:").or_else(|| password.strip_prefix("hashed:")) {
-        return hash.trim().to_ascii_lowercase();
+        return Zeroizing::new(hash.trim().to_ascii_lowercase());
     }
-    (0..3).fold(password.to_owned(), |text, _| HEXLOWER.encode(&Md5::digest(text)))
+    let hash = |text: Zeroizing<String>, _| Zeroizing::new(HEXLOWER.encode(&Md5::digest(text.as_bytes())));
+    (0..3).fold(Zeroizing::new(password.to_owned()), hash)
 }
 
 /// Encodes a value of a URL's query.
@@ -214,7 +215,7 @@ fn encode(value: &str) -> String {
 }
 
 /// Returns the login host's answer, or its refusal as an error without any of the `secrets`.
-fn judge(reply: Reply, secrets: &[&str]) -> Result<Value, CloudError> {
+fn judge(reply: Reply, secrets: &[&str]) -> Result<Wiped, CloudError> {
     let answer = Answer::new(&reply.body);
     let code = answer.get("errorCode").number().or_else(|| answer.get("code").number()).unwrap_or_default();
     if reply.status < 300 && matches!(code, 0 | 1) {
@@ -261,10 +262,10 @@ mod tests {
     #[test]
     fn a_password_is_hashed_three_times_or_is_a_hash_already() {
         // Made with md5sum.
-        assert_eq!(hash_password("password"), "5a22e6c339c96c9c0513a46e44c39683");
+        assert_eq!(*hash_password("password"), "5a22e6c339c96c9c0513a46e44c39683");
         assert_eq!(hash_password(" password\n"), hash_password("password"));
-        assert_eq!(hash_password("md5:ABCDEF0123456789abcdef0123456789"), "abcdef0123456789abcdef0123456789");
-        assert_eq!(hash_password("hashed: 00"), "00");
+        assert_eq!(*hash_password("md5:ABCDEF0123456789abcdef0123456789"), "abcdef0123456789abcdef0123456789");
+        assert_eq!(*hash_password("hashed: 00"), "00");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use super::Failure;
 use super::list::{ListArguments, list};
-use super::output::{print, tell};
+use super::output::{print, printable, tell};
 use clap::Args;
-use gstwyze::account::cloud::{ApiKey, CloudError, CodeSource, Hosts, Login};
-use gstwyze::account::{Access, AccessError, Camera, Origin, Secret, Store, replace_account};
+use gstwyze::account::cloud::{ApiKey, CameraList, CloudError, CodeSource, Hosts, Login};
+use gstwyze::account::{Access, AccessError, Origin, Secret, Store, replace_account};
 use std::io::{self, IsTerminal, Write};
+use zeroize::Zeroizing;
 
 /// Log in to a Wyze account, and keep its cameras.
 ///
@@ -47,7 +48,11 @@ pub fn login(store: &Store, _: &LoginArguments) -> Result<(), Failure> {
 
 pub fn refresh(store: &Store) -> Result<(), Failure> {
     let access = Access::new(store, Hosts::from_environment())?;
-    fetch(store, &access, login_from_environment().as_ref())
+    let mut login = login_from_environment();
+    if !access.is_logged_in()? {
+        log_in(&access, &login.take().ok_or(AccessError::LoggedOut)?)?;
+    }
+    fetch(store, &access, login.as_ref())
 }
 
 pub fn logout(store: &Store, arguments: &LogoutArguments) -> Result<(), Failure> {
@@ -72,8 +77,8 @@ fn log_in(access: &Access, login: &Login) -> Result<(), Failure> {
 /// Fetches and keeps the list of cameras. Where the kept login is void, logs in again with `login`.
 fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Failure> {
     tell("Fetching the list of cameras…");
-    let is_void = |e: &AccessError| matches!(e, AccessError::LoggedOut | AccessError::Cloud(CloudError::TokenExpired));
-    let fetched: Vec<Camera> = match (access.cameras(), login) {
+    let is_void = |e: &AccessError| matches!(e, AccessError::Cloud(CloudError::TokenExpired));
+    let fetched: CameraList = match (access.cameras(), login) {
         (Err(error), Some(login)) if is_void(&error) => {
             log_in(access, login)?;
             access.cameras()?
@@ -83,6 +88,9 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
         }
         (result, _) => result?,
     };
+    for device in &fetched.left_out {
+        tell(format_args!("wyze-cameras: {} is left out: {}", printable(&device.name), device.error));
+    }
     store.update(|cameras| {
         replace_account(cameras, fetched);
         Ok::<_, Failure>(())
@@ -91,18 +99,18 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
 }
 
 /// Returns a variable of the environment, unless it is empty.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn variable(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::from)
 }
 
 /// Returns the login of the environment, where that has at least the e-mail address and the password.
 fn login_from_environment() -> Option<Login> {
     let api_key = variable("WYZE_KEY_ID").zip(variable("WYZE_API_KEY"));
     Some(Login {
-        email: variable("WYZE_EMAIL")?.into(),
-        password: variable("WYZE_PASSWORD")?.into(),
-        api_key: api_key.map(|(id, key)| ApiKey { id: id.into(), key: key.into() }),
-        totp_secret: variable("WYZE_TOTP_SECRET").map(Secret::from),
+        email: variable("WYZE_EMAIL")?,
+        password: variable("WYZE_PASSWORD")?,
+        api_key: api_key.map(|(id, key)| ApiKey { id, key }),
+        totp_secret: variable("WYZE_TOTP_SECRET"),
     })
 }
 
@@ -117,12 +125,11 @@ fn ask_login() -> Result<Login, Failure> {
         return Err(Failure::Other("an e-mail address and a password are needed".into()));
     }
     let id = ask("WYZE_KEY_ID", "Key id (empty for none): ", false)?;
-    let api_key = match id.as_str() {
-        "" => None,
-        _ => Some(ApiKey { key: ask("WYZE_API_KEY", "API key: ", true)?.into(), id: id.into() }),
+    let api_key = match id.is_empty() {
+        true => None,
+        false => Some(ApiKey { key: ask("WYZE_API_KEY", "API key: ", true)?, id }),
     };
-    let totp_secret = variable("WYZE_TOTP_SECRET").map(Secret::from);
-    Ok(Login { email: email.into(), password: password.into(), api_key, totp_secret })
+    Ok(Login { email, password, api_key, totp_secret: variable("WYZE_TOTP_SECRET") })
 }
 
 fn ask_code(source: CodeSource) -> Option<String> {
@@ -131,21 +138,22 @@ fn ask_code(source: CodeSource) -> Option<String> {
         CodeSource::Sms => "Code that Wyze has sent by SMS: ",
         CodeSource::Email => "Code that Wyze has sent by e-mail: ",
     };
-    prompt(question, false).ok().filter(|code| !code.is_empty())
+    prompt(question, false).ok().filter(|code| !code.is_empty()).map(|code| code.expose().to_owned())
 }
 
 /// Asks in the terminal, or takes the next line of a pipe. Returns an empty text at the end of the input.
-pub fn prompt(question: &str, is_secret: bool) -> Result<String, Failure> {
+pub fn prompt(question: &str, is_secret: bool) -> Result<Secret, Failure> {
     let failed = |e: io::Error| Failure::Other(format!("nobody answers {question:?} ({e})"));
     write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush()).map_err(failed)?;
-    let mut line = String::new();
+    // What outgrows its place in memory would leave a copy behind.
+    let mut line = Zeroizing::new(String::with_capacity(1024));
     if is_secret && io::stdin().is_terminal() {
-        line = rpassword::read_password().map_err(failed)?;
+        line = Zeroizing::new(rpassword::read_password().map_err(failed)?);
     } else {
         io::stdin().read_line(&mut line).map_err(failed)?;
         if !io::stdin().is_terminal() {
             tell("");
         }
     }
-    Ok(line.trim().to_owned())
+    Ok(line.trim().into())
 }

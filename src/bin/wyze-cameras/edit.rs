@@ -5,6 +5,7 @@ use super::account::prompt;
 use super::output::{print, printable, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Cameras, Origin, Store};
+use zeroize::Zeroizing;
 
 /// Add a camera by hand.
 ///
@@ -43,14 +44,14 @@ pub struct RemoveArguments {
 
 pub fn add(store: &Store, arguments: AddArguments) -> Result<(), Failure> {
     let ask = |value: Option<String>, question, is_secret| match value {
-        Some(value) => Ok(value.trim().to_owned()),
+        Some(value) => Ok(Zeroizing::new(value).trim().into()),
         None => prompt(question, is_secret),
     };
     let camera = Camera {
         name: arguments.name.trim().to_owned(),
-        uid: ask(arguments.uid, "UID: ", false)?.into(),
-        enr: ask(arguments.enr, "ENR: ", true)?.into(),
-        mac: ask(arguments.mac, "MAC: ", false)?.into(),
+        uid: ask(arguments.uid, "UID: ", false)?,
+        enr: ask(arguments.enr, "ENR: ", true)?,
+        mac: ask(arguments.mac, "MAC: ", false)?,
         host: arguments.host,
         port: arguments.port,
         model: arguments.model.unwrap_or_default(),

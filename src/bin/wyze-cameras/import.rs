@@ -3,11 +3,11 @@
 use super::Failure;
 use super::edit::insert;
 use super::output::{print, printable, tell};
+use super::yaml::{self, Node};
 use clap::Args;
-use gstwyze::account::{Camera, Origin, Store};
+use gstwyze::account::{Camera, Cameras, Origin, Store};
 use gstwyze::identity::{self, Identity};
 use std::io::{self, Read};
-use yaml_rust2::{Yaml, YamlLoader};
 
 /// The longest input in bytes: no configuration is longer.
 const LIMIT: u64 = 4 << 20;
@@ -15,11 +15,12 @@ const LIMIT: u64 = 4 << 20;
 /// Import cameras from go2rtc.
 ///
 /// Takes go2rtc's configuration, or the wyze:// URLs of streams, as go2rtc and the editions of docker-wyze-bridge that
-/// use it have them. Each camera gets its stream's name. URLs have keys in them: better pipe them in than give them as
-/// arguments, which every user of the machine can read in the process list.
+/// use it have them; Frigate's configuration, which has go2rtc's in it, will do too. Each camera gets its stream's
+/// name. One that is there already keeps its name, and gets the address and the model of the stream. URLs have keys in
+/// them: better pipe them in than give them as arguments, which every user of the machine can read in the process list.
 #[derive(Args, Debug)]
 pub struct ImportArguments {
-    /// A go2rtc.yaml, a wyze:// URL, or - for either of them from standard input
+    /// A go2rtc.yaml, Frigate's config.yml, a wyze:// URL, or - for either of them from standard input
     source: String,
     /// The camera's name, for a URL
     #[arg(long)]
@@ -32,6 +33,15 @@ struct Stream {
     url: String,
 }
 
+/// What became of a stream.
+enum Outcome {
+    Imported,
+    /// The camera is there under this name, and something of it has changed.
+    Updated(String),
+    /// The camera is there under this name, as it is.
+    Known(String),
+}
+
 pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure> {
     let streams = streams(arguments)?;
     if streams.is_empty() {
@@ -40,15 +50,33 @@ pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure>
                 .into(),
         ));
     }
-    let (mut imported, mut failed) = (0, 0);
+    let (mut imported, mut updated, mut failed) = (0, 0, 0);
+    // Each camera that was found, and the name of its first stream.
+    let mut seen: Vec<(Camera, String)> = Vec::new();
     for stream in streams {
         let name = printable(&stream.name);
-        let result = camera(stream).and_then(|camera| store.update(|cameras| insert(cameras, camera)));
+        let camera = camera(stream);
+        if let Ok(camera) = &camera
+            && let Some((_, first)) = seen.iter().find(|(other, _)| is_same(other, camera))
+        {
+            print(format_args!("{name} is another stream of the camera {first}."))?;
+            continue;
+        }
+        let result = camera.and_then(|camera| {
+            let outcome = store.update(|cameras| put(cameras, camera.clone()))?;
+            seen.push((camera, name.clone()));
+            Ok(outcome)
+        });
         match result {
-            Ok(()) => {
+            Ok(Outcome::Imported) => {
                 print(format_args!("Imported {name}."))?;
                 imported += 1;
             }
+            Ok(Outcome::Updated(known)) => {
+                print(format_args!("Updated {}.", also(&known, &name)))?;
+                updated += 1;
+            }
+            Ok(Outcome::Known(known)) => print(format_args!("{} is there already.", also(&known, &name)))?,
             Err(error @ (Failure::Store(_) | Failure::Lookup(_))) => return Err(error),
             Err(error) => {
                 tell(format_args!("wyze-cameras: {name}: {error}"));
@@ -56,8 +84,42 @@ pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure>
             }
         }
     }
-    tell(format_args!("{imported} imported, {failed} not."));
+    tell(format_args!("{imported} imported, {updated} updated, {failed} not."));
     if failed > 0 { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// Names a camera of the store, and the stream where that has another name.
+fn also(known: &str, stream: &str) -> String {
+    if known == stream { known.to_owned() } else { format!("{known} (stream {stream})") }
+}
+
+fn is_same(one: &Camera, other: &Camera) -> bool {
+    one.uid.expose().eq_ignore_ascii_case(other.uid.expose())
+}
+
+/// Adds a camera, or where it is there already, takes over what the stream says of its place and model. The account's
+/// cameras keep the account's keys.
+fn put(cameras: &mut Cameras, camera: Camera) -> Result<Outcome, Failure> {
+    let Some(known) = cameras.iter_mut().find(|known| is_same(known, &camera)) else {
+        return insert(cameras, camera).map(|()| Outcome::Imported);
+    };
+    camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
+    let before = known.clone();
+    if camera.host.is_some() {
+        (known.host, known.port) = (camera.host, camera.port);
+    }
+    if !camera.model.is_empty() {
+        known.model = camera.model;
+    }
+    if known.origin != Origin::Account {
+        (known.enr, known.mac) = (camera.enr, camera.mac);
+    }
+    let name = known.name.clone();
+    if *known == before {
+        return Ok(Outcome::Known(name));
+    }
+    known.updated = Camera::now();
+    Ok(Outcome::Updated(name))
 }
 
 fn streams(arguments: &ImportArguments) -> Result<Vec<Stream>, Failure> {
@@ -69,9 +131,17 @@ fn streams(arguments: &ImportArguments) -> Result<Vec<Stream>, Failure> {
     } else {
         read(&mut std::fs::File::open(source).map_err(|e| Failure::Other(format!("{source}: {e}")))?, source)?
     };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let parsed = yaml::parse(text);
+    if let Ok(Some(configuration)) = &parsed
+        && let Some(streams) = from_yaml(configuration)
+    {
+        return Ok(streams);
+    }
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if !lines.iter().any(|line| is_wyze(line)) {
-        return from_yaml(&text);
+        parsed.map_err(|e| Failure::Other(e.to_string()))?;
+        return Err(Failure::Other("it has no streams, and is no go2rtc.yaml".into()));
     }
     let name = |i: usize| match (&arguments.name, lines.len()) {
         (Some(name), 1) => name.clone(),
@@ -97,32 +167,28 @@ fn read(from: &mut impl Read, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| failed("it is no text, and no go2rtc.yaml".into()))
 }
 
-/// Returns the first wyze:// source of each stream of a go2rtc.yaml.
-fn from_yaml(text: &str) -> Result<Vec<Stream>, Failure> {
-    let documents = YamlLoader::load_from_str(text).map_err(|e| {
-        Failure::Other(format!(
-            "it is no YAML, at line {} column {}: {}",
-            e.marker().line(),
-            e.marker().col() + 1,
-            e.info()
-        ))
-    })?;
-    let Some(Yaml::Hash(streams)) = documents.first().map(|document| &document["streams"]) else {
-        return Err(Failure::Other("it has no streams, and is no go2rtc.yaml".into()));
+/// Returns the first wyze:// source of each stream; `None` where this is no configuration. Streams stand under
+/// `streams`, in Frigate's configuration under `go2rtc`, and in go2rtc's own list of streams at the top.
+fn from_yaml(configuration: &Node) -> Option<Vec<Stream>> {
+    let in_go2rtc = configuration.get("go2rtc").and_then(|go2rtc| go2rtc.get("streams"));
+    let named = configuration.get("streams").or(in_go2rtc);
+    let Node::Map(streams) = named.unwrap_or(configuration) else { return None };
+    let stream = |(name, value): &(Node, Node)| {
+        Some(Stream { name: name.text()?.to_owned(), url: source(value, 0).filter(|url| is_wyze(url))?.to_owned() })
     };
-    let source = |value: &Yaml| match value {
-        Yaml::String(url) => Some(url.clone()),
-        Yaml::Array(urls) => urls.iter().filter_map(Yaml::as_str).find(|url| is_wyze(url)).map(str::to_owned),
+    let found: Vec<_> = streams.iter().filter_map(stream).collect();
+    (named.is_some() || !found.is_empty()).then_some(found)
+}
+
+/// Returns a stream's first wyze:// source, or the only source it has. It is a text or one of a list. go2rtc's list of
+/// streams has it as the `url` of one of the `producers`.
+fn source(value: &Node, depth: usize) -> Option<&str> {
+    match value {
+        Node::Text(url) => Some(url.trim()),
+        Node::List(urls) if depth < 3 => urls.iter().filter_map(|url| source(url, depth + 1)).find(|url| is_wyze(url)),
+        Node::Map(_) if depth < 3 => source(value.get("producers").or_else(|| value.get("url"))?, depth + 1),
         _ => None,
-    };
-    let stream = |(name, value): (&Yaml, &Yaml)| {
-        let name = match name {
-            Yaml::Integer(number) => number.to_string(),
-            name => name.as_str()?.to_owned(),
-        };
-        Some(Stream { name, url: source(value).filter(|url| is_wyze(url))? })
-    };
-    Ok(streams.iter().filter_map(stream).collect())
+    }
 }
 
 /// Reads a camera's keys and place from its stream's URL.
@@ -134,7 +200,7 @@ fn camera(stream: Stream) -> Result<Camera, Failure> {
     Ok(Camera {
         name: stream.name,
         uid: found.uid.unwrap_or_default().into(),
-        enr: found.enr.unwrap_or_default().into(),
+        enr: found.enr.unwrap_or_default(),
         mac: found.mac.unwrap_or_default().into(),
         host: found.host,
         port,
@@ -148,6 +214,10 @@ fn camera(stream: Stream) -> Result<Camera, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> Option<Vec<Stream>> {
+        from_yaml(&yaml::parse(text).ok()??)
+    }
 
     #[test]
     fn streams_have_one_source_or_several() {
@@ -163,7 +233,7 @@ streams:
   other: rtsp://10.0.0.5/live
   empty:
 ";
-        let found: Vec<_> = from_yaml(text).unwrap_or_default().into_iter().map(|s| (s.name, s.url)).collect();
+        let found: Vec<_> = read(text).unwrap().into_iter().map(|s| (s.name, s.url)).collect();
         let expected =
             [("door", "wyze://10.0.0.1?uid=A&enr=B"), ("garden", "WYZE://10.0.0.2?uid=C"), ("7", "wyze://10.0.0.4")];
         assert_eq!(found, expected.map(|(name, url)| (name.to_owned(), url.to_owned())));
@@ -172,8 +242,8 @@ streams:
     #[test]
     fn what_is_no_configuration_is_refused() {
         for text in ["", "a: [", "streams: 7", "cameras: {}", "- 1", "\u{0}"] {
-            assert!(from_yaml(text).is_err(), "{text:?}");
+            assert!(read(text).is_none(), "{text:?}");
         }
-        assert!(from_yaml("streams: {}").is_ok_and(|streams| streams.is_empty()));
+        assert!(read("streams: {}").is_some_and(|streams| streams.is_empty()));
     }
 }

@@ -1,6 +1,7 @@
 //! `list` and `show`.
 
 use super::Failure;
+use super::launch::ByName;
 use super::output::{print, tell};
 use super::search::search;
 use clap::Args;
@@ -104,11 +105,10 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     let (settings, uri) = if arguments.secrets {
         let uri = identity::format(&identity_of(camera), []).unwrap_or_default();
-        (format!("uri={}", quote(&uri)), uri)
+        (format!("uri=\"{uri}\""), uri)
     } else {
-        let by_name = Identity { camera: Some(camera.name.clone()), ..Identity::default() };
-        let uri = identity::format(&by_name, []).unwrap_or_default();
-        (format!("camera={}", quote(&camera.name)), uri)
+        let ByName { setting, uri } = ByName::new(&cameras, camera);
+        (setting, uri)
     };
     print(format_args!("\ngst-launch-1.0 wyzesrc {settings} ! decodebin ! autovideosink"))?;
     print(uri)
@@ -124,7 +124,7 @@ fn identity_of(camera: &Camera) -> Identity {
     let default = Identity::default();
     Identity {
         uid: text(keys.0.expose()),
-        enr: text(keys.1.expose()),
+        enr: Some(keys.1.clone()).filter(|enr| !enr.is_empty()),
         mac: text(keys.2.expose()),
         host: camera.host.clone(),
         port: camera.port.unwrap_or(default.port),
@@ -181,34 +181,9 @@ pub fn print_table<R: AsRef<[String]>>(rows: &[R]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Quotes a value for a shell, where it needs that.
-fn quote(value: &str) -> String {
-    if value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/%".contains(c)) {
-        value.to_owned()
-    } else if value.chars().any(|c| "\"$`\\!".contains(c)) {
-        format!("'{}'", value.replace('\'', r"'\''"))
-    } else {
-        format!("\"{value}\"")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_shell_takes_apart_is_quoted() {
-        for (value, expected) in [
-            ("Garden", "Garden"),
-            ("Front Door", "\"Front Door\""),
-            ("it's", "\"it's\""),
-            ("5$ a&b", "'5$ a&b'"),
-            ("Ben's \"room\"", r#"'Ben'\''s "room"'"#),
-            ("wyze://?uid=A&enr=B", "\"wyze://?uid=A&enr=B\""),
-        ] {
-            assert_eq!(quote(value), expected);
-        }
-    }
 
     #[test]
     fn ages_are_rough() {

@@ -6,12 +6,14 @@
 mod account;
 mod edit;
 mod import;
+mod launch;
 mod list;
 mod output;
 mod probe;
 mod scan;
 mod search;
 mod trace;
+mod yaml;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -101,6 +103,8 @@ fn main() -> ExitCode {
     // The program names formats in GStreamer's terms, and has no need of its plugins.
     // SAFETY: Nothing else runs yet that could read the environment.
     unsafe { std::env::set_var("GST_REGISTRY_UPDATE", "no") };
+    // What the store puts right, it tells by GLib's log.
+    gst::glib::log_set_default_handler(|_, _, message| tell(format_args!("wyze-cameras: {message}")));
     let result = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.command),
         // Help and the version are errors too, of exit code 0.

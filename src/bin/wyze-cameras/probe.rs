@@ -167,7 +167,7 @@ fn choose(store: &Store, arguments: &ProbeArguments) -> Result<Camera, Failure> 
         return Ok(Camera {
             name: "camera".into(),
             uid: given.uid.unwrap_or_default().into(),
-            enr: given.enr.unwrap_or_default().into(),
+            enr: given.enr.unwrap_or_default(),
             mac: given.mac.unwrap_or_default().into(),
             host: given.host,
             port: Some(given.port),

@@ -37,6 +37,8 @@ pub struct Config {
     pub stall_timeout: Option<Duration>,
     /// Whether the camera is asked for a key frame after a loss.
     pub key_frame_requests: bool,
+    /// Whether a camera whose clock is far off is told the time.
+    pub set_clock: bool,
     /// How long late packets are waited for.
     pub reorder_wait: Duration,
     /// Whether the camera is asked to send lost packets again.
@@ -63,6 +65,7 @@ impl Config {
             patient: false,
             stall_timeout: None,
             key_frame_requests: true,
+            set_clock: true,
             reorder_wait: Duration::from_millis(100),
             resend: Resend::default(),
             resend_wait: Duration::from_millis(200),

@@ -2,6 +2,7 @@
 
 mod av;
 mod back_channel;
+mod clock;
 mod commands;
 mod liveness;
 mod login;
@@ -10,6 +11,7 @@ mod media_watch;
 mod resend;
 
 use super::context::Context;
+use super::event::CameraClock;
 use crate::protocol::control_channel::ControlChannel;
 use crate::protocol::dtls::record::{Record, records};
 use crate::protocol::dtls::{self, Endpoint};
@@ -75,6 +77,8 @@ pub struct Connection {
     received_since_answer: u16,
     /// No key frame has come since it was asked for.
     key_frame_awaited: bool,
+    /// `None` before the first frame of the stream.
+    clock: Option<CameraClock>,
     talk: Option<Talk>,
     last_received: Instant,
     /// When the camera's host last answered "port unreachable".
@@ -104,6 +108,7 @@ impl Connection {
             key_frame_asked: None,
             received_since_answer: 0,
             key_frame_awaited: false,
+            clock: None,
             talk: None,
             last_received: now,
             unreachable_at: None,

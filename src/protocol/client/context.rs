@@ -10,7 +10,7 @@ use crate::protocol::transport::Transport;
 use crate::protocol::wire::Channel;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub struct Context {
     pub config: Config,
@@ -18,6 +18,8 @@ pub struct Context {
     pub stage: Stage,
     stage_since: Instant,
     pub started: Instant,
+    /// The wall clock at `started`, since 1970.
+    unix_start: Duration,
     pub timers: TimerTable<SearchTimer>,
     pub rng: StdRng,
     pub stats: Stats,
@@ -25,7 +27,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(config: Config, transport: Transport, rng: StdRng, now: Instant) -> Self {
+    pub fn new(config: Config, transport: Transport, rng: StdRng, now: Instant, unix_time: Duration) -> Self {
         let mut timers = TimerTable::default();
         timers.set(SearchTimer::Connect, now + config.connect_timeout);
         Context {
@@ -34,11 +36,17 @@ impl Context {
             stage: Stage::Discovery,
             stage_since: now,
             started: now,
+            unix_start: unix_time,
             timers,
             rng,
             stats: Stats::default(),
             events: VecDeque::from([Event::Stage(Stage::Discovery)]),
         }
+    }
+
+    /// The time since 1970 at `now`.
+    pub fn unix_time(&self, now: Instant) -> Duration {
+        self.unix_start + now.duration_since(self.started)
     }
 
     /// Goes on, or back, to `stage` and tells so.

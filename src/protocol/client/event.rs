@@ -27,6 +27,18 @@ pub struct CameraInfo {
     pub resend: bool,
     /// What the camera says that it can.
     pub capabilities: Capabilities,
+    /// `None` before the first frame.
+    pub clock: Option<CameraClock>,
+}
+
+/// What is known of a camera's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CameraClock {
+    /// How many nanoseconds the stamp of the connection's first frame was ahead of the wall clock at its arrival;
+    /// `None` where the camera's clock had never been set.
+    pub offset: Option<i64>,
+    /// Whether the camera has answered that its clock is set now.
+    pub was_set: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +46,8 @@ pub enum Event {
     Stage(Stage),
     /// The camera streams from now on.
     Connected(CameraInfo),
+    /// The first frame has shown the camera's clock, or the clock was set.
+    Clock(CameraClock),
     Frame(Frame),
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.

@@ -12,6 +12,10 @@ pub const SHORT_LEN: usize = 16;
 /// The lengths that have been seen.
 pub const LENGTHS: [usize; 4] = [SHORT_LEN, 32, LEN, 48];
 
+/// The second from which on a camera's clock counts as set (2 June 2020): one that was never set starts at an earlier
+/// date.
+pub const CLOCK_SET: u32 = 1_591_069_888;
+
 /// Where the fields begin. Those without a size are one byte; [`FrameInfo`] says what they mean.
 mod offset {
     /// u16.

@@ -11,6 +11,7 @@ pub const AUTH_RESULT: u16 = 10003;
 pub const MEDIA: u16 = 10010;
 pub const RESOLUTION_DOORBELL: u16 = 10052;
 pub const RESOLUTION: u16 = 10056;
+pub const SET_CLOCK: u16 = 10092;
 
 /// Where the fields of a message begin. Bytes that no offset names are zero.
 mod offset {
@@ -235,6 +236,11 @@ impl MediaKind {
 /// K10010: switches a medium on (1) or off (2). The payload is the medium's number and the switch, a byte each.
 pub fn media(kind: MediaKind, on: bool) -> Vec<u8> {
     Message { command: MEDIA, payload: &[kind.number(), if on { 1 } else { 2 }] }.emit()
+}
+
+/// K10092: sets the camera's clock. The payload is a u32, the seconds since 1970.
+pub fn set_clock(unix_seconds: u32) -> Vec<u8> {
+    Message { command: SET_CLOCK, payload: &unix_seconds.to_le_bytes() }.emit()
 }
 
 /// The picture that a camera is asked for.

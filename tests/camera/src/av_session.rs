@@ -208,6 +208,7 @@ impl AvSession {
             }
             hl::MEDIA => self.switch_media(now, message, shared),
             hl::RESOLUTION | hl::RESOLUTION_DOORBELL => self.set_resolution(now, message, shared),
+            hl::SET_CLOCK => self.set_clock(now, message, shared),
             K10050 => self.reply(now, message.command, &self.video_parameters(), shared),
             command => shared.log.byte(now, format!("K{command} is not a command that this camera knows")),
         }
@@ -302,6 +303,18 @@ impl AvSession {
         self.reply(now, message.command, &[1], shared);
         self.parameters = Some(parameters);
         shared.events.push_back(CameraEvent::VideoParameters { client: self.client, parameters });
+    }
+
+    fn set_clock(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        let Ok(seconds) = message.payload.try_into().map(u32::from_le_bytes) else {
+            shared.log.byte(now, format!("K10092: the payload has {} bytes instead of 4", message.payload.len()));
+            return;
+        };
+        if shared.config.ignore_clock {
+            return;
+        }
+        shared.clock.set(now, seconds);
+        self.reply(now, message.command, &[1], shared);
     }
 
     /// K10051's payload: bit rate, frame size + 1, fps, and twice 1 for a picture that is not flipped.

@@ -6,6 +6,7 @@
 //! A camera has two ports. Discovery packets come to one; all of the camera's datagrams leave from the other, and
 //! clients have to continue there.
 
+use crate::camera_clock::CameraClock;
 use crate::camera_config::{CameraConfig, Envelope};
 use crate::client_session::ClientSession;
 use crate::deviation_log::DeviationLog;
@@ -110,6 +111,7 @@ pub(crate) struct Shared {
     pub talks: TalkBook,
     /// Codec and flags of the audio that the camera itself sends, once it has any.
     pub spoken: Option<(CodecId, AudioFlags)>,
+    pub clock: CameraClock,
     transmits: VecDeque<Transmit>,
 }
 
@@ -151,6 +153,7 @@ impl Camera {
                 events: VecDeque::new(),
                 talks: TalkBook::default(),
                 spoken: None,
+                clock: CameraClock::default(),
                 transmits: VecDeque::new(),
             },
             sessions: Vec::new(),
@@ -192,6 +195,11 @@ impl Camera {
     /// How many packets clients have asked for and not acknowledged.
     pub fn asked_for(&self) -> usize {
         self.sessions.iter().map(ClientSession::asked_for).sum()
+    }
+
+    /// The times, since 1970, to which clients have set the camera's clock.
+    pub fn clock_settings(&self) -> &[u32] {
+        self.shared.clock.settings()
     }
 
     /// What clients have said through the camera's speaker, talk by talk, oldest first.
@@ -255,9 +263,10 @@ impl Camera {
         if self.is_booting(now) {
             return;
         }
+        let frame = self.shared.clock.stamp(now, frame, self.shared.config.clock_error);
         let viewers = u8::try_from(self.streaming_clients()).unwrap_or(u8::MAX);
         for session in &mut self.sessions {
-            session.push_frame(now, frame, viewers, &mut self.shared);
+            session.push_frame(now, &frame, viewers, &mut self.shared);
         }
     }
 

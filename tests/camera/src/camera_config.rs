@@ -82,6 +82,10 @@ pub struct CameraConfig {
     pub media_by_command: bool,
     /// Send packets of the AV layer that mean nothing to a viewer: messages of the channel itself, and others.
     pub chatter: bool,
+    /// What the camera's clock is off by, in seconds, until a client sets it.
+    pub clock_error: i64,
+    /// Neither set the clock by K10092 nor answer it.
+    pub ignore_clock: bool,
     /// Send a timing probe before each video frame.
     pub probes: bool,
     /// Log in on the back channel with as few bytes as cameras do.
@@ -152,6 +156,8 @@ impl CameraConfig {
             capabilities: Capabilities::CLIENT,
             media_by_command: false,
             chatter: false,
+            clock_error: 0,
+            ignore_clock: false,
             probes: false,
             short_talk_login: false,
             asleep: false,

@@ -9,6 +9,7 @@ mod ack_book;
 mod av_session;
 mod back_channel;
 mod camera;
+mod camera_clock;
 mod camera_config;
 mod client_session;
 mod deviation_log;

@@ -84,6 +84,9 @@ struct Arguments {
     /// Differs from the usual in all ways in which cameras are known to differ, all at once.
     #[arg(long, help_heading = "Protocol")]
     every_variant: bool,
+    /// What the camera's clock is off by, in seconds, until a client sets it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true, help_heading = "Protocol")]
+    clock_error: i64,
     /// How many video frames at the start of a session give the size of the session before, as real cameras do.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Protocol")]
     stale_frames: u32,
@@ -264,6 +267,7 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         suites: arguments.suite.suites(),
         challenge: arguments.challenge.into(),
         every_frame_type: arguments.every_frame_type,
+        clock_error: arguments.clock_error,
         stale_frames: arguments.stale_frames,
         two_way_audio: !arguments.no_two_way,
         stall_talk: arguments.talk_stall,

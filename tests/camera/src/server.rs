@@ -150,6 +150,11 @@ impl CameraServer {
         self.station().camera.take_talk_audio()
     }
 
+    /// The times, since 1970, to which clients have set the camera's clock.
+    pub fn clock_settings(&self) -> Vec<u32> {
+        self.station().camera.clock_settings().to_vec()
+    }
+
     /// Changes the camera's settings; [`Camera::config_mut`] says what this changes for open sessions.
     pub fn configure(&self, change: impl FnOnce(&mut CameraConfig)) {
         change(self.station().camera.config_mut());

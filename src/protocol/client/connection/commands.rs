@@ -101,6 +101,7 @@ impl Connection {
         match message.command {
             hl::AUTH_CHALLENGE => self.answer_challenge(message.payload, context)?,
             hl::AUTH_RESULT => self.handle_auth_result(message.payload, context, now)?,
+            command if command == hl::SET_CLOCK + 1 => self.clock_was_set(context),
             _ => {}
         }
         self.send_next_command(context, now);

@@ -13,6 +13,7 @@ use crate::protocol::wire::codec::CodecId;
 use crate::protocol::wire::{hl, login};
 use rand::RngExt;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 const LOGIN_SECOND_AFTER: Duration = Duration::from_millis(10);
 const LOGIN_RESEND: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ impl Connection {
 
     pub(super) fn send_login(&mut self, second: bool, context: &mut Context) {
         let request = self.login_request(second, context);
-        let (asks_resends, request) = (request.resend, request.emit());
+        let (asks_resends, request) = (request.resend, Zeroizing::new(request.emit()));
         self.asked_resends |= asks_resends;
         self.send(&request, context);
     }
@@ -155,6 +156,7 @@ impl Connection {
             av_enabled: self.login_response.enabled,
             resend: self.login_response.resend,
             capabilities: self.login_response.capabilities,
+            clock: None,
         }));
         Ok(())
     }

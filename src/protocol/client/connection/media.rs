@@ -179,6 +179,7 @@ impl Connection {
             if frame.medium == Medium::Video {
                 self.recover(frame.info.is_key_frame(), frame.after_gap, context, now);
             }
+            self.check_clock(&frame.info, context, now);
             context.events.push_back(Event::Frame(frame));
         }
         // A frame that has waited its time may still be behind an awaited record.
