@@ -3,11 +3,19 @@
 #[path = "support/world.rs"]
 mod world;
 
-use gstwyze::protocol::dtls::Suite;
-use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
+use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role, Suite};
+use gstwyze::protocol::talk::{Talk, TalkAudio, TalkError, TalkEvent};
+use gstwyze::protocol::trace::{Direction, Trace, TraceSink};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
+use gstwyze::protocol::wire::{Channel, login};
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use openssl::symm::{Cipher, encrypt_aead};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use world::{FAT, World, both_envelopes, camera_config, client_config};
 use wyze_camera::{CameraConfig, Envelope, LinkConfig, Synthetic};
 
@@ -189,4 +197,110 @@ fn the_talker_knows_at_any_time_how_much_of_its_sound_waits() {
     }
     world.run_until(FRAME, |_| false);
     assert!(world.talk_sent >= 150 * FRAME, "what is beyond ten seconds neither: {:?}", world.talk_sent);
+}
+
+/// The camera's end of the back channel, with the keys of its DTLS session: OpenSSL sends no alert on request.
+struct KeyedCamera {
+    endpoint: Endpoint,
+    keys: Arc<KeyLog>,
+    client_random: Vec<u8>,
+    server_random: Vec<u8>,
+}
+
+#[derive(Default)]
+struct KeyLog(Mutex<String>);
+
+impl TraceSink for KeyLog {
+    fn datagram(&self, _: Direction, _: SocketAddr, _: SocketAddr, _: &[u8]) {}
+    fn refused(&self, _: SocketAddr) {}
+    fn record(&self, _: Direction, _: Channel, _: &[u8]) {}
+    fn key_log(&self, line: &str) {
+        *self.0.lock().unwrap() = line.to_owned();
+    }
+}
+
+impl KeyedCamera {
+    /// Shakes hands with `talk`, and logs in if `logs_in`.
+    fn connect(talk: &mut Talk, now: Instant, logs_in: bool) -> Self {
+        let keys = Arc::new(KeyLog::default());
+        let mut settings = EndpointSettings::new(Role::Client, world::credentials().psk());
+        settings.suites = vec![Suite::EcdhePskChacha20Poly1305];
+        settings.key_log = Some(Trace(keys.clone()));
+        let endpoint = Endpoint::new(&settings).unwrap();
+        let mut camera = KeyedCamera { endpoint, keys, client_random: Vec::new(), server_random: Vec::new() };
+        while *camera.endpoint.state() == EndpointState::Handshaking {
+            camera.carry(talk, now);
+        }
+        if logs_in {
+            let request = login::Request { second: false, random: [1, 2, 3, 4], password: b"x", resend: false };
+            camera.endpoint.send(&request.emit());
+            assert_eq!(camera.carry(talk, now), [TalkEvent::Ready]);
+        }
+        camera
+    }
+
+    /// Carries what both sides have to send, and returns the talk's events.
+    fn carry(&mut self, talk: &mut Talk, now: Instant) -> Vec<TalkEvent> {
+        let mut events = Vec::new();
+        while let Some(datagram) = self.endpoint.poll_transmit() {
+            // The randoms of hellos stand behind the headers of record and message, and the version.
+            if datagram[13] == 1 {
+                self.client_random = datagram[27..59].to_vec();
+            }
+            events.extend(talk.handle_datagram(now, &datagram));
+        }
+        while let Some(datagram) = talk.poll_transmit() {
+            if datagram[0] == 22 && datagram[13] == 2 {
+                self.server_random = datagram[27..59].to_vec();
+            }
+            self.endpoint.handle_datagram(&datagram, |_| {});
+        }
+        events
+    }
+
+    /// Makes a fatal alert (RFC 5246, 7.2) in a record of ChaCha20-Poly1305 (RFC 7905).
+    fn fatal_alert(&self) -> Vec<u8> {
+        let line = self.keys.0.lock().unwrap().clone();
+        let secret = line.split(' ').nth(2).unwrap();
+        let secret: Vec<u8> =
+            (0..secret.len()).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap()).collect();
+        let seed = [b"key expansion", &self.server_random[..], &self.client_random].concat();
+        let key = PKey::hmac(&secret).unwrap();
+        let hmac = |data: &[u8]| Signer::new(MessageDigest::sha256(), &key).unwrap().sign_oneshot_to_vec(data).unwrap();
+        let (mut a, mut block) = (seed.clone(), Vec::new());
+        while block.len() < 88 {
+            a = hmac(&a);
+            block.extend(hmac(&[&a[..], &seed].concat()));
+        }
+        // Epoch 1, and a number after those of the camera's own records.
+        let number = [0, 1, 0, 0, 0, 0, 0, 9];
+        let mut nonce = block[64..76].to_vec();
+        nonce[4..].iter_mut().zip(number).for_each(|(byte, n)| *byte ^= n);
+        let header = [&number[..], &[21, 0xFE, 0xFD, 0, 2]].concat();
+        let (mut tag, internal_error) = ([0; 16], [2, 80]);
+        let cipher = Cipher::chacha20_poly1305();
+        let sealed = encrypt_aead(cipher, &block[..32], Some(&nonce), &header, &internal_error, &mut tag).unwrap();
+        [&[21, 0xFE, 0xFD][..], &number, &[0, 18], &sealed, &tag].concat()
+    }
+}
+
+/// An alert ends the talk as a goodbye does, before the login and after it. Nothing is sent any more.
+#[test]
+fn a_fatal_alert_ends_the_talk() {
+    for logs_in in [false, true] {
+        let now = Instant::now();
+        let mut talk = Talk::new(world::credentials().psk(), None, now);
+        let mut camera = KeyedCamera::connect(&mut talk, now, logs_in);
+        if logs_in {
+            talk.send(frame(1), now);
+            assert_eq!(talk.handle_timeout(now), None);
+            assert_eq!(talk.sent, 1);
+        }
+        let alert = camera.fatal_alert();
+        assert_eq!(talk.handle_datagram(now, &alert), Some(TalkEvent::Failed(TalkError::HungUp)), "{logs_in}");
+        talk.send(frame(2), now);
+        talk.handle_timeout(now + FRAME);
+        assert_eq!(talk.sent, u64::from(logs_in));
+        camera.carry(&mut talk, now);
+    }
 }
