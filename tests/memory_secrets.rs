@@ -46,8 +46,14 @@ fn the_camera_s_key_is_wiped_when_it_is_done_with() {
         return view(&keys);
     }
     let mut rng = rand::rng();
-    let enr: String = (0..16).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
-    let credentials = Credentials::new(DEMO_UID, &enr, DEMO_MAC).unwrap();
+    // A key with zeros at its end could be found in any empty memory.
+    let (enr, credentials) = loop {
+        let enr: String = (0..16).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
+        let credentials = Credentials::new(DEMO_UID, &enr, DEMO_MAC).unwrap();
+        if !credentials.psk().bytes().contains(&0) {
+            break (enr, credentials);
+        }
+    };
     let keys = format!("{} {}", masked(enr.as_bytes()), masked(credentials.psk().bytes()));
     let camera = CameraServer::start(CameraConfig::new(credentials), ([127, 0, 0, 1], 0).into(), synthetic()).unwrap();
     let folder = TempDir::new().unwrap();
