@@ -11,6 +11,7 @@ pub mod device_provider;
 mod element;
 pub mod identity;
 mod lock;
+pub mod printable;
 pub mod protocol;
 pub mod session;
 pub mod wyzesink;

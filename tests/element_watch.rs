@@ -41,9 +41,13 @@ fn feed(camera: &TestCamera, config: SyntheticConfig, time: Duration, mut change
     }
 }
 
-fn structure<'a>(seen: &'a Seen, name: &str) -> Option<&'a gst::StructureRef> {
+/// Returns what a `wyze-connection` message tells of one medium.
+fn medium_state(seen: &Seen) -> Option<String> {
     match seen {
-        Seen::Message(message) => message.structure().filter(|structure| structure.name() == name),
+        Seen::Message(message) => {
+            let structure = message.structure().filter(|structure| structure.name() == "wyze-connection")?;
+            structure.get("medium-state").ok()
+        }
         _ => None,
     }
 }
@@ -66,7 +70,7 @@ fn a_codec_that_changes_with_each_picture_is_followed_once_a_second() {
         frame.data.clone_from(data);
     });
     let seen = player.end();
-    let changes = seen.iter().filter(|seen| structure(seen, "wyze-media").is_some()).count();
+    let changes = seen.iter().filter(|seen| medium_state(seen) == Some("changed".into())).count();
     assert!((2..=5).contains(&changes), "{changes} changes in 4 s");
     let caps = seen.iter().filter(|s| matches!(s, Seen::Event(_, e) if e.type_() == gst::EventType::Caps)).count();
     assert!((1..=5).contains(&caps), "{caps} caps in 4 s");
@@ -151,7 +155,31 @@ fn a_silent_pad_gets_gaps() {
         reached = from + duration.unwrap();
     }
     assert!(reached - last > gst::ClockTime::from_seconds(3), "{reached}");
-    assert!(seen.iter().any(|seen| structure(seen, "wyze-media").is_some_and(|s| s.get("state") == Ok("silent"))));
+    assert!(seen.iter().any(|seen| medium_state(seen) == Some("silent".into())));
     assert_eq!(player.stat("media-restarts"), 1);
     player.stop();
+}
+
+/// A camera that sends SPS and PPS once, at its start, has a picture for those who come later, too.
+#[test]
+fn a_later_viewer_of_a_camera_that_sends_its_parameter_sets_once_gets_a_picture() {
+    let camera = TestCamera::new(MediaSource::None);
+    let first = Player::new(&camera, Link::Both);
+    first.connect();
+    let mut sets_sent = false;
+    let mut bare = |_: usize, frame: &mut MediaFrame| {
+        if frame.flags & 1 == 1 && std::mem::replace(&mut sets_sent, true) {
+            frame.data = [&[0, 0, 0, 1, 0x65][..], &[0x88; 500]].concat();
+        }
+    };
+    let media = SyntheticConfig { gop: 5, ..PICTURES };
+    feed(&camera, media.clone(), Duration::from_secs(1), &mut bare);
+    let later = Player::new(&camera, Link::Both);
+    later.connect();
+    feed(&camera, media, Duration::from_secs(1), &mut bare);
+    let picture = later.buffer("video");
+    assert!(is_key(&picture));
+    let data = bytes(&picture);
+    assert!(data.starts_with(&[0, 0, 0, 1, 0x67]) && data.ends_with(&[0x88; 500]), "{:02x?}", &data[..40]);
+    assert_eq!(camera.stats().clients, 1);
 }

@@ -1,5 +1,6 @@
 //! The store's entry of a camera: its name, keys, model and last address.
 
+use crate::printable::is_printable;
 use crate::protocol::credentials::{CredentialError, Credentials, Mac, Uid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -154,7 +155,7 @@ impl Camera {
     /// Removes control characters, which could steer a terminal or end a text early.
     pub(super) fn tidy(&mut self) {
         for text in [&mut self.name, &mut self.model, &mut self.firmware].into_iter().chain(&mut self.host) {
-            text.retain(|c| !c.is_control());
+            text.retain(is_printable);
         }
     }
 

@@ -14,6 +14,7 @@ mod login_window;
 mod totp;
 
 use super::camera::Secret;
+use crate::printable::is_printable;
 use answer::Answer;
 use http::{Http, Reply, Wiped, is_safe, unix_milliseconds};
 use rand::RngExt;
@@ -155,7 +156,7 @@ fn unix_time() -> Duration {
 
 /// Returns what the cloud said, fit for a terminal: 200 characters at most, and none of the secrets that it was sent.
 fn speakable(said: &str, secrets: &[&str]) -> String {
-    let mut text: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+    let mut text: String = said.chars().filter(|&c| is_printable(c)).take(200).collect();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");
     }

@@ -3,6 +3,7 @@
 use super::Announcer;
 use crate::identity::IdentityError;
 use crate::protocol::error::{Cause, Error, Stage};
+use crate::protocol::medium::Medium;
 use crate::session::{Conflict, Event, JoinError};
 use gst::prelude::*;
 use std::time::Duration;
@@ -85,6 +86,35 @@ impl ConnectionMessages {
             // Fails only without a bus, when nobody listens.
             let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
         });
+    }
+}
+
+/// What happens to one medium while the connection goes on.
+pub struct MediumChange {
+    pub medium: Medium,
+    /// `silent`, `back` or `changed`.
+    pub state: &'static str,
+    /// The new codec, if it has changed.
+    pub codec: Option<String>,
+    pub text: String,
+}
+
+impl MediumChange {
+    /// Posts it as a `wyze-connection` message, whose `state` is streaming still.
+    pub fn post(self, element: &gst::Element) {
+        let mut structure = gst::Structure::builder("wyze-connection")
+            .field("state", "streaming")
+            .field("stage", Stage::Streaming.name())
+            .field("attempt", 0u32)
+            .field("medium", self.medium.name())
+            .field("medium-state", self.state)
+            .field("text", self.text)
+            .build();
+        if let Some(codec) = self.codec {
+            structure.set("codec", codec);
+        }
+        // Fails only without a bus, when nobody listens.
+        let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
     }
 }
 

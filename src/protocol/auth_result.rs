@@ -1,6 +1,7 @@
 //! K10003, the JSON that a camera ends authentication with.
 
 use super::medium::MediaSet;
+use crate::printable::is_printable;
 use serde_json::Value;
 
 /// The part of K10003 that matters here. Texts that the camera left out are empty.
@@ -45,7 +46,7 @@ const MAX_TEXT: usize = 64;
 /// Returns a value as a text that is fit to be shown. Most cameras write numbers as texts; some do not.
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect(),
+        Value::String(text) => text.chars().filter(|&c| is_printable(c)).take(MAX_TEXT).collect(),
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn what_could_harm_a_terminal_or_end_a_text_is_left_out() {
         let json = br#"{"connectionRes":"1\u0000",
-            "cameraInfo":{"basicInfo":{"model":"HL\u001b[31m_\u0000CAM4","firmware":"FW"}}}"#;
+            "cameraInfo":{"basicInfo":{"model":"HL\u001b[31m_\u0000CAM\u202e4","firmware":"FW"}}}"#;
         let long = String::from_utf8_lossy(json).replace("FW", &"9".repeat(5000));
         let result = AuthResult::parse(long.as_bytes()).unwrap();
         assert!(result.is_accepted());

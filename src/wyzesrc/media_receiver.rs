@@ -339,13 +339,9 @@ impl MediaReceiver {
             return false;
         }
         (state.codec, state.codec_since) = (Some(codec), Some(Instant::now()));
-        let structure = gst::Structure::builder("wyze-media")
-            .field("medium", medium.name())
-            .field("state", "changed")
-            .field("codec", codec.to_string())
-            .field("text", format!("The camera now sends {} as {codec} instead of {before}", medium.name()))
-            .build();
-        self.post(element, structure);
+        let text = format!("The camera now sends {} as {codec} instead of {before}", medium.name());
+        let change = element::MediumChange { medium, state: "changed", codec: Some(codec.to_string()), text };
+        self.announcer.announce(element.upcast_ref(), move |element| change.post(element));
         true
     }
 
@@ -355,19 +351,9 @@ impl MediaReceiver {
             true => ("silent", "The camera has stopped to send"),
             false => ("back", "The camera sends again:"),
         };
-        let structure = gst::Structure::builder("wyze-media")
-            .field("medium", medium.name())
-            .field("state", state)
-            .field("text", format!("{text} {}", medium.name()))
-            .build();
-        self.post(element, structure);
-    }
-
-    fn post(&self, element: &WyzeSrc, structure: gst::Structure) {
-        self.announcer.announce(element.upcast_ref(), move |element| {
-            // Fails only without a bus, when nobody listens.
-            let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
-        });
+        let text = format!("{text} {}", medium.name());
+        let change = element::MediumChange { medium, state, codec: None, text };
+        self.announcer.announce(element.upcast_ref(), move |element| change.post(element));
     }
 
     /// Warns, once in a connection, of pictures that come and cannot be used, and tells what they are.

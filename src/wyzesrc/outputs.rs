@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How long an application may take to link a pad after no-more-pads.
 const LINK_PATIENCE: Duration = Duration::from_secs(1);
+/// How recently the other pad has to have had something for a gap to be told.
+const OTHER_COMES: Duration = Duration::from_millis(500);
 /// How long a pad's data wait for no-more-pads. An element such as fallbacksrc exposes its `source`'s pads only then
 /// and under stream ids of its own, and ours must not come in between.
 const PADS_TOGETHER: Duration = Duration::from_millis(100);
@@ -43,6 +45,8 @@ struct Output {
     queue: PadQueue,
     /// A flush has dropped the segment, which has to be sent anew.
     needs_segment: AtomicBool,
+    /// When a buffer was last pushed.
+    pushed_at: Mutex<Option<Instant>>,
     /// The running time up to which the pad's data reach.
     reached: Mutex<Option<gst::ClockTime>>,
     /// The media type before the last change of caps to another one.
@@ -53,6 +57,7 @@ struct Output {
 
 impl Output {
     fn reaches(&self, pts: Option<gst::ClockTime>) {
+        *lock(&self.pushed_at) = Some(Instant::now());
         let mut reached = lock(&self.reached);
         *reached = pts.max(*reached);
     }
@@ -296,8 +301,13 @@ impl Outputs {
         self.judge(pad, result, output)
     }
 
-    /// Tells downstream that nothing comes, so that it need not wait for it.
+    /// Tells downstream that nothing comes, so that it need not wait for it, while the other pad goes on. Where neither
+    /// has anything, a gap would hide from elements such as fallbackswitch that the camera is away.
     fn push_gap(&self, pad: &gst::Pad, output: &Output) {
+        let is_recent = |other: &Output| lock(&other.pushed_at).is_some_and(|at| at.elapsed() < OTHER_COMES);
+        if !self.outputs.iter().any(is_recent) {
+            return;
+        }
         let now = self.element.upgrade().and_then(|element| element.current_running_time());
         let Some(until) = now.and_then(|now| now.checked_sub(self.latency)) else { return };
         let mut reached = lock(&output.reached);

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::{Cloud, CloudError};
 use crate::account::{BaseStation, Camera, Origin, Secret};
+use crate::printable::is_printable;
 use serde_json::json;
 use std::net::Ipv4Addr;
 
@@ -51,7 +52,7 @@ impl Cloud {
 
 fn left_out(device: &Answer, error: CloudError) -> LeftOut {
     let mut name = device.get("nickname").word();
-    name.retain(|c| !c.is_control());
+    name.retain(is_printable);
     let mac = device.get("mac").text().unwrap_or_default().into();
     LeftOut { name: if name.trim().is_empty() { "a device without a name".into() } else { name }, mac, error }
 }

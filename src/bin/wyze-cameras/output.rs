@@ -1,6 +1,7 @@
 //! What the program writes. `println!` and its like would panic where that fails.
 
 use super::Failure;
+use gstwyze::printable::is_printable;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -16,5 +17,5 @@ pub fn tell(line: impl Display) {
 
 /// A name that the store has not tidied yet, fit for a terminal.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
 }

@@ -4,6 +4,7 @@
 //! threads, descriptors or sessions than the first time, or memory that grows from census to census, are a leak.
 
 mod census;
+mod chaos;
 mod ledger;
 mod soak_camera;
 mod viewer;
@@ -48,6 +49,10 @@ struct Arguments {
     /// Seconds that ended elements may take to release all that they hold
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     rest: u64,
+    /// Treat 30 elements on 5 cameras as no application would, with a stop, a flush or another change each few
+    /// milliseconds. Fails on a call that takes 200 ms, on a panic and on a critical message
+    #[arg(long, conflicts_with_all = ["cameras", "stall_limit", "rest"])]
+    chaos: bool,
     /// Make this fault on purpose, to see that it is found
     #[arg(long, hide = true)]
     plant: Option<Fault>,
@@ -230,9 +235,16 @@ fn main() -> Result<ExitCode, Error> {
     gst::init()?;
     gstwyze::plugin_register_static()?;
     let seed = arguments.seed.unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
+    let length = Duration::from_secs_f64(arguments.hours * 3600.0);
+    if arguments.chaos {
+        println!("chaos: {} h, seed {seed}", arguments.hours);
+        let passed = chaos::run(length, seed)?;
+        println!("{}", if passed { "passed" } else { "failed" });
+        return Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     println!("soak: {} cameras, {} h, seed {seed}", arguments.cameras, arguments.hours);
     let mut soak = Soak::new(&arguments, seed)?;
-    soak.run(Duration::from_secs_f64(arguments.hours * 3600.0))?;
+    soak.run(length)?;
     soak.print_summary();
     let failures = soak.ledger.open().failures();
     println!("{}", if failures == 0 { "passed" } else { "failed" });
