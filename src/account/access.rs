@@ -4,7 +4,8 @@ use super::camera::{Camera, Cameras, Origin};
 use super::cloud::{
     CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, new_phone_id,
 };
-use super::store::{Store, StoreError};
+use super::store::Store;
+use super::store_error::StoreError;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, thiserror::Error)]

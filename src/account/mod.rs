@@ -11,8 +11,10 @@ mod camera;
 pub mod cloud;
 mod owned_file;
 mod store;
+mod store_error;
 
 #[cfg(feature = "cloud")]
 pub use access::{Access, AccessError, replace_account};
 pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Secret, looks_secret};
-pub use store::{Store, StoreError};
+pub use store::Store;
+pub use store_error::StoreError;

@@ -1,7 +1,7 @@
 //! Opens the store's files and folder: only what is the user's own and nobody else's to read. What is not is put right
 //! and told of, or refused, and never waited for.
 
-use super::StoreError;
+use super::store_error::{FOLDER, StoreError};
 use gst::glib;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -83,7 +83,7 @@ fn protect(
         return Err(refused(path, OPEN));
     }
     let what = if mode & 0o022 == 0 { "read" } else { "change" };
-    glib::g_message!(super::store::FOLDER, "{} is yours alone from now on; others could {what} it", path.display());
+    glib::g_message!(FOLDER, "{} is yours alone from now on; others could {what} it", path.display());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::camera::{Camera, Cameras, Secret};
 use super::owned_file;
+use super::store_error::{FOLDER, StoreError, VERSION};
 use gst::glib;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,48 +15,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-pub(super) const FOLDER: &str = "gst-plugin-wyze";
 const CAMERAS: &str = "cameras.json";
 const TOKENS: &str = "tokens.json";
 const LOCK: &str = ".lock";
-/// The format version of both files. A change that older programs would misread or drop raises it.
-const VERSION: u64 = 1;
 /// How long other writers are waited for; each takes some milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
-
-/// An error of the store. Its text repeats nothing of the files, which have secrets in them.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("{path} cannot be {verb} ({source})", path = path.display())]
-    Io { path: PathBuf, verb: &'static str, source: io::Error },
-    #[error(
-        "it is not known where the cameras are kept: HOME is empty or a relative path, or XDG_CONFIG_HOME is relative"
-    )]
-    NoHome,
-    #[error("{path} {problem}; it is left as it is", path = path.display())]
-    Refused { path: PathBuf, problem: &'static str },
-    #[error("{path} is locked by another program, which does not let go of it", path = path.display())]
-    Locked { path: PathBuf },
-    #[error(
-        "{path} is damaged or another program's (line {line}): it is left as it is; correct it, or move it away and \
-         run wyze-cameras login",
-        path = path.display()
-    )]
-    Foreign { path: PathBuf, line: usize },
-    #[error(
-        "{path} is of version {version}, and this program knows version {VERSION}: it is left as it is; update \
-         gst-plugin-wyze",
-        path = path.display()
-    )]
-    Newer { path: PathBuf, version: u64 },
-}
-
-impl StoreError {
-    pub(super) fn io(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| StoreError::Io { path: path.to_owned(), verb, source }
-    }
-}
 
 /// The store: a folder with the files. Keeps nothing open.
 #[derive(Debug, Clone, PartialEq, Eq)]
