@@ -46,6 +46,7 @@ use search::Search;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+pub use super::control_channel::Request;
 pub use config::{Config, Resend};
 pub use event::{CameraClock, CameraInfo, Event};
 
@@ -175,6 +176,21 @@ impl Client {
     pub fn judge(&mut self, medium: Medium, is_usable: bool, now: Instant) {
         if let Some((connection, context)) = self.streaming() {
             connection.judge(medium, is_usable, context, now);
+        }
+    }
+
+    /// Asks the camera for what a caller wants. [`Event::Reply`] tells what came of it. Returns false where there is no
+    /// connection to ask in.
+    pub fn request(&mut self, request: Request, now: Instant) -> bool {
+        let Some((connection, context)) = self.streaming() else { return false };
+        connection.request(request, context, now);
+        true
+    }
+
+    /// Drops what a caller has asked for and is still to be sent.
+    pub fn forget(&mut self, caller: u64) {
+        if let Some((connection, _)) = self.streaming() {
+            connection.forget(caller);
         }
     }
 

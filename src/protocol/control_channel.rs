@@ -1,6 +1,7 @@
 //! Commands to the camera and their answers, and the ACKs that share their counters.
 //!
-//! One command is in flight at a time, sent again each second until its answer comes.
+//! One command is in flight at a time, and sent again each second until its answer comes, where doing it twice does no
+//! harm.
 
 use super::wire::control::{Ack, ControlFrame};
 use super::wire::hl;
@@ -9,6 +10,42 @@ use std::time::{Duration, Instant};
 
 /// How long a command waits for its answer before it goes out again.
 pub const RESEND: Duration = Duration::from_secs(1);
+/// How long a command that gets no answer takes: cameras do one thing at a time.
+const NO_ANSWER: Duration = Duration::from_millis(200);
+/// How many commands of callers may wait.
+const MAX_WAITING: usize = 64;
+
+/// One command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// From "HL" on.
+    pub message: Vec<u8>,
+    /// Whether the camera answers it, by the number after the command's.
+    pub is_answered: bool,
+    /// Whether it may be sent again.
+    pub is_repeated: bool,
+    /// Who asked for it; `None` for the client itself.
+    pub caller: Option<u64>,
+}
+
+impl Request {
+    fn own(message: Vec<u8>) -> Self {
+        Request { message, is_answered: true, is_repeated: true, caller: None }
+    }
+}
+
+/// What becomes of the command in flight.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send this frame again.
+    Again(Vec<u8>),
+    /// It goes on waiting for its answer.
+    Waits,
+    /// It has gone out, and no answer was to come.
+    Done(Request),
+    /// No answer has come in time.
+    Unanswered(Request),
+}
 
 /// The value of a counter's field before any frame.
 const NONE_YET: u16 = 0xFFFF;
@@ -46,7 +83,7 @@ impl CommandCounters {
 
 #[derive(Debug)]
 struct InFlight {
-    message: Vec<u8>,
+    request: Request,
     frame: Vec<u8>,
     sent_first: Instant,
 }
@@ -62,32 +99,48 @@ pub struct ControlChannel {
     commands: CommandCounters,
     /// The highest control sequence that the last ACK told.
     highest_told: Option<u16>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Request>,
     in_flight: Option<InFlight>,
 }
 
 impl ControlChannel {
     /// Queues an HL message that expects an answer.
     pub fn queue(&mut self, message: Vec<u8>) {
-        self.waiting.push_back(message);
+        self.waiting.push_back(Request::own(message));
+    }
+
+    /// Queues what a caller asks for; false where too much waits.
+    pub fn request(&mut self, request: Request) -> bool {
+        let has_room = self.waiting.iter().filter(|waiting| waiting.caller.is_some()).count() < MAX_WAITING;
+        if has_room {
+            self.waiting.push_back(request);
+        }
+        has_room
+    }
+
+    /// Forgets what this caller has asked for and is not in flight.
+    pub fn forget(&mut self, caller: u64) {
+        self.waiting.retain(|waiting| waiting.caller != Some(caller));
     }
 
     /// Queues an HL message that expects an answer, unless the same one waits already.
     pub fn queue_once(&mut self, message: Vec<u8>) {
-        if !self.waiting.contains(&message) {
-            self.waiting.push_back(message);
+        let request = Request::own(message);
+        if !self.waiting.contains(&request) {
+            self.waiting.push_back(request);
         }
     }
 
-    /// Returns the frame of the next command, unless one is in flight.
-    pub fn next_frame(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// Returns the frame of the next command, unless one is in flight, and when to look at it again.
+    pub fn next_frame(&mut self, now: Instant) -> Option<(Vec<u8>, Instant)> {
         if self.in_flight.is_some() {
             return None;
         }
-        let message = self.waiting.pop_front()?;
-        let frame = self.frame(&message);
-        self.in_flight = Some(InFlight { message, frame: frame.clone(), sent_first: now });
-        Some(frame)
+        let request = self.waiting.pop_front()?;
+        let frame = self.frame(&request.message);
+        let look_again = now + if request.is_answered { RESEND } else { NO_ANSWER };
+        self.in_flight = Some(InFlight { request, frame: frame.clone(), sent_first: now });
+        Some((frame, look_again))
     }
 
     /// Makes a frame of a message that expects no answer.
@@ -97,19 +150,24 @@ impl ControlChannel {
         frame.emit()
     }
 
-    /// Returns the frame of the command in flight once more, or once `limit` is over, gives the command up and returns
-    /// its HL message as an error.
-    pub fn resend(&mut self, now: Instant, limit: Duration) -> Option<Result<Vec<u8>, Vec<u8>>> {
+    /// Returns what becomes of the command in flight, which is given up once `limit` is over.
+    pub fn look(&mut self, now: Instant, limit: Duration) -> Option<Due> {
         let in_flight = self.in_flight.as_ref()?;
-        if now.duration_since(in_flight.sent_first) >= limit {
-            return self.in_flight.take().map(|given_up| Err(given_up.message));
+        if !in_flight.request.is_answered {
+            return self.in_flight.take().map(|done| Due::Done(done.request));
         }
-        Some(Ok(in_flight.frame.clone()))
+        if now.duration_since(in_flight.sent_first) >= limit {
+            return self.in_flight.take().map(|given_up| Due::Unanswered(given_up.request));
+        }
+        Some(if in_flight.request.is_repeated { Due::Again(in_flight.frame.clone()) } else { Due::Waits })
     }
 
-    /// Notes an answer. Returns whether it is the one awaited, which a repeated one is not.
-    pub fn answered(&mut self, command: u16) -> bool {
-        self.in_flight.take_if(|in_flight| hl::command(&in_flight.message) + 1 == command).is_some()
+    /// Notes an answer. Returns the request that it answers; a repeated answer answers none.
+    pub fn answered(&mut self, command: u16) -> Option<Request> {
+        let answers = |in_flight: &mut InFlight| {
+            in_flight.request.is_answered && hl::command(&in_flight.request.message).wrapping_add(1) == command
+        };
+        self.in_flight.take_if(answers).map(|answered| answered.request)
     }
 
     /// Notes the send counter of a control frame of the camera, for the next ACK.
@@ -192,14 +250,47 @@ mod tests {
         let mut channel = ControlChannel::default();
         channel.queue(hl::media(hl::MediaKind::Audio, false));
         channel.queue(hl::media(hl::MediaKind::Video, false));
-        let first = channel.next_frame(start).unwrap();
+        let (first, again) = channel.next_frame(start).unwrap();
+        assert_eq!(again, start + RESEND);
         assert_eq!(channel.next_frame(start), None);
-        assert_eq!(channel.resend(start + RESEND, limit), Some(Ok(first)));
-        assert!(!channel.answered(hl::MEDIA), "the request itself is no answer");
-        assert!(channel.answered(hl::MEDIA + 1));
-        assert!(!channel.answered(hl::MEDIA + 1), "a repeated answer");
+        assert_eq!(channel.look(start + RESEND, limit), Some(Due::Again(first)));
+        assert_eq!(channel.answered(hl::MEDIA), None, "the request itself is no answer");
+        assert!(channel.answered(hl::MEDIA + 1).is_some());
+        assert_eq!(channel.answered(hl::MEDIA + 1), None, "a repeated answer");
         assert!(channel.next_frame(start + limit).is_some());
-        assert_eq!(channel.resend(start + limit + limit, limit), Some(Err(hl::media(hl::MediaKind::Video, false))));
+        let given_up = Request::own(hl::media(hl::MediaKind::Video, false));
+        assert_eq!(channel.look(start + limit + limit, limit), Some(Due::Unanswered(given_up)));
+    }
+
+    #[test]
+    fn what_must_not_be_done_twice_is_sent_once() {
+        let (start, limit) = (Instant::now(), Duration::from_secs(5));
+        let mut channel = ControlChannel::default();
+        let request = |is_answered| Request {
+            message: hl::Message { command: 11002, payload: &[1, 0, 5] }.emit(),
+            is_answered,
+            is_repeated: false,
+            caller: Some(7),
+        };
+        assert!(channel.request(request(true)) && channel.request(request(false)));
+        channel.next_frame(start).unwrap();
+        assert_eq!(channel.look(start + RESEND, limit), Some(Due::Waits));
+        assert_eq!(channel.look(start + limit, limit), Some(Due::Unanswered(request(true))));
+        let (_, again) = channel.next_frame(start).unwrap();
+        assert_eq!(again, start + NO_ANSWER);
+        assert_eq!(channel.answered(11003), None, "none is awaited");
+        assert_eq!(channel.look(again, limit), Some(Due::Done(request(false))));
+    }
+
+    #[test]
+    fn callers_cannot_queue_without_end_and_can_be_forgotten() {
+        let mut channel = ControlChannel::default();
+        let request = |caller| Request { caller: Some(caller), ..Request::own(vec![0; 16]) };
+        assert!((0..MAX_WAITING as u64).all(|caller| channel.request(request(caller))));
+        assert!(!channel.request(request(99)));
+        channel.forget(5);
+        assert!(channel.request(request(99)));
+        channel.queue(hl::media(hl::MediaKind::Video, true));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
+use super::calls::{Callback, Calls, Reply};
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
-use super::{Place, lock, socket, targets};
-use crate::protocol::client::{self, Client, Config};
+use super::{Event, Place, lock, socket, targets};
+use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
 use mio::net::UdpSocket;
@@ -61,6 +62,8 @@ pub struct Driver {
     config: Config,
     place: Place,
     members: Members,
+    /// What members have asked the camera, and wait for.
+    calls: Calls,
     /// Actions taken from `shared` that are still to be done.
     actions: VecDeque<Action>,
     rng: StdRng,
@@ -83,6 +86,7 @@ impl Driver {
             config,
             place,
             members: Members::default(),
+            calls: Calls::default(),
             actions: VecDeque::new(),
             rng: StdRng::from_seed(rand::rng().random()),
             backoff: Backoff::default(),
@@ -107,6 +111,7 @@ impl Driver {
             // A member that joins now is told how far the session had come, and its observer may panic too.
             let _ = catch_unwind(AssertUnwindSafe(|| self.act(action, None)));
         }
+        self.calls.close_all();
         if let Exit::Failed(error) = exit {
             lock(&self.shared.stats).last_error = Some(error.reason());
             self.members.end(&error);
@@ -119,6 +124,7 @@ impl Driver {
             let (exit, is_away) = match self.begin_attempt() {
                 Ok(mut attempt) => {
                     let Err(exit) = self.drive(&mut attempt);
+                    self.calls.close_all();
                     if matches!(exit, Exit::Stopped) {
                         attempt.close();
                     }
@@ -251,7 +257,12 @@ impl Driver {
                 client::Event::Frame(frame) => Some(frame.medium),
                 _ => None,
             };
-            let used = self.members.handle(event.into());
+            if let client::Event::Reply(call, answer) = event {
+                self.calls.close(call, answer.map_or(Reply::Silence, Reply::Answer));
+                continue;
+            }
+            let Some(event) = Event::of(event) else { continue };
+            let used = self.members.handle(event);
             if let Some(medium) = medium {
                 attempt.client.judge(medium, used == Use::Used, Instant::now());
             }
@@ -348,6 +359,11 @@ impl Driver {
             (Action::Join(member), _) => self.members.join(member),
             (Action::Leave(id, done), client) => {
                 let talked = self.members.leave(id);
+                for call in self.calls.close_of(id) {
+                    if let Some(client) = client {
+                        client.forget(call);
+                    }
+                }
                 if let Some(client) = client.as_mut().filter(|_| talked) {
                     client.stop_talk(true, now);
                 }
@@ -359,6 +375,9 @@ impl Driver {
                 if let Some(client) = client {
                     client.set_video_wish(wish, now);
                 }
+            }
+            (Action::Command(id, request, callback), client) => {
+                self.command(id, request, callback, client.as_deref_mut(), now)
             }
             (Action::KeyFrame, Some(client)) => client.request_key_frame(now),
             (Action::Talk(id, action), Some(client)) => self.talk(id, action, client, now),
@@ -375,6 +394,21 @@ impl Driver {
             client.set_stall_timeout(wants.stall_timeout, now);
             client.set_key_frame_requests(wants.key_frames);
             client.allow_set_clock(wants.set_clock);
+        }
+    }
+
+    fn command(
+        &mut self,
+        id: MemberId,
+        request: Request,
+        callback: Callback,
+        client: Option<&mut Client>,
+        now: Instant,
+    ) {
+        let call = self.calls.open(id, callback);
+        let request = Request { caller: Some(call), ..request };
+        if !client.is_some_and(|client| client.request(request, now)) {
+            self.calls.close(call, Reply::Lost);
         }
     }
 

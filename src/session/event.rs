@@ -35,9 +35,10 @@ pub enum Event {
     Ended(Error),
 }
 
-impl From<client::Event> for Event {
-    fn from(event: client::Event) -> Self {
-        match event {
+impl Event {
+    /// Returns what members are told of a client's event; `None` for one that is not for all of them.
+    pub(super) fn of(event: client::Event) -> Option<Self> {
+        Some(match event {
             client::Event::Stage(stage) => Event::Stage(stage),
             client::Event::Connected(camera) => Event::Connected(camera),
             client::Event::Clock(clock) => Event::Clock(clock),
@@ -47,6 +48,7 @@ impl From<client::Event> for Event {
             client::Event::Silent(medium, is_silent) => Event::Silent(medium, is_silent),
             client::Event::CountsByHead => Event::CountsByHead,
             client::Event::Ended(error) => Event::Ended(error),
-        }
+            client::Event::Reply(..) => return None,
+        })
     }
 }

@@ -23,6 +23,7 @@
 
 mod attempt;
 mod backoff;
+mod calls;
 mod driver;
 mod event;
 mod members;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub(crate) use crate::lock::lock;
+pub use calls::Reply;
 pub use event::Event;
 pub use members::{Use, Wants};
 pub use registry::{Conflict, JoinError, Membership};

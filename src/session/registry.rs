@@ -2,10 +2,11 @@
 //!
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
+use super::calls::Reply;
 use super::members::{Member, MemberId, Use, Wants};
 use super::shared::{Action, TalkAction};
 use super::{Event, Place, Session, lock};
-use crate::protocol::client::Config;
+use crate::protocol::client::{Config, Request};
 use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
@@ -162,6 +163,16 @@ impl Membership {
     /// Asks the camera for a key frame soon.
     pub fn request_key_frame(&self) {
         self.act(Action::KeyFrame);
+    }
+
+    /// Asks the camera for what `request` says, after what was asked for before. `callback` is called once: on the
+    /// session thread, or on this one where the session has ended. It must not block.
+    pub fn command(&self, request: Request, callback: impl FnOnce(Reply) + Send + 'static) {
+        let action = Action::Command(self.id, request, Box::new(callback));
+        let refused = self.session.as_ref().and_then(|session| session.shared.act(action).err());
+        if let Some(Action::Command(_, _, callback)) = refused {
+            callback(Reply::Lost);
+        }
     }
 
     /// Asks the camera to listen. [`Event::Talk`] tells when it does, or that it will not.

@@ -1,7 +1,9 @@
 //! What the session thread and the members share: actions go to the thread, counters come back.
 
+use super::calls::Callback;
 use super::lock;
 use super::members::{Member, MemberId, Wants};
+use crate::protocol::client::Request;
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
@@ -20,6 +22,8 @@ pub enum Action {
     VideoWish(VideoWish),
     /// Asks the camera for a key frame.
     KeyFrame,
+    /// Asks the camera for what the message says, and calls back.
+    Command(MemberId, Request, Callback),
     Talk(MemberId, TalkAction),
 }
 

@@ -12,11 +12,15 @@ use crate::identity::{self, Identity, UriError, milliseconds};
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
+use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::UpstreamForceKeyUnitEvent;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
+
+/// The most bytes that go with a command, so that it fits into one datagram.
+const MAX_PAYLOAD: usize = 1024;
 
 /// All that lives from READY to READY.
 struct Run {
@@ -198,6 +202,26 @@ impl ObjectImpl for WyzeSrc {
         }
     }
 
+    fn signals() -> &'static [Signal] {
+        static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+            vec![
+                Signal::builder("send-command")
+                    .param_types([u32::static_type(), glib::Bytes::static_type(), gst::Promise::static_type()])
+                    .action()
+                    .class_handler(|args| {
+                        let element = args[0].get::<super::WyzeSrc>().ok()?;
+                        let code = args[1].get::<u32>().ok()?;
+                        let payload = args[2].get::<Option<glib::Bytes>>().ok()?;
+                        let promise = args[3].get::<gst::Promise>().ok()?;
+                        element.imp().send_command(code, payload.as_deref().unwrap_or_default(), promise);
+                        None
+                    })
+                    .build(),
+            ]
+        });
+        SIGNALS.as_ref()
+    }
+
     fn constructed(&self) {
         self.parent_constructed();
         // Without this flag, a bin does not hand EOS to an element that has no pads yet.
@@ -347,6 +371,25 @@ impl WyzeSrc {
             return Ok(Vec::new());
         };
         uri::apply(text, &mut settings).inspect_err(|e| settings.identity.refused_uri = Some(e.clone()))
+    }
+
+    /// Sends a K-command. A code or payload that no message carries is told of, and keeps the promise with nothing.
+    fn send_command(&self, code: u32, payload: &[u8], promise: gst::Promise) {
+        let Some(code) = u16::try_from(code).ok().filter(|_| payload.len() <= MAX_PAYLOAD) else {
+            gst::error!(CAT, imp = self, "K{code} with {} bytes cannot be sent", payload.len());
+            promise.reply(None);
+            return;
+        };
+        let state = lock(&self.state);
+        match state.run.as_ref().and_then(|run| run.session.as_ref()) {
+            Some(session) => {
+                element::send_command(self.obj().upcast_ref(), &self.announcer, session, code, payload, promise);
+            }
+            None => {
+                drop(state);
+                promise.reply(None);
+            }
+        }
     }
 
     fn is_running(&self) -> bool {

@@ -67,6 +67,8 @@ pub struct World {
     /// How long the sound lasts that was reported as sent.
     pub talk_sent: Duration,
     pub unanswered: Vec<u16>,
+    /// What callers' commands came to.
+    pub replies: Vec<(u64, Option<Vec<u8>>)>,
     pub counts_by_head: bool,
     /// Whether the viewer can use the frames that come.
     pub usable: bool,
@@ -122,6 +124,7 @@ impl World {
             talk_events: Vec::new(),
             talk_sent: Duration::ZERO,
             unanswered: Vec::new(),
+            replies: Vec::new(),
             counts_by_head: false,
             usable: true,
             silent: Vec::new(),
@@ -206,6 +209,7 @@ impl World {
                 Event::Silent(medium, is_silent) => self.silent.push((medium, is_silent)),
                 Event::Talk(TalkEvent::Sent(report)) => self.talk_sent += report.sound,
                 Event::Talk(event) => self.talk_events.push(event),
+                Event::Reply(caller, answer) => self.replies.push((caller, answer)),
                 Event::CountsByHead => self.counts_by_head = true,
                 Event::Unanswered(command) => self.unanswered.push(command),
                 Event::Ended(error) => self.ended = Some(error),

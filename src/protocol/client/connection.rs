@@ -135,7 +135,7 @@ impl Connection {
             match timer {
                 ConnectionTimer::LoginSecond => self.send_login(true, context),
                 ConnectionTimer::Login => self.send_logins(context, now),
-                ConnectionTimer::Command => self.repeat_command(context, now),
+                ConnectionTimer::Command => self.look_at_command(context, now),
                 ConnectionTimer::Ack => self.send_timed_ack(context, now),
                 ConnectionTimer::AskForMedia => self.ask_for_media(context, now),
                 ConnectionTimer::Reorder => self.stop_waiting(context, now)?,

@@ -52,6 +52,9 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// What a caller's command came to: the answer's payload, empty where the camera gives no answer; `None` where the
+    /// camera kept silent, as one does that does not know the command.
+    Reply(u64, Option<Vec<u8>>),
     /// A medium is silent while the other one comes, and has been asked for again; or with false, it is back.
     Silent(Medium, bool),
     /// In a session with resends, it is the packets' heads that count them, as with few cameras.

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::protocol::client::context::Context;
 use crate::protocol::client::event::Event;
-use crate::protocol::control_channel;
+use crate::protocol::control_channel::{self, Due, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::talk::{TalkError, TalkEvent};
 use crate::protocol::timers::ConnectionTimer;
@@ -30,29 +30,57 @@ impl Connection {
 
     /// Sends the next command that waits, unless one is in flight.
     pub(super) fn send_next_command(&mut self, context: &mut Context, now: Instant) {
-        if let Some(frame) = self.control.next_frame(now) {
+        if let Some((frame, look_again)) = self.control.next_frame(now) {
             self.send(&frame, context);
-            self.timers.set(ConnectionTimer::Command, now + control_channel::RESEND);
+            self.timers.set(ConnectionTimer::Command, look_again);
         }
     }
 
-    pub(super) fn repeat_command(&mut self, context: &mut Context, now: Instant) {
+    /// Asks the camera for what a caller wants. [`Event::Reply`] tells what came of it.
+    pub fn request(&mut self, request: Request, context: &mut Context, now: Instant) {
+        let caller = request.caller;
+        if self.control.request(request) {
+            self.send_next_command(context, now);
+        } else {
+            context.events.extend(caller.map(|caller| Event::Reply(caller, None)));
+        }
+    }
+
+    pub fn forget(&mut self, caller: u64) {
+        self.control.forget(caller);
+    }
+
+    /// Sends the command in flight again, or gives it up.
+    pub(super) fn look_at_command(&mut self, context: &mut Context, now: Instant) {
         // While authenticating, the connection's own limit is the one that counts.
         let limit = if context.stage == Stage::Streaming { COMMAND_LIMIT } else { Duration::MAX };
-        match self.control.resend(now, limit) {
-            Some(Ok(frame)) => {
+        match self.control.look(now, limit) {
+            Some(Due::Again(frame)) => {
                 self.send(&frame, context);
                 self.timers.set(ConnectionTimer::Command, now + control_channel::RESEND);
             }
-            Some(Err(message)) => {
-                if message == hl::media(hl::MediaKind::ReturnAudio, true) {
-                    self.end_talk(TalkEvent::Failed(TalkError::Refused), context, now);
-                }
-                context.events.push_back(Event::Unanswered(hl::command(&message)));
+            Some(Due::Waits) => self.timers.set(ConnectionTimer::Command, now + control_channel::RESEND),
+            Some(Due::Done(request)) => {
+                context.events.extend(request.caller.map(|caller| Event::Reply(caller, Some(Vec::new()))));
+                self.send_next_command(context, now);
+            }
+            Some(Due::Unanswered(request)) => {
+                self.give_up(&request, context, now);
                 self.send_next_command(context, now);
             }
             None => {}
         }
+    }
+
+    fn give_up(&mut self, request: &Request, context: &mut Context, now: Instant) {
+        if let Some(caller) = request.caller {
+            context.events.push_back(Event::Reply(caller, None));
+            return;
+        }
+        if request.message == hl::media(hl::MediaKind::ReturnAudio, true) {
+            self.end_talk(TalkEvent::Failed(TalkError::Refused), context, now);
+        }
+        context.events.push_back(Event::Unanswered(hl::command(&request.message)));
     }
 
     /// Handles the control frame that `b` begins with, and returns what follows it.
@@ -94,11 +122,13 @@ impl Connection {
     }
 
     fn handle_message(&mut self, message: &hl::Message<'_>, context: &mut Context, now: Instant) -> Result<(), Error> {
-        if !self.control.answered(message.command) {
-            return Ok(());
-        }
+        let Some(request) = self.control.answered(message.command) else { return Ok(()) };
         self.timers.stop(ConnectionTimer::Command);
         match message.command {
+            _ if request.caller.is_some() => {
+                let payload = message.payload.to_vec();
+                context.events.extend(request.caller.map(|caller| Event::Reply(caller, Some(payload))));
+            }
             hl::AUTH_CHALLENGE => self.answer_challenge(message.payload, context)?,
             hl::AUTH_RESULT => self.handle_auth_result(message.payload, context, now)?,
             command if command == hl::SET_CLOCK + 1 => self.clock_was_set(context),
