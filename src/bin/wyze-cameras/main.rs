@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod chosen;
 mod edit;
 mod import;
 mod launch;

@@ -7,11 +7,11 @@ mod progress;
 mod report;
 
 use super::Failure;
+use super::chosen::{PlaceArguments, choose};
 use super::output::tell;
 use super::trace::TraceFile;
 use clap::{Args, ValueEnum};
 use gstwyze::account::{Camera, Store, StoreError};
-use gstwyze::identity::{self, Identity};
 use gstwyze::protocol::client::{CameraInfo, Config, Resend};
 use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::MediaSet;
@@ -38,18 +38,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct ProbeArguments {
     /// The camera's name, MAC or UID, or a wyze:// URL. May be left out where one camera is stored, or with --host
     name: Option<String>,
-    /// Ask only this IPv4 address or host name. Without NAME, this means the camera that is known to be there
-    #[arg(long)]
-    host: Option<String>,
-    /// The UDP port of discovery
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
-    /// Use this network interface only
-    #[arg(long)]
-    interface: Option<String>,
-    /// How many seconds to try
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    #[command(flatten)]
+    place: PlaceArguments,
     /// How many seconds of picture and sound to take once connected; 0 asks for none
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=3600))]
     seconds: u64,
@@ -90,12 +80,12 @@ impl From<ResendChoice> for Resend {
 }
 
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
-    let camera = choose(store, arguments)?;
+    let camera = choose(store, arguments.name.as_deref(), &arguments.place)?;
     if let Some(why) = camera.obstacle() {
         tell(format_args!("wyze-cameras: this may not work: {why}"));
     }
     let credentials = camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
-    let place = place(&camera, arguments);
+    let place = arguments.place.of(&camera);
     let is_searched = place.host.is_none();
     let file = match &arguments.trace {
         Some(path) => {
@@ -108,7 +98,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     report.begin()?;
     let listener = Arc::new(Listener::new(credentials.uid, file.clone()));
     let config = Config {
-        connect_timeout: Duration::from_secs(arguments.timeout),
+        connect_timeout: arguments.place.timeout(),
         trace: Some(Trace(listener.clone())),
         resend: arguments.resend.into(),
         // The camera's own word is to be learnt, unless it would come too late for what the login depends on.
@@ -146,47 +136,6 @@ fn keep(store: &Store, camera: &Camera, info: &CameraInfo, is_searched: bool) ->
         }
         Ok(())
     })
-}
-
-/// Returns where an element would look for the camera: at a host that somebody set, or by a search that also asks the
-/// last address.
-fn place(camera: &Camera, arguments: &ProbeArguments) -> Place {
-    let known = camera.known_address();
-    let host = arguments.host.clone().or_else(|| camera.host.clone().filter(|_| known.is_none()));
-    let port = arguments.port.or(camera.port).unwrap_or(identity::DEFAULT_PORT);
-    Place { known: known.filter(|_| host.is_none()), host, port, interface: arguments.interface.clone() }
-}
-
-/// Finds the camera that the arguments mean.
-fn choose(store: &Store, arguments: &ProbeArguments) -> Result<Camera, Failure> {
-    let mut given = Identity::default();
-    if let Some(url) = arguments.name.as_ref().filter(|name| name.contains("://")) {
-        identity::apply(url, &mut given, |_, _| Ok(true)).map_err(|e| Failure::Other(e.to_string()))?;
-    }
-    if given.uid.is_some() {
-        return Ok(Camera {
-            name: "camera".into(),
-            uid: given.uid.unwrap_or_default().into(),
-            enr: given.enr.unwrap_or_default(),
-            mac: given.mac.unwrap_or_default().into(),
-            host: given.host,
-            port: Some(given.port),
-            model: given.model.unwrap_or_default(),
-            ..Camera::default()
-        });
-    }
-    let cameras = store.cameras()?;
-    if let Some(name) = given.camera.as_ref().or(arguments.name.as_ref()) {
-        return Ok(cameras.find(name)?.clone());
-    }
-    let at_host = |camera: &&Camera| arguments.host.is_none() || camera.host == arguments.host;
-    let candidates: Vec<&Camera> = cameras.iter().filter(at_host).collect();
-    match candidates[..] {
-        [camera] => Ok(camera.clone()),
-        // The store has no camera, and the error says so.
-        [] if cameras.is_empty() => Ok(cameras.find("")?.clone()),
-        _ => Err(Failure::Several(candidates.len())),
-    }
 }
 
 /// An event, and when it came.
