@@ -1,17 +1,10 @@
 //! Commands that an application sends to the camera through an element, and the promises that their answers keep.
 
 use super::Announcer;
-use crate::protocol::client::Request;
-use crate::protocol::wire::hl;
+use crate::protocol::commands;
 use crate::session::{Membership, Reply};
 use gst::glib;
 use gst::prelude::*;
-
-/// The commands that move or release something: two of them are not the same as one. The rest sets or reads what is
-/// the same the second time.
-const NOT_REPEATED: [u16; 6] = [10058, 10242, 11000, 11002, 11004, 11635];
-/// The commands that cameras do not answer.
-const NOT_ANSWERED: [u16; 2] = [11000, 11004];
 
 /// Keeps a promise once: with what it is given, or with nothing when it is dropped.
 struct Answer(Option<gst::Promise>);
@@ -32,26 +25,19 @@ impl Drop for Answer {
     }
 }
 
-/// Sends K-command `code`, and keeps `promise` when it is answered: with `application/x-wyze-reply` and the answer's
+/// Sends a command, and keeps `promise` when it is answered: with `application/x-wyze-reply` and the answer's
 /// `payload` (GBytes), with an empty structure of that name where the camera keeps silent for 5 s, and with nothing
 /// where there is no connection. Does not wait.
 pub fn send_command(
     element: &gst::Element,
     announcer: &Announcer,
     session: &Membership,
-    code: u16,
-    payload: &[u8],
+    request: commands::Request,
     promise: gst::Promise,
 ) {
     let answer = Answer(Some(promise));
-    let request = Request {
-        message: hl::Message { command: code, payload }.emit(),
-        is_answered: !NOT_ANSWERED.contains(&code),
-        is_repeated: !NOT_REPEATED.contains(&code),
-        caller: None,
-    };
     let (weak, announcer) = (element.downgrade(), announcer.clone());
-    session.command(request, move |reply| {
+    session.command(request.into(), move |reply| {
         let structure = gst::Structure::builder("application/x-wyze-reply");
         let structure = match reply {
             Reply::Answer(payload) => Some(structure.field("payload", glib::Bytes::from_owned(payload)).build()),

@@ -3,6 +3,7 @@
 //! One command is in flight at a time, and sent again each second until its answer comes, where doing it twice does no
 //! harm.
 
+use super::commands;
 use super::wire::control::{Ack, ControlFrame};
 use super::wire::hl;
 use std::collections::VecDeque;
@@ -26,6 +27,17 @@ pub struct Request {
     pub is_repeated: bool,
     /// Who asked for it; `None` for the client itself.
     pub caller: Option<u64>,
+}
+
+impl From<commands::Request> for Request {
+    fn from(request: commands::Request) -> Self {
+        Request {
+            message: request.message,
+            is_answered: request.command.answer.is_some(),
+            is_repeated: request.command.is_idempotent,
+            caller: None,
+        }
+    }
 }
 
 impl Request {

@@ -11,7 +11,8 @@
 //! [`client::Client`] joins them: bytes and times go in; bytes, events and the next time come out. Its module tells the
 //! way from discovery to streaming. It finds the camera in both envelopes at once ([`transport`]), shakes hands
 //! ([`dtls`]), logs in, answers the camera's challenge, and from then on acknowledges, keeps alive and puts frames
-//! together ([`reassembly`]). [`wire`] has the packet formats, one file a family.
+//! together ([`reassembly`]). [`wire`] has the packet formats, one file a family, and [`commands`] what the camera's
+//! controls are asked and say.
 //!
 //! There are two classes of errors. A [`wire::WireError`] is what one datagram can cause: it is counted in [`stats`],
 //! and the datagram is dropped. An [`error::Error`] ends a session: it names the stage and the remedy.
@@ -20,6 +21,7 @@
 
 mod auth_result;
 pub mod client;
+pub mod commands;
 mod control_channel;
 pub mod credentials;
 pub mod dtls;

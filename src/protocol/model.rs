@@ -1,4 +1,4 @@
-//! What differs between camera models: the pictures they have, and the command that asks for one.
+//! What differs between camera models: the pictures they have, the commands that they take, and their line of firmware.
 
 use super::wire::hl::VideoParameters;
 
@@ -24,10 +24,33 @@ pub struct VideoWish {
     pub framerate: u8,
 }
 
-/// Doorbells, battery cameras and the first generation, which take K10052 instead of K10056.
-const OLD_COMMAND: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
+/// Doorbells, battery cameras and the first generation, which take K10052 instead of K10056, and K10202 instead of
+/// K10206.
+const OLD_COMMANDS: [&str; 4] = ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
 /// Battery models, which have to be woken before they authenticate a client.
 const SLEEP: [&str; 2] = ["WVOD1", "HL_WCO2"];
+const PAN: [&str; 4] = ["WYZECP1_JEF", "HL_PAN2", "HL_PAN3", "HL_PANP"];
+
+/// Models whose firmware learnt its commands at the same protocol numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// The first camera.
+    V1,
+    /// The second camera, and the first that pans.
+    V2,
+    /// All wired cameras since.
+    V3,
+    /// The first battery camera.
+    Outdoor,
+}
+
+const LINES: [(Line, &[&str]); 4] = [
+    (Line::V1, &["WYZEC1"]),
+    (Line::V2, &["WYZEC1-JZ", "WYZECP1_JEF"]),
+    (Line::V3, &["WYZE_CAKP2JFUS", "HL_PAN2", "HL_PAN3", "HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2", "HL_CFL2"]),
+    (Line::Outdoor, &["WVOD1"]),
+];
+
 /// Models on which resends are publicly proven.
 const RESEND: [&str; 1] = ["HL_BC"];
 const HAVE_2K: [&str; 4] = ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"];
@@ -58,7 +81,22 @@ pub fn lacks(model: &str, resolution: Resolution) -> bool {
 /// Returns the HL message that asks a camera of this model for what the user wishes.
 pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
     let parameters = video_parameters(model, wish);
-    if OLD_COMMAND.contains(&model) { parameters.emit_doorbell() } else { parameters.emit() }
+    if takes_old_commands(model) { parameters.emit_doorbell() } else { parameters.emit() }
+}
+
+/// Whether this model takes K10052 and K10202 for picture and motion detection, instead of K10056 and K10206.
+pub fn takes_old_commands(model: &str) -> bool {
+    OLD_COMMANDS.contains(&model)
+}
+
+/// Whether this model turns.
+pub fn pans(model: &str) -> bool {
+    PAN.contains(&model)
+}
+
+/// Returns the line of firmware that this model runs; `None` where it is not known.
+pub fn line(model: &str) -> Option<Line> {
+    LINES.iter().find(|(_, models)| models.contains(&model)).map(|&(line, _)| line)
 }
 
 /// Whether this model sleeps until it is woken.

@@ -9,6 +9,7 @@ use super::uri;
 use crate::caps;
 use crate::element::{self, Announcer, Joining};
 use crate::identity::{self, Identity, UriError, milliseconds};
+use crate::protocol::commands;
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
@@ -375,15 +376,16 @@ impl WyzeSrc {
 
     /// Sends a K-command. A code or payload that no message carries is told of, and keeps the promise with nothing.
     fn send_command(&self, code: u32, payload: &[u8], promise: gst::Promise) {
-        let Some(code) = u16::try_from(code).ok().filter(|_| payload.len() <= MAX_PAYLOAD) else {
-            gst::error!(CAT, imp = self, "K{code} with {} bytes cannot be sent", payload.len());
+        let code = u16::try_from(code).ok().filter(|_| payload.len() <= MAX_PAYLOAD);
+        let Some(request) = code.and_then(|code| commands::Request::raw(code, payload).ok()) else {
+            gst::error!(CAT, imp = self, "A command with {} bytes cannot be sent", payload.len());
             promise.reply(None);
             return;
         };
         let state = lock(&self.state);
         match state.run.as_ref().and_then(|run| run.session.as_ref()) {
             Some(session) => {
-                element::send_command(self.obj().upcast_ref(), &self.announcer, session, code, payload, promise);
+                element::send_command(self.obj().upcast_ref(), &self.announcer, session, request, promise);
             }
             None => {
                 drop(state);

@@ -5,9 +5,11 @@
 
 mod account;
 mod chosen;
+mod control;
 mod edit;
 mod import;
 mod launch;
+mod line;
 mod list;
 mod output;
 mod probe;
@@ -47,7 +49,7 @@ Files, readable by their owner only, in $XDG_CONFIG_HOME/gst-plugin-wyze (~/.con
   cameras.json  names, keys and addresses
   tokens.json   the login, without the password
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no camera of that name or several.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no camera of that name or several, 4 the camera does not know it.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -57,6 +59,7 @@ enum Command {
     List(list::ListArguments),
     Show(list::ShowArguments),
     Probe(probe::ProbeArguments),
+    Control(control::ControlArguments),
     Scan(scan::ScanArguments),
     Add(edit::AddArguments),
     Remove(edit::RemoveArguments),
@@ -78,6 +81,11 @@ enum Failure {
     Lookup(#[from] LookupError),
     #[error("{0} stored cameras fit: give the name of one")]
     Several(usize),
+    /// The arguments are wrong.
+    #[error("{0}")]
+    Usage(String),
+    #[error("the camera did not answer: it does not know this, or is busy")]
+    Silence,
     #[error("standard output cannot be written ({0})")]
     Output(io::Error),
     #[error("{0}")]
@@ -90,7 +98,9 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
+            Failure::Usage(_) => 2,
             Failure::Lookup(_) | Failure::Several(_) => 3,
+            Failure::Silence => 4,
             _ => 1,
         }
     }
@@ -129,6 +139,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Logout(arguments) => account::logout(&store, &arguments),
         Command::List(arguments) => list::list(&store, &arguments),
         Command::Show(arguments) => list::show(&store, &arguments),
+        Command::Control(arguments) => control::control(&store, &arguments),
         Command::Probe(arguments) => probe::probe(&store, &arguments),
         Command::Scan(arguments) => scan::scan(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),

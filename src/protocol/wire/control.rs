@@ -19,7 +19,24 @@ const EXTENSION_LEN: usize = 8;
 /// The least that the length field of a frame with an HL message says, where the message begins at the earliest.
 const MIN_BODY: usize = 12;
 const VERSION: u16 = 0x000C;
-const IO_TYPE_HL: u16 = 0x0100;
+
+/// IO types: what the message in a control frame is. Those beside [`HL`](io_type::HL) are TUTK's own; no client is known
+/// to use them on Wyze cameras, whose HL messages do the same.
+pub mod io_type {
+    pub const HL: u16 = 0x0100;
+    pub const VIDEO_START: u16 = 0x01FF;
+    pub const VIDEO_STOP: u16 = 0x02FF;
+    pub const AUDIO_START: u16 = 0x0300;
+    pub const AUDIO_STOP: u16 = 0x0301;
+    pub const DEVICE_INFO: u16 = 0x0340;
+    pub const DEVICE_INFO_ANSWER: u16 = 0x0341;
+    /// Talk-back begins.
+    pub const SPEAKER_START: u16 = 0x0350;
+    pub const SPEAKER_STOP: u16 = 0x0351;
+    pub const PTZ: u16 = 0x1001;
+    /// Asks for a key frame.
+    pub const FIRST_FRAME: u16 = 0x1002;
+}
 
 /// The fields that ACKs and control frames begin with.
 mod header {
@@ -157,7 +174,7 @@ impl<'a> ControlFrame<'a> {
         // HL messages are below 64 KiB.
         put_u32(&mut b, frame::BODY_LEN, self.hl.len() as u32 + 4);
         put_u32(&mut b, frame::COMMAND_COUNTER_AGAIN, u32::from(self.command_counter));
-        put_u16(&mut b, frame::IO_TYPE, IO_TYPE_HL);
+        put_u16(&mut b, frame::IO_TYPE, io_type::HL);
         put(&mut b, frame::HL, self.hl);
         b
     }

@@ -32,7 +32,7 @@ pub enum WireError {
 }
 
 /// Refuses `bytes` that are shorter than `need`. Parsers call this before they read.
-fn check_len(what: &'static str, bytes: &[u8], need: usize) -> Result<(), WireError> {
+pub(super) fn check_len(what: &'static str, bytes: &[u8], need: usize) -> Result<(), WireError> {
     if bytes.len() < need { Err(WireError::TooShort { what, need, got: bytes.len() }) } else { Ok(()) }
 }
 
@@ -43,11 +43,11 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(array(bytes, at))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array(bytes, at))
 }
 

@@ -3,6 +3,7 @@
 use crate::ack_book::AckBook;
 use crate::camera::{CameraEvent, ClientId, Shared};
 use crate::camera_config::{CameraConfig, ResendSupport};
+use crate::controls::Answer;
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
 use crate::packetiser::Packetiser;
@@ -210,7 +211,19 @@ impl AvSession {
             hl::RESOLUTION | hl::RESOLUTION_DOORBELL => self.set_resolution(now, message, shared),
             hl::SET_CLOCK => self.set_clock(now, message, shared),
             K10050 => self.reply(now, message.command, &self.video_parameters(), shared),
-            command => shared.log.byte(now, format!("K{command} is not a command that this camera knows")),
+            _ => self.control(now, message, shared),
+        }
+    }
+
+    /// Handles what steers the camera.
+    fn control(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        let (command, payload) = (message.command, message.payload);
+        let seconds = shared.clock.seconds(now, shared.config.clock_error);
+        match shared.controls.handle(now, seconds, command, payload) {
+            Answer::Payload(answer) => self.reply(now, command, &answer, shared),
+            Answer::Done | Answer::Silence => {}
+            Answer::Malformed => shared.log.byte(now, format!("K{command}: payload {payload:02x?} is not possible")),
+            Answer::Unknown => shared.log.byte(now, format!("K{command} is not a command of any camera")),
         }
     }
 

@@ -9,6 +9,7 @@
 use crate::camera_clock::CameraClock;
 use crate::camera_config::{CameraConfig, Envelope};
 use crate::client_session::ClientSession;
+use crate::controls::Controls;
 use crate::deviation_log::DeviationLog;
 use crate::envelope_state::{EnvelopeState, scramble};
 use crate::media_frame::MediaFrame;
@@ -112,6 +113,7 @@ pub(crate) struct Shared {
     /// Codec and flags of the audio that the camera itself sends, once it has any.
     pub spoken: Option<(CodecId, AudioFlags)>,
     pub clock: CameraClock,
+    pub controls: Controls,
     transmits: VecDeque<Transmit>,
 }
 
@@ -143,6 +145,7 @@ impl Camera {
     /// `seed` determines challenges, tickets and session ids.
     pub fn new(config: CameraConfig, seed: u64) -> Self {
         let auth_key = config.credentials.auth_key();
+        let controls = Controls::new(&config.model);
         Camera {
             signer: Signer::new(&config.credentials.uid, &auth_key),
             auth_key,
@@ -154,6 +157,7 @@ impl Camera {
                 talks: TalkBook::default(),
                 spoken: None,
                 clock: CameraClock::default(),
+                controls,
                 transmits: VecDeque::new(),
             },
             sessions: Vec::new(),
@@ -195,6 +199,16 @@ impl Camera {
     /// How many packets clients have asked for and not acknowledged.
     pub fn asked_for(&self) -> usize {
         self.sessions.iter().map(ClientSession::asked_for).sum()
+    }
+
+    /// Where the camera looks, in whole degrees: horizontal and vertical.
+    pub fn looks_at(&self, now: Instant) -> (u16, u8) {
+        self.shared.controls.position(now)
+    }
+
+    /// The codes of photos and other acts that clients have asked for.
+    pub fn acts(&self) -> &[u16] {
+        &self.shared.controls.acts
     }
 
     /// The times, since 1970, to which clients have set the camera's clock.

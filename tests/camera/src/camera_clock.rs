@@ -39,6 +39,15 @@ impl CameraClock {
         }
     }
 
+    /// Returns the clock's time in seconds since 1970; 0 before the first frame. Until it is set, it is `error` seconds
+    /// off.
+    pub fn seconds(&self, now: Instant, error: i64) -> u32 {
+        let time = self.last.map_or(0, |(time, at)| {
+            time + now.duration_since(at).as_micros() as i64 + self.error.unwrap_or(error * SECOND)
+        });
+        (time.max(0) / SECOND) as u32
+    }
+
     /// What the clock was set to, time by time.
     pub fn settings(&self) -> &[u32] {
         &self.settings

@@ -12,6 +12,7 @@ mod camera;
 mod camera_clock;
 mod camera_config;
 mod client_session;
+mod controls;
 mod deviation_log;
 mod envelope_state;
 mod link;

@@ -150,6 +150,16 @@ impl CameraServer {
         self.station().camera.take_talk_audio()
     }
 
+    /// Where the camera looks, in whole degrees: horizontal and vertical.
+    pub fn looks_at(&self) -> (u16, u8) {
+        self.station().camera.looks_at(Instant::now())
+    }
+
+    /// The codes of photos and other acts that clients have asked for.
+    pub fn acts(&self) -> Vec<u16> {
+        self.station().camera.acts().to_vec()
+    }
+
     /// The times, since 1970, to which clients have set the camera's clock.
     pub fn clock_settings(&self) -> Vec<u32> {
         self.station().camera.clock_settings().to_vec()

@@ -3,6 +3,13 @@
 
 use super::input::Input;
 use super::{credentials, signer};
+use gstwyze::protocol::commands::device::{self, BatteryUse, Rtsp};
+use gstwyze::protocol::commands::light_sound::Siren;
+use gstwyze::protocol::commands::media::VideoAnswer;
+use gstwyze::protocol::commands::motion::Detection;
+use gstwyze::protocol::commands::pan_tilt::{self, Position, Waypoints};
+use gstwyze::protocol::commands::settings::Parameters;
+use gstwyze::protocol::commands::{picture, refusal};
 use gstwyze::protocol::dtls::record::records;
 use gstwyze::protocol::wire::control::{self, Ack, ControlFrame};
 use gstwyze::protocol::wire::frame_info::FrameInfo;
@@ -123,6 +130,7 @@ pub fn control(bytes: &[u8]) {
         message(frame.hl);
     }
     message(bytes);
+    answer(bytes);
     if let Ok(challenge) = Challenge::parse(bytes) {
         credentials().answer(&challenge);
     }
@@ -135,10 +143,36 @@ pub fn control(bytes: &[u8]) {
 fn message(bytes: &[u8]) {
     let Ok(message) = Message::parse(bytes) else { return };
     assert_eq!(Message::parse(&message.emit()), Ok(message));
+    answer(message.payload);
     if let Some(parameters) = VideoParameters::parse(&message) {
         let parse = |emitted: &[u8]| VideoParameters::parse(&Message::parse(emitted).unwrap());
         assert_eq!(parse(&parameters.emit_doorbell()), Some(parameters));
         assert!(parse(&parameters.emit()).is_some());
+    }
+}
+
+/// Takes a payload for the answer to each command.
+fn answer(payload: &[u8]) {
+    let _ = (VideoAnswer::parse(payload), Detection::parse(payload), BatteryUse::parse(payload));
+    let _ = (device::parse_clock(payload), picture::NIGHT_VISION.parse(payload), refusal(payload));
+    if let Ok(parameters) = Parameters::parse(payload) {
+        parameters.pan_limits();
+    }
+    if let Ok(siren) = Siren::parse(payload) {
+        siren.state();
+    }
+    if let Ok(rtsp) = Rtsp::parse(payload) {
+        assert!(rtsp.url.is_none_or(|url| url.as_str().starts_with("rtsp://") && url.as_str().len() < payload.len()));
+    }
+    if let Ok(position) = Position::parse(payload)
+        && let Ok(request) = pan_tilt::go_to(0, position)
+    {
+        assert_eq!(Position::parse(Message::parse(&request.message).unwrap().payload), Ok(position));
+    }
+    if let Ok(points) = Waypoints::parse(payload)
+        && let Ok(request) = points.write()
+    {
+        assert_eq!(Waypoints::parse(Message::parse(&request.message).unwrap().payload), Ok(points));
     }
 }
 

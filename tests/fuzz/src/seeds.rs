@@ -42,6 +42,16 @@ const OTHERS: [&str; 6] = [
     "0c000b00070000000000000000000000 00700100010000000d00000000000000 484c05001b2701000000000000000000 01",
     "09000c0034120000feff0200674502000100ab89efcd01000300",
 ];
+/// Payloads of answers to commands.
+const ANSWERS: [&[u8]; 7] = [
+    b"\xf0\x00\x05\x14\x01\x01",
+    br#"{"camerainfo":{"powerlevel":87}}"#,
+    br#"{"1":2,"2":3,"5":20,"6":1,"7":1,"21":1,"22":0,"27":2,"40":350,"41":0,"42":113,"43":0,"50":1}"#,
+    b"\x34\x12\x00\x67\x71\x0f\x01",
+    b"\x02\x4b\x0f\x00\x0a\x5b\x0f\x01\xff",
+    b"\x01\x07\0rtsp://me:secret@192.0.2.1/live\0",
+    br#"{"0":1,"1":2,"2":3,"3":4,"4":5,"5":"6"}"#,
+];
 /// A packet with a timing probe, one that ends with FRAMEINFO of 16 bytes, and a parity packet.
 const MEDIA: [&str; 3] = [
     "070c0b0005007e500b515900020000000700050002000100030000000000000001000000010203",
@@ -74,7 +84,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "control" => {
             let client = ["ack", "login", "ioctrl"].into_iter().flat_map(client);
-            client.chain(section("hl")).chain(OTHERS.map(bytes)).collect()
+            client.chain(section("hl")).chain(OTHERS.map(bytes)).chain(ANSWERS.map(<[u8]>::to_vec)).collect()
         }
         "media" => media(&vectors).into_iter().chain(MEDIA.map(bytes)).collect(),
         "talk" => client("audio"),
