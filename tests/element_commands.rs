@@ -13,6 +13,8 @@ use wyze_camera::{LinkConfig, MediaSource, ServerOptions};
 const K10050: u32 = 10050;
 const UNKNOWN: u32 = 10998;
 const ROTATE: u32 = 11000;
+const TAKE_PHOTO: u16 = 10058;
+const SET_CLOCK_LEAVES: Duration = Duration::from_secs(3);
 
 /// What a promise was kept with: `None` is nothing, and a reply without payload an empty structure.
 type Kept = Option<Option<Vec<u8>>>;
@@ -119,5 +121,107 @@ fn a_source_without_media_is_no_place_for_commands_only_where_it_has_no_session(
     let player = Player::new(&camera, Link::Neither);
     player.connect();
     assert!(kept(&send(&player.src, K10050, &[])).flatten().is_some());
+    player.stop();
+}
+
+/// A camera that pans.
+fn panning() -> TestCamera {
+    TestCamera::with_config(|config| config.model = "HL_PAN3".into(), synthetic())
+}
+
+/// Asks a question, and returns the structure that the promise is kept with.
+fn ask(src: &gst::Element, signal: &str) -> Option<gst::Structure> {
+    let promise = gst::Promise::new();
+    src.emit_by_name::<()>(signal, &[&promise]);
+    assert_eq!(promise.wait(), gst::PromiseResult::Replied);
+    promise.get_reply().map(ToOwned::to_owned)
+}
+
+fn position(src: &gst::Element) -> (u32, u32) {
+    let reply = ask(src, "position").unwrap();
+    (reply.get("horizontal").unwrap(), reply.get("vertical").unwrap())
+}
+
+#[test]
+fn a_camera_is_turned_and_tells_where_it_looks() {
+    let camera = panning();
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let src = &player.src;
+    assert_eq!(position(src), (175, 20));
+    src.emit_by_name::<()>("rotate", &[&-30i32, &10i32, &9u32]);
+    wait_until("the turn", || position(src) == (145, 30));
+    src.emit_by_name::<()>("go-to", &[&120u32, &40u32]);
+    wait_until("the way", || position(src) == (120, 40));
+    src.emit_by_name::<()>("reset-position", &[]);
+    wait_until("the reset", || position(src) == (175, 20));
+    src.emit_by_name::<()>("move", &[&gstwyze::wyzesrc::MoveDirection::Left, &9u32]);
+    wait_until("the end", || camera.looks_at().0 == 0);
+    // What no camera does is not sent.
+    src.emit_by_name::<()>("rotate", &[&1000i32, &0i32, &5u32]);
+    src.emit_by_name::<()>("go-to", &[&1000u32, &0u32]);
+    src.emit_by_name::<()>("rotate", &[&1i32, &0i32, &100_000u32]);
+    assert_eq!(position(src), (0, 20));
+    player.stop();
+}
+
+#[test]
+fn waypoints_are_set_and_read_back() {
+    let camera = panning();
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let point = |horizontal: u32, vertical: u32, wait: u32| {
+        let structure = gst::Structure::builder("waypoint").field("horizontal", horizontal);
+        structure.field("vertical", vertical).field("wait", wait).build().to_send_value()
+    };
+    let set = |points: Vec<glib::SendValue>| {
+        let promise = gst::Promise::new();
+        player.src.emit_by_name::<()>("set-waypoints", &[&gst::Array::from_values(points), &promise]);
+        promise.wait();
+        promise.get_reply().is_some()
+    };
+    assert!(set(vec![point(271, 91, 10), point(15, 75, 30)]));
+    assert!(!set(vec![point(0, 0, 1)]), "a wait of 1 s is none");
+    let reply = ask(&player.src, "waypoints").unwrap();
+    let points: Vec<(u32, u32, u32)> = reply
+        .get::<gst::Array>("waypoints")
+        .unwrap()
+        .iter()
+        .map(|point| {
+            let point = point.get::<gst::Structure>().unwrap();
+            (point.get("horizontal").unwrap(), point.get("vertical").unwrap(), point.get("wait").unwrap())
+        })
+        .collect();
+    assert_eq!(points, [(271, 91, 10), (15, 75, 30)]);
+    player.stop();
+}
+
+#[test]
+fn photos_replies_and_the_clock() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let src = &player.src;
+    src.emit_by_name::<()>("take-photo", &[]);
+    src.emit_by_name::<()>("quick-reply", &[&2u32]);
+    src.emit_by_name::<()>("quick-reply", &[&9u32]);
+    src.emit_by_name::<()>("set-time", &[]);
+    wait_until("the clock", || camera.clock_settings().len() == 1);
+    assert_eq!(camera.acts(), [TAKE_PHOTO, 11635]);
+    let off = Duration::from_secs(camera.clock_settings()[0].into())
+        .abs_diff(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap());
+    assert!(off < SET_CLOCK_LEAVES, "{off:?}");
+    player.stop();
+}
+
+/// A model that does not pan keeps silent, and the stream goes on.
+#[test]
+fn a_camera_that_does_not_pan_is_silence() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let reply = ask(&player.src, "position").unwrap();
+    assert_eq!(reply.n_fields(), 0);
+    player.buffers("video", 2);
     player.stop();
 }

@@ -3,7 +3,6 @@
 use super::Announcer;
 use crate::protocol::commands;
 use crate::session::{Membership, Reply};
-use gst::glib;
 use gst::prelude::*;
 
 /// Keeps a promise once: with what it is given, or with nothing when it is dropped.
@@ -25,14 +24,18 @@ impl Drop for Answer {
     }
 }
 
-/// Sends a command, and keeps `promise` when it is answered: with `application/x-wyze-reply` and the answer's
-/// `payload` (GBytes), with an empty structure of that name where the camera keeps silent for 5 s, and with nothing
-/// where there is no connection. Does not wait.
-pub fn send_command(
+/// What a promise is kept with, made of the answer's payload.
+pub type Fill = fn(&[u8], gst::structure::Builder) -> gst::structure::Builder;
+
+/// Sends a command, and keeps `promise` when it is answered: with `application/x-wyze-reply` and what `fill` puts there,
+/// with an empty structure of that name where the camera keeps silent for 5 s, and with nothing where there is no
+/// connection. Does not wait.
+pub fn ask(
     element: &gst::Element,
     announcer: &Announcer,
     session: &Membership,
     request: commands::Request,
+    fill: Fill,
     promise: gst::Promise,
 ) {
     let answer = Answer(Some(promise));
@@ -40,13 +43,35 @@ pub fn send_command(
     session.command(request.into(), move |reply| {
         let structure = gst::Structure::builder("application/x-wyze-reply");
         let structure = match reply {
-            Reply::Answer(payload) => Some(structure.field("payload", glib::Bytes::from_owned(payload)).build()),
+            Reply::Answer(payload) => Some(fill(&payload, structure).build()),
             Reply::Silence => Some(structure.build()),
             Reply::Lost => None,
         };
         // A promise runs the application's code.
         if let Some(element) = weak.upgrade() {
             announcer.announce(&element, move |_| answer.reply(structure));
+        }
+    });
+}
+
+/// Sends a command, and logs what it comes to. Does not wait.
+pub fn act(element: &gst::Element, category: gst::DebugCategory, session: &Membership, request: commands::Request) {
+    let (weak, name) = (element.downgrade(), request.command.name);
+    session.command(request.into(), move |reply| {
+        let Some(element) = weak.upgrade() else { return };
+        match reply {
+            Reply::Answer(payload) => match commands::refusal(&payload) {
+                Some(number) => gst::warning!(category, obj = element, "The camera refused {name}: {number}"),
+                None => gst::info!(category, obj = element, "The camera does {name}"),
+            },
+            Reply::Silence => {
+                gst::warning!(
+                    category,
+                    obj = element,
+                    "The camera did not answer {name}: it does not know it, or is busy"
+                );
+            }
+            Reply::Lost => gst::warning!(category, obj = element, "{name} was not sent, or lost with the connection"),
         }
     });
 }

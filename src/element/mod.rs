@@ -15,7 +15,7 @@ use gst::prelude::*;
 use messages::ConnectionMessages;
 
 pub use announcer::Announcer;
-pub use commands::send_command;
+pub use commands::{Fill, act, ask};
 pub use messages::{MediumChange, ended, identity_error};
 pub use properties::{is_valid, log_property, set_uri, set_uri_property};
 pub use stored::{StoredCamera, fill};

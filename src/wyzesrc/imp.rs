@@ -1,4 +1,5 @@
 use super::CAT;
+use super::actions;
 use super::media_receiver::MediaReceiver;
 use super::outputs::Outputs;
 use super::settings::{
@@ -7,9 +8,9 @@ use super::settings::{
 use super::statistics;
 use super::uri;
 use crate::caps;
-use crate::element::{self, Announcer, Joining};
+use crate::element::{self, Announcer, Fill, Joining};
 use crate::identity::{self, Identity, UriError, milliseconds};
-use crate::protocol::commands;
+use crate::protocol::commands::Request;
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
@@ -19,9 +20,6 @@ use gst::subclass::prelude::*;
 use gst_video::UpstreamForceKeyUnitEvent;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// The most bytes that go with a command, so that it fits into one datagram.
-const MAX_PAYLOAD: usize = 1024;
 
 /// All that lives from READY to READY.
 struct Run {
@@ -204,22 +202,7 @@ impl ObjectImpl for WyzeSrc {
     }
 
     fn signals() -> &'static [Signal] {
-        static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
-            vec![
-                Signal::builder("send-command")
-                    .param_types([u32::static_type(), glib::Bytes::static_type(), gst::Promise::static_type()])
-                    .action()
-                    .class_handler(|args| {
-                        let element = args[0].get::<super::WyzeSrc>().ok()?;
-                        let code = args[1].get::<u32>().ok()?;
-                        let payload = args[2].get::<Option<glib::Bytes>>().ok()?;
-                        let promise = args[3].get::<gst::Promise>().ok()?;
-                        element.imp().send_command(code, payload.as_deref().unwrap_or_default(), promise);
-                        None
-                    })
-                    .build(),
-            ]
-        });
+        static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(actions::signals);
         SIGNALS.as_ref()
     }
 
@@ -374,18 +357,21 @@ impl WyzeSrc {
         uri::apply(text, &mut settings).inspect_err(|e| settings.identity.refused_uri = Some(e.clone()))
     }
 
-    /// Sends a K-command. A code or payload that no message carries is told of, and keeps the promise with nothing.
-    fn send_command(&self, code: u32, payload: &[u8], promise: gst::Promise) {
-        let code = u16::try_from(code).ok().filter(|_| payload.len() <= MAX_PAYLOAD);
-        let Some(request) = code.and_then(|code| commands::Request::raw(code, payload).ok()) else {
-            gst::error!(CAT, imp = self, "A command with {} bytes cannot be sent", payload.len());
-            promise.reply(None);
-            return;
-        };
+    /// Has the camera do something, if it is connected.
+    pub fn act(&self, request: Request) {
+        let state = lock(&self.state);
+        match state.run.as_ref().and_then(|run| run.session.as_ref()) {
+            Some(session) => element::act(self.obj().upcast_ref(), *CAT, session, request),
+            None => gst::warning!(CAT, imp = self, "{} is not sent: there is no connection", request.command.name),
+        }
+    }
+
+    /// Asks the camera, and keeps `promise` with what `fill` makes of the answer.
+    pub fn ask(&self, request: Request, fill: Fill, promise: gst::Promise) {
         let state = lock(&self.state);
         match state.run.as_ref().and_then(|run| run.session.as_ref()) {
             Some(session) => {
-                element::send_command(self.obj().upcast_ref(), &self.announcer, session, request, promise);
+                element::ask(self.obj().upcast_ref(), &self.announcer, session, request, fill, promise);
             }
             None => {
                 drop(state);

@@ -34,6 +34,7 @@
  *
  * Since: 0.1.0
  */
+mod actions;
 mod imp;
 
 mod key_frames;
@@ -51,6 +52,22 @@ use std::sync::LazyLock;
 
 pub use settings::PictureSize;
 
+/// Where a camera turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeDirection")]
+#[non_exhaustive]
+pub enum MoveDirection {
+    #[enum_value(name = "To the left", nick = "left")]
+    Left,
+    #[enum_value(name = "To the right", nick = "right")]
+    Right,
+    #[enum_value(name = "Up", nick = "up")]
+    Up,
+    #[enum_value(name = "Down", nick = "down")]
+    Down,
+}
+
 static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("wyzesrc", gst::DebugColorFlags::empty(), Some("Wyze camera source")));
 
@@ -59,6 +76,15 @@ glib::wrapper! {
 }
 
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    PictureSize::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    for api in [
+        PictureSize::static_type(),
+        settings::OnLoss::static_type(),
+        settings::Resend::static_type(),
+        settings::SetClock::static_type(),
+        settings::KeyFrameRequests::static_type(),
+        MoveDirection::static_type(),
+    ] {
+        api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
     gst::Element::register(Some(plugin), "wyzesrc", gst::Rank::PRIMARY, WyzeSrc::static_type())
 }
