@@ -178,7 +178,7 @@ fn waypoints_are_set_and_read_back() {
         let promise = gst::Promise::new();
         player.src.emit_by_name::<()>("set-waypoints", &[&gst::Array::from_values(points), &promise]);
         promise.wait();
-        promise.get_reply().is_some()
+        promise.get_reply().is_some_and(|reply| reply.get("agreed") == Ok(true))
     };
     assert!(set(vec![point(271, 91, 10), point(15, 75, 30)]));
     assert!(!set(vec![point(0, 0, 1)]), "a wait of 1 s is none");

@@ -6,7 +6,7 @@ use super::WyzeSrc;
 use crate::element::Fill;
 use crate::protocol::commands::light_sound::{self, Reply};
 use crate::protocol::commands::pan_tilt::{self, Direction, Position, Waypoint, Waypoints};
-use crate::protocol::commands::{OutOfRange, Request, Value, device, picture};
+use crate::protocol::commands::{OutOfRange, Request, Value, device, picture, refusal};
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
@@ -138,7 +138,7 @@ pub fn signals() -> Vec<Signal> {
                     points.iter().map(|point| point.get::<gst::Structure>().ok().and_then(|point| waypoint(&point)));
                 Some(Waypoints(points.collect::<Option<_>>()?).write())
             },
-            |_, structure| structure,
+            |answer, structure| structure.field("agreed", refusal(answer).is_none()),
         ),
         ask(
             "send-command",
