@@ -82,6 +82,12 @@ fn build(
 }
 
 pub fn signals() -> Vec<Signal> {
+    let mut signals = acts();
+    signals.extend(questions());
+    signals
+}
+
+fn acts() -> Vec<Signal> {
     let (int, uint) = (i32::static_type(), u32::static_type());
     vec![
         act("rotate", &[int, int, uint], |arguments| {
@@ -107,6 +113,11 @@ pub fn signals() -> Vec<Signal> {
         }),
         // The answer takes a moment. The field has 32 bits, and wraps in 2106.
         act("set-time", &[], |_| Some(Ok(device::set_clock(unix_time().as_secs() as u32 + 1)))),
+    ]
+}
+
+fn questions() -> Vec<Signal> {
+    vec![
         ask(
             "position",
             &[],
@@ -142,7 +153,7 @@ pub fn signals() -> Vec<Signal> {
         ),
         ask(
             "send-command",
-            &[uint, glib::Bytes::static_type()],
+            &[u32::static_type(), glib::Bytes::static_type()],
             |arguments| {
                 let payload = argument::<Option<glib::Bytes>>(arguments, 1)?;
                 let payload = payload.as_deref().unwrap_or_default();

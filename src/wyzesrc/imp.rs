@@ -65,6 +65,7 @@ fn properties() -> Vec<glib::ParamSpec> {
     };
     let mut properties = Identity::properties();
     properties.extend(own_properties());
+    properties.extend(treatments());
     properties.extend([
         structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
         structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
@@ -120,6 +121,12 @@ fn own_properties() -> Vec<glib::ParamSpec> {
         )
         .mutable_ready()
         .build(),
+    ]
+}
+
+/// Returns the properties that set what is done about losses and the camera's clock.
+fn treatments() -> Vec<glib::ParamSpec> {
+    vec![
         glib::ParamSpecEnum::builder_with_default("on-loss", OnLoss::default())
             .nick("On loss")
             .blurb("What becomes of the pictures between a lost one and the next key frame")

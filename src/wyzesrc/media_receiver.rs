@@ -280,20 +280,7 @@ impl MediaReceiver {
             Verdict::Push { caps, sync } => {
                 self.broken &= medium != Medium::Video || !sync;
                 let stamp = self.timeline.stamp(medium, info.seconds, info.microseconds, now.into());
-                let discont = std::mem::take(&mut self.state(medium).discont) || stamp.discont;
-                let mut buffer = make_buffer(data, stamp, sync, discont);
-                if std::mem::take(&mut self.state(medium).resync) {
-                    buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
-                }
-                if medium == Medium::Video {
-                    self.unusable_since = None;
-                }
-                if medium == Medium::Video && sync {
-                    self.key_frames.came(buffer.pts());
-                }
-                if medium == Medium::Video && self.broken {
-                    buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);
-                }
+                let buffer = self.buffer(medium, data, stamp, sync);
                 self.push(medium, buffer, caps);
             }
             Verdict::Skip => {
@@ -306,23 +293,44 @@ impl MediaReceiver {
             }
             Verdict::Unsupported(codec) => {
                 self.state(medium).expected = false;
-                if std::mem::replace(&mut self.state(medium).told_of_codec, true) {
-                    return Use::Used;
-                }
-                self.announcer.announce(element.upcast_ref(), move |element| {
-                    gst::element_warning!(
-                        element,
-                        gst::StreamError::CodecNotFound,
-                        (
-                            "The camera sends {} as {codec}, which GStreamer cannot carry; going on without",
-                            medium.name()
-                        )
-                    );
-                });
+                self.tell_unsupported(element, medium, codec);
             }
         }
         self.show_pads(element);
         Use::Used
+    }
+
+    /// Makes the buffer of a frame, with its flags.
+    fn buffer(&mut self, medium: Medium, data: Vec<u8>, stamp: timeline::Stamp, sync: bool) -> gst::Buffer {
+        let discont = std::mem::take(&mut self.state(medium).discont) || stamp.discont;
+        let mut buffer = make_buffer(data, stamp, sync, discont);
+        if std::mem::take(&mut self.state(medium).resync) {
+            buffer.make_mut().set_flags(gst::BufferFlags::RESYNC);
+        }
+        if medium == Medium::Video {
+            self.unusable_since = None;
+            if sync {
+                self.key_frames.came(buffer.pts());
+            }
+            if self.broken {
+                buffer.make_mut().set_flags(gst::BufferFlags::CORRUPTED);
+            }
+        }
+        buffer
+    }
+
+    /// Warns, once in a connection, of a codec that GStreamer cannot carry.
+    fn tell_unsupported(&mut self, element: &WyzeSrc, medium: Medium, codec: CodecId) {
+        if std::mem::replace(&mut self.state(medium).told_of_codec, true) {
+            return;
+        }
+        self.announcer.announce(element.upcast_ref(), move |element| {
+            gst::element_warning!(
+                element,
+                gst::StreamError::CodecNotFound,
+                ("The camera sends {} as {codec}, which GStreamer cannot carry; going on without", medium.name())
+            );
+        });
     }
 
     /// Notes the codec of a frame. One that changes makes other caps, and mostly another pad of a decoder: that is done

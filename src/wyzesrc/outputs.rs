@@ -182,11 +182,11 @@ impl Outputs {
         }
     }
 
-    fn add_now(self: &Arc<Self>, element: &WyzeSrc, medium: Medium, caps: &gst::Caps) -> Result<(), glib::BoolError> {
+    fn make_pad(self: &Arc<Self>, element: &WyzeSrc, medium: Medium) -> Result<gst::Pad, glib::BoolError> {
         let template =
             element.pad_template(medium.name()).ok_or_else(|| glib::bool_error!("no template {}", medium.name()))?;
         let (for_activation, for_query) = (Arc::downgrade(self), self.latency);
-        let pad = gst::Pad::builder_from_template(&template)
+        Ok(gst::Pad::builder_from_template(&template)
             .name(medium.name())
             // No parent here: the pad is activated before it is added.
             .activatemode_function(move |pad, _parent, _mode, active| {
@@ -219,7 +219,11 @@ impl Outputs {
                 }
                 _ => gst::Pad::event_default(pad, parent, event),
             })
-            .build();
+            .build())
+    }
+
+    fn add_now(self: &Arc<Self>, element: &WyzeSrc, medium: Medium, caps: &gst::Caps) -> Result<(), glib::BoolError> {
+        let pad = self.make_pad(element, medium)?;
         {
             let mut state = lock(&self.state);
             if state.closed {
