@@ -72,8 +72,8 @@ const SIZE_OWN_BEST: u8 = 4;
 const BEST_BITRATE: u16 = 240;
 const BEST_BITRATE_360P: u16 = 60;
 
-/// Whether this model is known to have no picture of this size. A camera confirms a size that it does not have, and then
-/// ignores it; so it is asked for its best instead.
+/// Whether this model is known to have no picture of this size. A camera confirms a size that it does not have, and
+/// then ignores it; so it is asked for its best instead.
 pub fn lacks(model: &str, resolution: Resolution) -> bool {
     resolution == Resolution::R2k && HAVE_1080P_AT_MOST.contains(&model)
 }

@@ -2,7 +2,7 @@
 
 use super::{Command, NO, OutOfRange, Request, Support, Told, Value, in_range, json_object, whole_number};
 use crate::protocol::model::{self, VideoWish};
-use crate::protocol::wire::hl::{self, ChallengeAnswer, MediaKind, Message, VideoParameters};
+use crate::protocol::wire::hl::{self, ChallengeAnswer, MediaKind, VideoParameters};
 use crate::protocol::wire::{WireError, check_len, u16_at};
 
 pub const CONNECT: Command = Command::new("connect", hl::AUTH_REQUEST);
@@ -41,8 +41,7 @@ pub fn answer_user(answer: &ChallengeAnswer, open_user_id: &str) -> Result<Reque
 /// The payload is that of K10002, a byte with the length of the user's id, and the id.
 fn answer_with_user(command: Command, answer: &ChallengeAnswer, open_user_id: &str) -> Result<Request, OutOfRange> {
     in_range("length of the user's id", open_user_id.len() as i64, 0..=u8::MAX.into())?;
-    let message = answer.emit();
-    let mut payload = Message::parse(&message).map(|message| message.payload.to_vec()).unwrap_or_default();
+    let mut payload = answer.payload().to_vec();
     payload.push(open_user_id.len() as u8);
     payload.extend(open_user_id.bytes());
     Ok(command.request(&payload))

@@ -20,8 +20,8 @@ const EXTENSION_LEN: usize = 8;
 const MIN_BODY: usize = 12;
 const VERSION: u16 = 0x000C;
 
-/// IO types: what the message in a control frame is. Those beside [`HL`](io_type::HL) are TUTK's own; no client is known
-/// to use them on Wyze cameras, whose HL messages do the same.
+/// IO types: what the message in a control frame is. All but [`HL`](io_type::HL) are TUTK's own; no client is known to
+/// use them on Wyze cameras, whose HL messages do the same.
 pub mod io_type {
     pub const HL: u16 = 0x0100;
     pub const VIDEO_START: u16 = 0x01FF;

@@ -194,12 +194,16 @@ mod answer {
 impl ChallengeAnswer {
     /// Returns the whole message.
     pub fn emit(&self) -> Vec<u8> {
+        Message { command: AUTH_ANSWER, payload: &self.payload() }.emit()
+    }
+
+    pub fn payload(&self) -> [u8; answer::LEN] {
         let mut payload = [0; answer::LEN];
         put(&mut payload, answer::ANSWER, &self.answer);
         put(&mut payload, answer::RANDOM, &self.random);
         payload[answer::VIDEO] = u8::from(self.video);
         payload[answer::AUDIO] = u8::from(self.audio);
-        Message { command: AUTH_ANSWER, payload: &payload }.emit()
+        payload
     }
 
     /// Parses the payload.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 const ONE_SILENT_AFTER: Duration = Duration::from_secs(3);
 /// How recently the other medium has to have come.
 const OTHER_COMES: Duration = Duration::from_secs(1);
-/// After how long a medium that stays silent is asked for again.
-const ASK_EACH: Duration = Duration::from_secs(10);
+/// After how long a medium that stays silent is asked for a second time. Each further time it takes twice as long, as
+/// what is silent may be meant to be.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+const ASK_AT_LEAST_EACH: Duration = Duration::from_secs(600);
 
 /// Counts whole frames that a member could use. The picture is what people look at: once there is one, sound alone does
 /// not make up for it.
@@ -22,8 +24,8 @@ pub struct MediaWatch {
     /// Since when pictures come that nobody can use; `None` while there are others, or none.
     unusable_since: Option<Instant>,
     last_unusable: Option<Instant>,
-    /// When a medium was last asked for because it alone is silent; `None` while it is not.
-    silent: [Option<Instant>; 2],
+    /// When a medium is next asked for because it alone is silent, and the time after that; `None` while it is not.
+    silent: [Option<(Instant, Duration)>; 2],
 }
 
 /// What has become of a medium while the other one came.
@@ -78,10 +80,16 @@ impl MediaWatch {
         }
         let other = if came == Medium::Video { Medium::Audio } else { Medium::Video };
         let last = self.last_of[other as usize].filter(|_| self.expected.contains(other))?;
-        let asked = &mut self.silent[other as usize];
-        let is_due = asked.is_none_or(|at| now.duration_since(at) >= ASK_EACH);
-        (is_due && now.duration_since(last) >= ONE_SILENT_AFTER)
-            .then(|| (other, Alone::Silent { is_first: asked.replace(now).is_none() }))
+        let silent = &mut self.silent[other as usize];
+        let is_due = match silent {
+            Some((next, _)) => now >= *next,
+            None => now.duration_since(last) >= ONE_SILENT_AFTER,
+        };
+        is_due.then(|| {
+            let wait = silent.map_or(ASK_AGAIN, |(_, wait)| wait);
+            let is_first = silent.replace((now + wait, (wait * 2).min(ASK_AT_LEAST_EACH))).is_none();
+            (other, Alone::Silent { is_first })
+        })
     }
 
     /// Since when there has been nothing of what is expected; `None` where nothing is.
