@@ -14,6 +14,7 @@ mod lock;
 pub mod printable;
 pub mod protocol;
 pub mod session;
+pub mod unix_time;
 pub mod wyzesink;
 pub mod wyzesrc;
 

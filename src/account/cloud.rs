@@ -15,12 +15,13 @@ mod totp;
 
 use super::camera::Secret;
 use crate::printable::is_printable;
+use crate::unix_time::unix_time;
 use answer::Answer;
 use http::{Http, Reply, Wiped, is_safe, unix_milliseconds};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub use devices::{CameraList, LeftOut};
 pub use error::CloudError;
@@ -148,10 +149,6 @@ pub fn new_phone_id() -> String {
     let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Returns what the cloud said, fit for a terminal: 200 characters at most, and none of the secrets that it was sent.

@@ -13,6 +13,7 @@ use super::{Event, Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
+use crate::unix_time::unix_time;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rand::rngs::StdRng;
@@ -24,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// From this attempt to reconnect on, the camera is also searched for by broadcast.
 const SEARCH_FROM: u32 = 2;
@@ -39,10 +40,6 @@ pub const WAKER: Token = Token(1);
 
 fn broken(stage: Stage, reason: impl ToString) -> Error {
     Error::Broken { stage, reason: reason.to_string() }
-}
-
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Why an attempt, a pause or the session is over.

@@ -7,22 +7,13 @@ use crate::element::Fill;
 use crate::protocol::commands::light_sound::{self, Reply};
 use crate::protocol::commands::pan_tilt::{self, Direction, Position, Waypoint, Waypoints};
 use crate::protocol::commands::{OutOfRange, Request, Value, device, picture, refusal};
+use crate::unix_time::unix_time;
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::time::{Duration, SystemTime};
 
 type Arguments<'a> = &'a [glib::Value];
-
-fn unix_time() -> Duration {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
-}
-
-/// The milliseconds since 1970, modulo 10⁹, which the command carries.
-fn stamp() -> u32 {
-    (unix_time().as_millis() % 1_000_000_000) as u32
-}
 
 fn argument<T: for<'a> glib::value::FromValue<'a>>(arguments: Arguments<'_>, place: usize) -> Option<T> {
     // Place 0 is the element.
@@ -102,7 +93,7 @@ fn acts() -> Vec<Signal> {
         act("go-to", &[uint, uint], |arguments| {
             let horizontal = narrow(argument::<u32>(arguments, 0)?.into(), u16::MAX);
             let vertical = narrow(argument::<u32>(arguments, 1)?.into(), u8::MAX);
-            Some(pan_tilt::go_to(stamp(), Position { horizontal, vertical }))
+            Some(pan_tilt::go_to(unix_time(), Position { horizontal, vertical }))
         }),
         act("reset-position", &[], |_| Some(Ok(pan_tilt::reset_position()))),
         act("take-photo", &[], |_| Some(Ok(picture::take_photo()))),

@@ -11,7 +11,7 @@ use gstwyze::protocol::commands::controls::{CONTROLS, Control};
 use gstwyze::protocol::commands::pan_tilt::{self, Direction, Position, Waypoint, Waypoints};
 use gstwyze::protocol::commands::settings::{self, Parameters};
 use gstwyze::protocol::commands::{Request, Value, device, light_sound, picture, refusal};
-use std::time::{Duration, SystemTime};
+use gstwyze::unix_time::unix_time;
 
 /// Read and set what a camera has besides picture and sound, and turn it.
 ///
@@ -83,7 +83,7 @@ pub fn control(store: &Store, arguments: &ControlArguments) -> Result<(), Failur
             let points = waypoints(&line)?;
             let point = number.checked_sub(1).and_then(|place| points.get(place));
             let point = point.ok_or_else(|| Failure::Usage(format!("the camera has {} waypoints", points.len())))?;
-            agreed(&line.call(pan_tilt::go_to(stamp(), point.position).map_err(out_of_range)?.into())?)
+            agreed(&line.call(pan_tilt::go_to(unix_time(), point.position).map_err(out_of_range)?.into())?)
         }
         Task::Send(request) => {
             let answer = line.call(request.into())?;
@@ -124,7 +124,7 @@ impl Task {
             }
             ["go-to", horizontal, vertical] => {
                 let position = Position { horizontal: number(horizontal)?, vertical: number(vertical)? };
-                Task::Act(pan_tilt::go_to(stamp(), position).map_err(out_of_range)?)
+                Task::Act(pan_tilt::go_to(unix_time(), position).map_err(out_of_range)?)
             }
             ["position"] => Task::Position,
             ["waypoints"] => Task::Waypoints,
@@ -230,15 +230,6 @@ fn agreed(answer: &[u8]) -> Result<(), Failure> {
         Some(number) => Err(Failure::Other(format!("the camera refused it (it said {number})"))),
         None => Ok(()),
     }
-}
-
-fn unix_time() -> Duration {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
-}
-
-/// The milliseconds since 1970, modulo 10⁹, by which cameras tell one [`pan_tilt::go_to`] from another.
-fn stamp() -> u32 {
-    (unix_time().as_millis() % 1_000_000_000) as u32
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,6 +5,7 @@
 
 use super::{Command, OutOfRange, Request, Setting, Support, Switch, in_range};
 use crate::protocol::wire::{WireError, check_len, u16_at};
+use std::time::Duration;
 
 /// The camera gives no answer.
 pub const ROTATE: Command = Command::new("rotate", 11000).known_to(Support::Pan(5)).without_answer().once();
@@ -124,13 +125,15 @@ impl Position {
     }
 }
 
-/// K11018: turns to a position, and ends a cruise. `stamp` is the milliseconds since 1970, modulo 10⁹.
+/// K11018: turns to a position, and ends a cruise. `unix_time` is the time since 1970, of which the command carries the
+/// milliseconds modulo 10⁹.
 ///
 /// # Errors
 ///
 /// Where no model turns there.
-pub fn go_to(stamp: u32, to: Position) -> Result<Request, OutOfRange> {
+pub fn go_to(unix_time: Duration, to: Position) -> Result<Request, OutOfRange> {
     to.check()?;
+    let stamp = (unix_time.as_millis() % 1_000_000_000) as u32;
     let mut payload = [0; position::LEN];
     payload[..position::VERTICAL].copy_from_slice(&stamp.to_le_bytes());
     payload[position::VERTICAL] = to.vertical;

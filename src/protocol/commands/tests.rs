@@ -11,6 +11,7 @@ use crate::protocol::wire::hl::{ChallengeAnswer, MediaKind, VideoParameters};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -240,9 +241,9 @@ fn a_position_is_read_and_gone_to() {
     assert_eq!(Position::parse(&bytes("34 12 00 67 71 0f 01")), Ok(position));
     assert_eq!(Position::parse(&bytes("34 12 00 67 71 0f 01 ff ff")), Ok(position));
     assert!(Position::parse(&bytes("34 12 00 67 71 0f")).is_err());
-    assert_is(&pan_tilt::go_to(999_999_999, position).unwrap(), 11018, "ff c9 9a 3b 71 0f 01");
-    assert!(pan_tilt::go_to(0, Position { horizontal: 351, vertical: 0 }).is_err());
-    assert!(pan_tilt::go_to(0, Position { horizontal: 0, vertical: 181 }).is_err());
+    assert_is(&pan_tilt::go_to(Duration::from_millis(7_999_999_999), position).unwrap(), 11018, "ff c9 9a 3b 71 0f 01");
+    assert!(pan_tilt::go_to(Duration::ZERO, Position { horizontal: 351, vertical: 0 }).is_err());
+    assert!(pan_tilt::go_to(Duration::ZERO, Position { horizontal: 0, vertical: 181 }).is_err());
 }
 
 #[test]
@@ -424,7 +425,7 @@ proptest! {
         waits in proptest::collection::vec(10..=255_u8, 0..=4), ids in proptest::collection::vec(any::<u8>(), 1..=255),
     ) {
         let position = Position { horizontal, vertical };
-        let go_to = pan_tilt::go_to(stamp, position).unwrap();
+        let go_to = pan_tilt::go_to(Duration::from_millis(stamp.into()), position).unwrap();
         prop_assert_eq!(Position::parse(payload(&go_to)), Ok(position));
         let points = Waypoints(waits.into_iter().map(|wait| Waypoint { position, wait }).collect());
         prop_assert_eq!(Waypoints::parse(payload(&points.write().unwrap())), Ok(points));

@@ -165,7 +165,7 @@ fn answer(payload: &[u8]) {
         assert!(rtsp.url.is_none_or(|url| url.as_str().starts_with("rtsp://") && url.as_str().len() < payload.len()));
     }
     if let Ok(position) = Position::parse(payload)
-        && let Ok(request) = pan_tilt::go_to(0, position)
+        && let Ok(request) = pan_tilt::go_to(std::time::Duration::ZERO, position)
     {
         assert_eq!(Position::parse(Message::parse(&request.message).unwrap().payload), Ok(position));
     }
