@@ -1,12 +1,12 @@
 //! Commands to the camera and their answers, and the ACKs that share their counters.
 //!
 //! One command is in flight at a time, and sent again each second until its answer comes, where doing it twice does no
-//! harm.
+//! harm. Commands of the client itself go out before those of callers.
 
 use super::commands;
-use super::wire::control::{Ack, ControlFrame};
+use super::wire::control::{self, Ack, io_type};
 use super::wire::hl;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How long a command waits for its answer before it goes out again.
@@ -19,10 +19,12 @@ const MAX_WAITING: usize = 64;
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// From "HL" on.
+    /// What the message is; [`io_type::HL`] for K-commands.
+    pub io_type: u16,
+    /// From "HL" on; only the payload of other IO types.
     pub message: Vec<u8>,
-    /// Whether the camera answers it, by the number after the command's.
-    pub is_answered: bool,
+    /// The K-command of the answer, or its IO type; `None` where none comes.
+    pub answer: Option<u16>,
     /// Whether it may be sent again.
     pub is_repeated: bool,
     /// Who asked for it; `None` for the client itself.
@@ -32,8 +34,9 @@ pub struct Request {
 impl From<commands::Request> for Request {
     fn from(request: commands::Request) -> Self {
         Request {
+            io_type: io_type::HL,
             message: request.message,
-            is_answered: request.command.answer.is_some(),
+            answer: request.command.answer,
             is_repeated: request.command.is_idempotent,
             caller: None,
         }
@@ -42,8 +45,30 @@ impl From<commands::Request> for Request {
 
 impl Request {
     fn own(message: Vec<u8>) -> Self {
-        Request { message, is_answered: true, is_repeated: true, caller: None }
+        let answer = hl::command(&message).checked_add(1);
+        Request { io_type: io_type::HL, message, answer, is_repeated: true, caller: None }
     }
+
+    /// Makes a message of another IO type than [`io_type::HL`]. Those that are not known are taken to be answered.
+    pub fn raw(io_type: u16, payload: &[u8]) -> Self {
+        let answer = io_type::answer(io_type);
+        Request { io_type, message: payload.to_vec(), answer, is_repeated: false, caller: None }
+    }
+
+    /// Returns the K-command; `None` for another IO type.
+    pub fn command(&self) -> Option<u16> {
+        (self.io_type == io_type::HL).then(|| hl::command(&self.message))
+    }
+}
+
+/// What became of a caller's command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queued {
+    Waits,
+    /// Too much waits already.
+    Full,
+    /// The camera did not answer such a command before.
+    KnownSilent,
 }
 
 /// What becomes of the command in flight.
@@ -97,6 +122,8 @@ impl CommandCounters {
 struct InFlight {
     request: Request,
     frame: Vec<u8>,
+    /// The frame's send counter, low half.
+    sequence: u16,
     sent_first: Instant,
 }
 
@@ -113,34 +140,39 @@ pub struct ControlChannel {
     highest_told: Option<u16>,
     waiting: VecDeque<Request>,
     in_flight: Option<InFlight>,
+    /// The K-commands of callers that were sent again and again, and not answered.
+    silent: BTreeSet<u16>,
 }
 
 impl ControlChannel {
     /// Queues an HL message that expects an answer.
     pub fn queue(&mut self, message: Vec<u8>) {
-        self.waiting.push_back(Request::own(message));
+        let first_of_callers = self.waiting.iter().position(|waiting| waiting.caller.is_some());
+        self.waiting.insert(first_of_callers.unwrap_or(self.waiting.len()), Request::own(message));
     }
 
-    /// Queues what a caller asks for; false where too much waits.
-    pub fn request(&mut self, request: Request) -> bool {
-        let has_room = self.waiting.iter().filter(|waiting| waiting.caller.is_some()).count() < MAX_WAITING;
-        if has_room {
-            self.waiting.push_back(request);
+    /// Queues an HL message that expects an answer, unless the same one waits already.
+    pub fn queue_once(&mut self, message: Vec<u8>) {
+        if !self.waiting.contains(&Request::own(message.clone())) {
+            self.queue(message);
         }
-        has_room
+    }
+
+    /// Queues what a caller asks for.
+    pub fn request(&mut self, request: Request) -> Queued {
+        if request.command().is_some_and(|command| self.silent.contains(&command)) {
+            return Queued::KnownSilent;
+        }
+        if self.waiting.iter().filter(|waiting| waiting.caller.is_some()).count() >= MAX_WAITING {
+            return Queued::Full;
+        }
+        self.waiting.push_back(request);
+        Queued::Waits
     }
 
     /// Forgets what this caller has asked for and is not in flight.
     pub fn forget(&mut self, caller: u64) {
         self.waiting.retain(|waiting| waiting.caller != Some(caller));
-    }
-
-    /// Queues an HL message that expects an answer, unless the same one waits already.
-    pub fn queue_once(&mut self, message: Vec<u8>) {
-        let request = Request::own(message);
-        if !self.waiting.contains(&request) {
-            self.waiting.push_back(request);
-        }
     }
 
     /// Returns the frame of the next command, unless one is in flight, and when to look at it again.
@@ -149,37 +181,62 @@ impl ControlChannel {
             return None;
         }
         let request = self.waiting.pop_front()?;
-        let frame = self.frame(&request.message);
-        let look_again = now + if request.is_answered { RESEND } else { NO_ANSWER };
-        self.in_flight = Some(InFlight { request, frame: frame.clone(), sent_first: now });
+        // Sequences are the counter's low half.
+        let sequence = self.send_counter as u16;
+        let frame = self.frame_of(request.io_type, &request.message);
+        let look_again = now + if request.answer.is_some() { RESEND } else { NO_ANSWER };
+        self.in_flight = Some(InFlight { request, frame: frame.clone(), sequence, sent_first: now });
         Some((frame, look_again))
     }
 
-    /// Makes a frame of a message that expects no answer.
+    /// Makes a frame of an HL message that expects no answer.
     pub fn frame(&mut self, message: &[u8]) -> Vec<u8> {
-        let frame = ControlFrame { send_counter: self.next_send(), command_counter: self.command_counter, hl: message };
+        self.frame_of(io_type::HL, message)
+    }
+
+    fn frame_of(&mut self, io_type: u16, body: &[u8]) -> Vec<u8> {
+        let (send_counter, command_counter) = (self.next_send(), self.command_counter);
         self.command_counter = self.command_counter.wrapping_add(1);
-        frame.emit()
+        control::Message { send_counter, command_counter, io_type, body }.emit()
     }
 
     /// Returns what becomes of the command in flight, which is given up once `limit` is over.
     pub fn look(&mut self, now: Instant, limit: Duration) -> Option<Due> {
         let in_flight = self.in_flight.as_ref()?;
-        if !in_flight.request.is_answered {
+        if in_flight.request.answer.is_none() {
             return self.in_flight.take().map(|done| Due::Done(done.request));
         }
         if now.duration_since(in_flight.sent_first) >= limit {
+            // What was sent once only may have been lost.
+            let is_silent = in_flight.request.is_repeated && in_flight.request.caller.is_some();
+            self.silent.extend(in_flight.request.command().filter(|_| is_silent));
             return self.in_flight.take().map(|given_up| Due::Unanswered(given_up.request));
         }
         Some(if in_flight.request.is_repeated { Due::Again(in_flight.frame.clone()) } else { Due::Waits })
     }
 
-    /// Notes an answer. Returns the request that it answers; a repeated answer answers none.
-    pub fn answered(&mut self, command: u16) -> Option<Request> {
+    /// Notes an answer: its IO type, and for K-commands its number. Returns the request that it answers; a repeated
+    /// answer answers none.
+    pub fn answered(&mut self, io_type: u16, command: u16) -> Option<Request> {
+        if io_type == io_type::HL {
+            // It comes late, but it comes.
+            self.silent.retain(|silent| silent.checked_add(1) != Some(command));
+        }
+        let is_hl = io_type == io_type::HL;
+        let code = if is_hl { command } else { io_type };
         let answers = |in_flight: &mut InFlight| {
-            in_flight.request.is_answered && hl::command(&in_flight.request.message).wrapping_add(1) == command
+            (in_flight.request.io_type == io_type::HL) == is_hl && in_flight.request.answer == Some(code)
         };
         self.in_flight.take_if(answers).map(|answered| answered.request)
+    }
+
+    /// Notes the highest sequence that the camera says it has. Returns the request that is done by that, as it gets no
+    /// other answer.
+    pub fn acknowledged(&mut self, highest: u16) -> Option<Request> {
+        let is_done = |in_flight: &mut InFlight| {
+            in_flight.request.answer.is_none() && highest.wrapping_sub(in_flight.sequence) as i16 >= 0
+        };
+        self.in_flight.take_if(is_done).map(|done| done.request)
     }
 
     /// Notes the send counter of a control frame of the camera, for the next ACK.
@@ -266,9 +323,9 @@ mod tests {
         assert_eq!(again, start + RESEND);
         assert_eq!(channel.next_frame(start), None);
         assert_eq!(channel.look(start + RESEND, limit), Some(Due::Again(first)));
-        assert_eq!(channel.answered(hl::MEDIA), None, "the request itself is no answer");
-        assert!(channel.answered(hl::MEDIA + 1).is_some());
-        assert_eq!(channel.answered(hl::MEDIA + 1), None, "a repeated answer");
+        assert_eq!(channel.answered(io_type::HL, hl::MEDIA), None, "the request itself is no answer");
+        assert!(channel.answered(io_type::HL, hl::MEDIA + 1).is_some());
+        assert_eq!(channel.answered(io_type::HL, hl::MEDIA + 1), None, "a repeated answer");
         assert!(channel.next_frame(start + limit).is_some());
         let given_up = Request::own(hl::media(hl::MediaKind::Video, false));
         assert_eq!(channel.look(start + limit + limit, limit), Some(Due::Unanswered(given_up)));
@@ -279,18 +336,19 @@ mod tests {
         let (start, limit) = (Instant::now(), Duration::from_secs(5));
         let mut channel = ControlChannel::default();
         let request = |is_answered| Request {
+            io_type: io_type::HL,
             message: hl::Message { command: 11002, payload: &[1, 0, 5] }.emit(),
-            is_answered,
+            answer: Some(11003).filter(|_| is_answered),
             is_repeated: false,
             caller: Some(7),
         };
-        assert!(channel.request(request(true)) && channel.request(request(false)));
+        assert_eq!([true, false].map(|is_answered| channel.request(request(is_answered))), [Queued::Waits; 2]);
         channel.next_frame(start).unwrap();
         assert_eq!(channel.look(start + RESEND, limit), Some(Due::Waits));
         assert_eq!(channel.look(start + limit, limit), Some(Due::Unanswered(request(true))));
         let (_, again) = channel.next_frame(start).unwrap();
         assert_eq!(again, start + NO_ANSWER);
-        assert_eq!(channel.answered(11003), None, "none is awaited");
+        assert_eq!(channel.answered(io_type::HL, 11003), None, "none is awaited");
         assert_eq!(channel.look(again, limit), Some(Due::Done(request(false))));
     }
 
@@ -298,11 +356,83 @@ mod tests {
     fn callers_cannot_queue_without_end_and_can_be_forgotten() {
         let mut channel = ControlChannel::default();
         let request = |caller| Request { caller: Some(caller), ..Request::own(vec![0; 16]) };
-        assert!((0..MAX_WAITING as u64).all(|caller| channel.request(request(caller))));
-        assert!(!channel.request(request(99)));
+        assert!((0..MAX_WAITING as u64).all(|caller| channel.request(request(caller)) == Queued::Waits));
+        assert_eq!(channel.request(request(99)), Queued::Full);
         channel.forget(5);
-        assert!(channel.request(request(99)));
+        assert_eq!(channel.request(request(99)), Queued::Waits);
         channel.queue(hl::media(hl::MediaKind::Video, true));
+    }
+
+    /// A request of caller 7.
+    fn called(command: u16, answer: Option<u16>) -> Request {
+        let message = hl::Message { command, payload: &[] }.emit();
+        Request { answer, caller: Some(7), ..Request::own(message) }
+    }
+
+    #[test]
+    fn the_client_s_own_commands_go_before_those_of_callers() {
+        let start = Instant::now();
+        let mut channel = ControlChannel::default();
+        channel.request(called(10020, Some(10021)));
+        channel.request(called(10050, Some(10051)));
+        channel.queue(hl::media(hl::MediaKind::Video, true));
+        channel.queue(hl::media(hl::MediaKind::Audio, true));
+        for command in [hl::MEDIA, hl::MEDIA, 10020, 10050] {
+            channel.next_frame(start).unwrap();
+            assert!(channel.answered(io_type::HL, command + 1).is_some(), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_the_camera_does_not_know_is_asked_once() {
+        let (start, limit) = (Instant::now(), Duration::from_secs(5));
+        let mut channel = ControlChannel::default();
+        let ask = |channel: &mut ControlChannel| channel.request(called(10632, Some(10633)));
+        assert_eq!(ask(&mut channel), Queued::Waits);
+        channel.next_frame(start).unwrap();
+        assert!(matches!(channel.look(start + limit, limit), Some(Due::Unanswered(_))));
+        assert_eq!(ask(&mut channel), Queued::KnownSilent);
+        assert_eq!(channel.answered(io_type::HL, 10633), None, "late");
+        assert_eq!(ask(&mut channel), Queued::Waits, "it does know it");
+        // What is sent once may have been lost.
+        channel.next_frame(start).unwrap();
+        channel.answered(io_type::HL, 10633);
+        for _ in 0..2 {
+            let photo = Request { is_repeated: false, ..called(10058, Some(10059)) };
+            assert_eq!(channel.request(photo), Queued::Waits);
+            channel.next_frame(start).unwrap();
+            assert!(matches!(channel.look(start + limit, limit), Some(Due::Unanswered(_))));
+        }
+    }
+
+    #[test]
+    fn what_gets_no_answer_is_done_when_the_camera_acknowledges_it() {
+        let start = Instant::now();
+        let mut channel = ControlChannel { send_counter: 0x1_FFFE, ..ControlChannel::default() };
+        channel.request(called(11000, None));
+        channel.next_frame(start).unwrap();
+        assert_eq!(channel.acknowledged(0xFFFD), None, "that is the frame before");
+        assert_eq!(channel.acknowledged(0xFFFE), Some(called(11000, None)));
+        channel.request(called(10020, Some(10021)));
+        channel.next_frame(start).unwrap();
+        assert_eq!(channel.acknowledged(0xFFFF), None, "its answer is still to come");
+    }
+
+    #[test]
+    fn messages_of_other_io_types_have_answers_of_their_own() {
+        let start = Instant::now();
+        let mut channel = ControlChannel::default();
+        let ask = |io_type| Request { caller: Some(7), ..Request::raw(io_type, &[1]) };
+        channel.request(ask(io_type::DEVICE_INFO));
+        channel.request(ask(io_type::PTZ));
+        channel.request(ask(0x0400));
+        channel.next_frame(start).unwrap();
+        assert_eq!(channel.answered(io_type::HL, io_type::DEVICE_INFO_ANSWER), None);
+        assert!(channel.answered(io_type::DEVICE_INFO_ANSWER, 0).is_some());
+        let (_, again) = channel.next_frame(start).unwrap();
+        assert_eq!(channel.look(again, RESEND), Some(Due::Done(ask(io_type::PTZ))), "none is known");
+        channel.next_frame(start).unwrap();
+        assert!(channel.answered(0x0401, 0).is_some());
     }
 
     #[test]

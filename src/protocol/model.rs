@@ -78,6 +78,17 @@ pub fn lacks(model: &str, resolution: Resolution) -> bool {
     resolution == Resolution::R2k && HAVE_1080P_AT_MOST.contains(&model)
 }
 
+/// Returns the name of a frame size, as users have it; `None` for one that differs by model.
+pub fn size_name(frame_size: u8) -> Option<&'static str> {
+    match frame_size {
+        SIZE_1080P => Some("1080p"),
+        SIZE_360P => Some("360p"),
+        SIZE_720P => Some("720p"),
+        SIZE_2K => Some("2k"),
+        _ => None,
+    }
+}
+
 /// Returns the HL message that asks a camera of this model for what the user wishes.
 pub fn video_command(model: &str, wish: VideoWish) -> Vec<u8> {
     let parameters = video_parameters(model, wish);

@@ -402,9 +402,12 @@ impl Driver {
         client: Option<&mut Client>,
         now: Instant,
     ) {
+        let Some(client) = client.filter(|_| self.members.has(id)) else {
+            callback(Reply::Lost);
+            return;
+        };
         let call = self.calls.open(id, callback);
-        let request = Request { caller: Some(call), ..request };
-        if !client.is_some_and(|client| client.request(request, now)) {
+        if !client.request(Request { caller: Some(call), ..request }, now) {
             self.calls.close(call, Reply::Lost);
         }
     }

@@ -24,6 +24,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// The camera answered this K-command of the session itself by a number that does not mean that it agrees.
+    Refused(u16, u8),
     /// A medium is silent while the other one comes, and has been asked for again; or with false, it is back.
     Silent(Medium, bool),
     /// In a session with resends, it is the packets' heads that count them, as with few cameras.
@@ -45,6 +47,7 @@ impl Event {
             client::Event::Frame(frame) => Event::Frame(frame),
             client::Event::Talk(talk) => Event::Talk(talk),
             client::Event::Unanswered(command) => Event::Unanswered(command),
+            client::Event::Refused(command, number) => Event::Refused(command, number),
             client::Event::Silent(medium, is_silent) => Event::Silent(medium, is_silent),
             client::Event::CountsByHead => Event::CountsByHead,
             client::Event::Ended(error) => Event::Ended(error),

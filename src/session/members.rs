@@ -94,6 +94,10 @@ impl Members {
         self.stage
     }
 
+    pub fn has(&self, id: MemberId) -> bool {
+        self.members.iter().any(|member| member.id == id)
+    }
+
     /// Drops a member and its observer. Returns whether it was the talker.
     pub fn leave(&mut self, id: MemberId) -> bool {
         self.members.retain(|member| member.id != id);

@@ -46,7 +46,7 @@ pub(crate) use crate::lock::lock;
 pub use calls::Reply;
 pub use event::Event;
 pub use members::{Use, Wants};
-pub use registry::{Conflict, JoinError, Membership};
+pub use registry::{Caller, Conflict, JoinError, Membership};
 pub use targets::search_addresses;
 
 /// Where to look for a camera.

@@ -4,7 +4,7 @@
 
 use super::calls::Reply;
 use super::members::{Member, MemberId, Use, Wants};
-use super::shared::{Action, TalkAction};
+use super::shared::{Action, Shared, TalkAction};
 use super::{Event, Place, Session, lock};
 use crate::protocol::client::{Config, Request};
 use crate::protocol::credentials::{Credentials, Uid};
@@ -165,14 +165,10 @@ impl Membership {
         self.act(Action::KeyFrame);
     }
 
-    /// Asks the camera for what `request` says, after what was asked for before. `callback` is called once: on the
-    /// session thread, or on this one where the session has ended. It must not block.
-    pub fn command(&self, request: Request, callback: impl FnOnce(Reply) + Send + 'static) {
-        let action = Action::Command(self.id, request, Box::new(callback));
-        let refused = self.session.as_ref().and_then(|session| session.shared.act(action).err());
-        if let Some(Action::Command(_, _, callback)) = refused {
-            callback(Reply::Lost);
-        }
+    /// Returns a way to send commands, for threads that have no part in the membership.
+    pub fn caller(&self) -> Caller {
+        let session = self.session.as_ref().expect("it is there until the drop");
+        Caller { id: self.id, shared: session.shared.clone() }
     }
 
     /// Asks the camera to listen. [`Event::Talk`] tells when it does, or that it will not.
@@ -203,6 +199,24 @@ impl Membership {
     /// Asks the session for something. If it has ended, its observers know already.
     fn act(&self, action: Action) {
         let _ = self.session.as_ref().map(|session| session.shared.act(action));
+    }
+}
+
+/// Sends commands as a member of a session, for as long as that member is part of it.
+#[derive(Clone)]
+pub struct Caller {
+    id: MemberId,
+    shared: Arc<Shared>,
+}
+
+impl Caller {
+    /// Asks the camera for what `request` says, after what was asked for before. `callback` is called once: on the
+    /// session thread, or on this one where the session has ended. It must not block.
+    pub fn command(&self, request: Request, callback: impl FnOnce(Reply) + Send + 'static) {
+        let action = Action::Command(self.id, request, Box::new(callback));
+        if let Err(Action::Command(_, _, callback)) = self.shared.act(action) {
+            callback(Reply::Lost);
+        }
     }
 }
 

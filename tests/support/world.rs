@@ -67,6 +67,8 @@ pub struct World {
     /// How long the sound lasts that was reported as sent.
     pub talk_sent: Duration,
     pub unanswered: Vec<u16>,
+    /// K-commands that the camera refused, and its numbers.
+    pub refused: Vec<(u16, u8)>,
     /// What callers' commands came to.
     pub replies: Vec<(u64, Option<Vec<u8>>)>,
     pub counts_by_head: bool,
@@ -124,6 +126,7 @@ impl World {
             talk_events: Vec::new(),
             talk_sent: Duration::ZERO,
             unanswered: Vec::new(),
+            refused: Vec::new(),
             replies: Vec::new(),
             counts_by_head: false,
             usable: true,
@@ -212,6 +215,7 @@ impl World {
                 Event::Reply(caller, answer) => self.replies.push((caller, answer)),
                 Event::CountsByHead => self.counts_by_head = true,
                 Event::Unanswered(command) => self.unanswered.push(command),
+                Event::Refused(command, number) => self.refused.push((command, number)),
                 Event::Ended(error) => self.ended = Some(error),
             }
         }
@@ -300,6 +304,7 @@ impl World {
         let entries: Vec<_> = self.camera.log().entries().iter().map(ToString::to_string).collect();
         assert!(entries.is_empty(), "the camera logged: {entries:#?}");
         assert!(self.unanswered.is_empty(), "commands without an answer: {:?}", self.unanswered);
+        assert!(self.refused.is_empty(), "refused commands: {:?}", self.refused);
     }
 }
 

@@ -38,6 +38,7 @@ pub struct ControlArguments {
 const CONTROLS_HELP: &str = "\
 Controls, each with a value to set it, or alone to read it:
   night-vision on|off|auto    night-vision-light far|near   status-light on|off
+  flip identity|horiz|vert|180
   overlay-time on|off         overlay-logo on|off           motion-detection on|off
   motion-tagging on|off       motion-tracking on|off        cruise on|off
   spotlight on|off            floodlight on|off             siren on|off
@@ -59,8 +60,10 @@ pub fn control(store: &Store, arguments: &ControlArguments) -> Result<(), Failur
     match task {
         Task::List => list(&line, arguments.json),
         Task::Read(control) => {
-            let answer = line.call(control.read().ok_or_else(|| no_read(control))?.into())?;
-            print(control.parse(&answer).map_or_else(|| hex(&answer), str::to_owned))
+            let request = control.read().ok_or_else(|| no_read(control))?;
+            let code = request.command.code;
+            let answer = line.call(request.into())?;
+            print(control.parse(code, &answer).map_or_else(|| hex(&answer), str::to_owned))
         }
         Task::Set(control, choice) => {
             let request = control.write(&line.info.model, choice).ok_or_else(|| no_choice(control, choice))?;
@@ -109,7 +112,7 @@ impl Task {
         Ok(match *words {
             [] => Task::List,
             ["rotate", direction, degrees] => {
-                let by: i16 = number(degrees)?;
+                let by: i32 = number(degrees)?;
                 let (horizontal, vertical) = match self::direction(direction)? {
                     Direction::Left => (-by, 0),
                     Direction::Right => (by, 0),
@@ -187,7 +190,7 @@ fn bytes(digits: &str) -> Result<Vec<u8>, Failure> {
 
 /// Prints all controls that the camera tells of.
 fn list(line: &Line, is_json: bool) -> Result<(), Failure> {
-    let ids: Vec<u8> = CONTROLS.iter().filter_map(|control| control.parameter).collect();
+    let ids: Vec<u8> = CONTROLS.iter().flat_map(|control| control.parameters).copied().collect();
     let request = settings::read_parameters(&ids).map_err(out_of_range)?;
     let parameters = match line.call(request.into()) {
         Ok(answer) => Parameters::parse(&answer).map_err(unreadable)?,
@@ -196,15 +199,16 @@ fn list(line: &Line, is_json: bool) -> Result<(), Failure> {
     };
     let mut values = serde_json::Map::new();
     for control in &CONTROLS {
-        let told = control.parameter.and_then(|id| parameters.get(id)).and_then(|number| control.choice(number));
-        // What K10020 does not have is asked for by itself.
-        let value = match (told, control.parameter, control.read()) {
-            (None, None, Some(request)) => match line.call(request.into()) {
-                Ok(answer) => control.parse(&answer),
-                Err(Failure::Silence) => None,
-                Err(failure) => return Err(failure),
-            },
-            _ => told,
+        // What K10020 does not have is asked for by itself, where the model is known to have it: a camera that does not
+        // know a command takes 5 s.
+        let own = control
+            .read()
+            .filter(|_| control.parameters.is_empty() && control.is_known_to(&line.info.model, line.info.protocol));
+        let value = match own.map(|request| (request.command.code, line.call(request.into()))) {
+            None => control.told(&parameters),
+            Some((code, Ok(answer))) => control.parse(code, &answer),
+            Some((_, Err(Failure::Silence))) => None,
+            Some((_, Err(failure))) => return Err(failure),
         };
         values.extend(value.map(|value| (control.name.to_owned(), value.into())));
     }

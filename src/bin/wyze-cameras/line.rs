@@ -39,7 +39,7 @@ impl Line {
     /// Sends a command, and waits for what it comes to.
     pub fn call(&self, request: Request) -> Result<Vec<u8>, Failure> {
         let (sender, reply) = mpsc::channel();
-        self.member.command(request, move |reply| {
+        self.member.caller().command(request, move |reply| {
             // The receiver waits below.
             let _ = sender.send(reply);
         });

@@ -61,6 +61,8 @@ pub struct Connection {
     login_response: Response,
     /// What the user says the camera is, otherwise what it says itself; empty where neither does.
     model: String,
+    /// The protocol number of the camera's HL messages; 0 before the first.
+    protocol: u16,
     /// The media that the camera was last told to send.
     told: MediaSet,
     /// The media that have come at all.
@@ -98,6 +100,7 @@ impl Connection {
             asked_resends: false,
             login_response: Response::default(),
             model: context.config.model.clone().unwrap_or_default(),
+            protocol: 0,
             told: MediaSet::NONE,
             come: MediaSet::NONE,
             asked_again: false,

@@ -18,6 +18,8 @@ pub struct CameraInfo {
     /// Empty where the camera did not say.
     pub model: String,
     pub firmware: String,
+    /// The protocol number of the camera's HL messages, by which it is known which commands its model has.
+    pub protocol: u16,
     /// The media that the camera did not refuse when it was asked for them.
     pub media: MediaSet,
     pub two_way_audio: bool,
@@ -52,6 +54,8 @@ pub enum Event {
     Talk(TalkEvent),
     /// The camera did not answer this K-command in time; the session goes on.
     Unanswered(u16),
+    /// The camera answered this K-command of the client itself by a number that does not mean that it agrees.
+    Refused(u16, u8),
     /// What a caller's command came to: the answer's payload, empty where the camera gives no answer; `None` where the
     /// camera kept silent, as one does that does not know the command.
     Reply(u64, Option<Vec<u8>>),

@@ -73,6 +73,12 @@ impl Value for Flip {
     }
 }
 
+impl From<bool> for Flip {
+    fn from(on: bool) -> Self {
+        if on { Flip::On } else { Flip::Off }
+    }
+}
+
 /// Changes to the video stream, for all who watch the camera. What is 0 or `None` stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VideoChange {

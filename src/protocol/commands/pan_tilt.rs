@@ -26,7 +26,7 @@ pub(super) const COMMANDS: &[Command] =
     &[ROTATE, MOVE, RESET_POSITION, POSITION, WAYPOINTS, SET_WAYPOINTS, CRUISE.get, CRUISE.set, GO_TO];
 
 /// What is used where nobody asks for another speed. Speeds from 2 to 8 make sense.
-pub const DEFAULT_SPEED: u8 = 5;
+pub const DEFAULT_SPEED: u32 = 5;
 const MIN_SPEED: i64 = 1;
 const MAX_SPEED: i64 = 9;
 
@@ -47,13 +47,14 @@ const MAX_WAIT: i64 = 255;
 /// # Errors
 ///
 /// Where it is farther than any model turns, or the speed is not from 1 to 9.
-pub fn rotate(horizontal: i16, vertical: i16, speed: u8) -> Result<Request, OutOfRange> {
+pub fn rotate(horizontal: i32, vertical: i32, speed: u32) -> Result<Request, OutOfRange> {
     in_range("horizontal", horizontal, -MAX_HORIZONTAL..=MAX_HORIZONTAL)?;
     in_range("vertical", vertical, -MAX_VERTICAL..=MAX_VERTICAL)?;
     in_range("speed", speed, MIN_SPEED..=MAX_SPEED)?;
-    let [h0, h1] = horizontal.to_le_bytes();
-    let [v0, v1] = vertical.to_le_bytes();
-    Ok(ROTATE.request(&[h0, h1, v0, v1, speed]))
+    // The ranges are within those of the fields.
+    let [h0, h1] = (horizontal as i16).to_le_bytes();
+    let [v0, v1] = (vertical as i16).to_le_bytes();
+    Ok(ROTATE.request(&[h0, h1, v0, v1, speed as u8]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub enum Direction {
 /// # Errors
 ///
 /// Where the speed is not from 1 to 9.
-pub fn move_to_end(direction: Direction, speed: u8) -> Result<Request, OutOfRange> {
+pub fn move_to_end(direction: Direction, speed: u32) -> Result<Request, OutOfRange> {
     in_range("speed", speed, MIN_SPEED..=MAX_SPEED)?;
     let (horizontal, vertical) = match direction {
         Direction::Left => (1, 0),
@@ -79,7 +80,8 @@ pub fn move_to_end(direction: Direction, speed: u8) -> Result<Request, OutOfRang
         Direction::Up => (0, 1),
         Direction::Down => (0, 2),
     };
-    Ok(MOVE.request(&[horizontal, vertical, speed]))
+    // The range is within that of the field.
+    Ok(MOVE.request(&[horizontal, vertical, speed as u8]))
 }
 
 /// K11004: has the camera find its end stops, and return to its first position.
@@ -109,6 +111,18 @@ mod position {
 }
 
 impl Position {
+    /// Returns a position in whole degrees.
+    ///
+    /// # Errors
+    ///
+    /// Where no model turns there.
+    pub fn new(horizontal: u32, vertical: u32) -> Result<Self, OutOfRange> {
+        in_range("horizontal", horizontal, 0..=MAX_HORIZONTAL)?;
+        in_range("vertical", vertical, 0..=MAX_VERTICAL)?;
+        // The ranges are within those of the fields.
+        Ok(Position { horizontal: horizontal as u16, vertical: vertical as u8 })
+    }
+
     /// Parses the payload of K11007.
     ///
     /// # Errors
@@ -119,9 +133,8 @@ impl Position {
         Ok(Position { horizontal: u16_at(payload, position::HORIZONTAL), vertical: payload[position::VERTICAL] })
     }
 
-    fn check(&self) -> Result<(), OutOfRange> {
-        in_range("horizontal", self.horizontal, 0..=MAX_HORIZONTAL)?;
-        in_range("vertical", self.vertical, 0..=MAX_VERTICAL)
+    fn check(self) -> Result<(), OutOfRange> {
+        Position::new(self.horizontal.into(), self.vertical.into()).map(drop)
     }
 }
 
@@ -147,6 +160,19 @@ pub struct Waypoint {
     pub position: Position,
     /// How long the camera stays, in seconds.
     pub wait: u8,
+}
+
+impl Waypoint {
+    /// Returns a point of a cruise, with a wait in seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where the wait is not from 10 to 255.
+    pub fn new(position: Position, wait: u32) -> Result<Self, OutOfRange> {
+        in_range("wait", wait, MIN_WAIT..=MAX_WAIT)?;
+        // The range is within that of the field.
+        Ok(Waypoint { position, wait: wait as u8 })
+    }
 }
 
 /// Points in the order of a cruise.

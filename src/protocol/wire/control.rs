@@ -36,6 +36,16 @@ pub mod io_type {
     pub const PTZ: u16 = 0x1001;
     /// Asks for a key frame.
     pub const FIRST_FRAME: u16 = 0x1002;
+
+    /// The types that get no answer, as far as is known.
+    const UNANSWERED: [u16; 8] =
+        [VIDEO_START, VIDEO_STOP, AUDIO_START, AUDIO_STOP, SPEAKER_START, SPEAKER_STOP, PTZ, FIRST_FRAME];
+
+    /// Returns the type of the answer to a message of this type, `None` where none comes. Of types that are not known,
+    /// the next number is taken for it.
+    pub fn answer(io_type: u16) -> Option<u16> {
+        io_type.checked_add(1).filter(|_| !UNANSWERED.contains(&io_type))
+    }
 }
 
 /// The fields that ACKs and control frames begin with.
@@ -152,6 +162,55 @@ impl Ack {
     }
 }
 
+/// A frame with a message of any IO type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
+    pub send_counter: u32,
+    pub command_counter: u16,
+    pub io_type: u16,
+    pub body: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// Returns the frame, 40 bytes and the message.
+    pub fn emit(&self) -> Vec<u8> {
+        let mut b = vec![0; frame::HL + self.body.len()];
+        put_u16(&mut b, header::MAGIC, CONTROL);
+        put_u16(&mut b, header::VERSION, VERSION);
+        put_u32(&mut b, header::SEND_COUNTER, self.send_counter);
+        put_u16(&mut b, frame::KIND, CONTROL_ALT);
+        put_u16(&mut b, frame::COMMAND_COUNTER, self.command_counter);
+        put_u32(&mut b, frame::ONE, 1);
+        // Messages are below 64 KiB.
+        put_u32(&mut b, frame::BODY_LEN, self.body.len() as u32 + 4);
+        put_u32(&mut b, frame::COMMAND_COUNTER_AGAIN, u32::from(self.command_counter));
+        put_u16(&mut b, frame::IO_TYPE, self.io_type);
+        put(&mut b, frame::HL, self.body);
+        b
+    }
+
+    /// Parses a plain frame of an IO type other than [`io_type::HL`].
+    ///
+    /// # Errors
+    ///
+    /// Where it is none, or shorter than its length field says.
+    pub fn parse(b: &'a [u8]) -> Result<Self, WireError> {
+        check_len("control frame", b, frame::HL)?;
+        let io_type = u16_at(b, frame::IO_TYPE);
+        if u16_at(b, header::MAGIC) != CONTROL || io_type == io_type::HL {
+            return Err(WireError::Magic { what: "control frame of another IO type" });
+        }
+        let end = frame::BODY + usize::from(u16_at(b, frame::BODY_LEN));
+        check_len("control frame", b, end)?;
+        Ok(Message {
+            send_counter: u32_at(b, header::SEND_COUNTER),
+            command_counter: u16_at(b, frame::COMMAND_COUNTER),
+            io_type,
+            body: b.get(frame::HL..end).unwrap_or_default(),
+        })
+    }
+}
+
 /// A frame with one HL message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlFrame<'a> {
@@ -164,19 +223,8 @@ pub struct ControlFrame<'a> {
 impl<'a> ControlFrame<'a> {
     /// Returns the frame, 40 bytes and the message.
     pub fn emit(&self) -> Vec<u8> {
-        let mut b = vec![0; frame::HL + self.hl.len()];
-        put_u16(&mut b, header::MAGIC, CONTROL);
-        put_u16(&mut b, header::VERSION, VERSION);
-        put_u32(&mut b, header::SEND_COUNTER, self.send_counter);
-        put_u16(&mut b, frame::KIND, CONTROL_ALT);
-        put_u16(&mut b, frame::COMMAND_COUNTER, self.command_counter);
-        put_u32(&mut b, frame::ONE, 1);
-        // HL messages are below 64 KiB.
-        put_u32(&mut b, frame::BODY_LEN, self.hl.len() as u32 + 4);
-        put_u32(&mut b, frame::COMMAND_COUNTER_AGAIN, u32::from(self.command_counter));
-        put_u16(&mut b, frame::IO_TYPE, io_type::HL);
-        put(&mut b, frame::HL, self.hl);
-        b
+        let &ControlFrame { send_counter, command_counter, hl } = self;
+        Message { send_counter, command_counter, io_type: io_type::HL, body: hl }.emit()
     }
 
     /// Splits the frame that `b` begins with from what follows it, by the frame's length field. A field that leaves no

@@ -17,7 +17,7 @@ pub const SET_CLOCK: u16 = 10092;
 mod offset {
     /// "HL".
     pub const MAGIC: usize = 0;
-    /// One byte; a client's is 5.
+    /// u16; a client's is 5.
     pub const PROTOCOL: usize = 2;
     /// u16.
     pub const COMMAND: usize = 4;
@@ -27,7 +27,7 @@ mod offset {
 }
 
 pub(super) const MAGIC: &[u8] = b"HL";
-const PROTOCOL: u8 = 5;
+const PROTOCOL: u16 = 5;
 
 /// A command and its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl<'a> Message<'a> {
     pub fn emit(&self) -> Vec<u8> {
         let mut b = vec![0; offset::PAYLOAD + self.payload.len()];
         put(&mut b, offset::MAGIC, MAGIC);
-        b[offset::PROTOCOL] = PROTOCOL;
+        put_u16(&mut b, offset::PROTOCOL, PROTOCOL);
         put_u16(&mut b, offset::COMMAND, self.command);
         // Payloads are JSON of a few KiB at most.
         put_u16(&mut b, offset::PAYLOAD_LEN, self.payload.len() as u16);
@@ -59,6 +59,11 @@ impl<'a> Message<'a> {
         check_len("HL payload", b, end)?;
         Ok(Message { command: command(b), payload: &b[offset::PAYLOAD..end] })
     }
+}
+
+/// Returns the protocol number of a message that [`Message::parse`] takes. A camera's tells which commands it has.
+pub fn protocol(message: &[u8]) -> u16 {
+    u16_at(message, offset::PROTOCOL)
 }
 
 /// Returns the command of a message that [`Message::emit`] made.

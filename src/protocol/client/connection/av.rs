@@ -43,7 +43,7 @@ impl Connection {
                 self.handle_login_response(response, context, now)?;
                 rest
             }
-            control::ACK => control::after_ack(b),
+            control::ACK => self.handle_ack(b, context, now),
             probe::PROBE => match Probe::parse_first(b) {
                 Ok((probe, rest)) => {
                     self.answer_probe(&probe, context);

@@ -3,11 +3,12 @@
 use super::Connection;
 use crate::protocol::client::context::Context;
 use crate::protocol::client::event::Event;
-use crate::protocol::control_channel::{self, Due, Request};
+use crate::protocol::commands;
+use crate::protocol::control_channel::{self, Due, Queued, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::talk::{TalkError, TalkEvent};
 use crate::protocol::timers::ConnectionTimer;
-use crate::protocol::wire::control::{self, ControlFrame};
+use crate::protocol::wire::control::{self, Ack, ControlFrame, io_type};
 use crate::protocol::wire::hl;
 use std::time::{Duration, Instant};
 
@@ -39,10 +40,11 @@ impl Connection {
     /// Asks the camera for what a caller wants. [`Event::Reply`] tells what came of it.
     pub fn request(&mut self, request: Request, context: &mut Context, now: Instant) {
         let caller = request.caller;
-        if self.control.request(request) {
-            self.send_next_command(context, now);
-        } else {
-            context.events.extend(caller.map(|caller| Event::Reply(caller, None)));
+        match self.control.request(request) {
+            Queued::Waits => self.send_next_command(context, now),
+            Queued::Full | Queued::KnownSilent => {
+                context.events.extend(caller.map(|caller| Event::Reply(caller, None)));
+            }
         }
     }
 
@@ -60,16 +62,29 @@ impl Connection {
                 self.timers.set(ConnectionTimer::Command, now + control_channel::RESEND);
             }
             Some(Due::Waits) => self.timers.set(ConnectionTimer::Command, now + control_channel::RESEND),
-            Some(Due::Done(request)) => {
-                context.events.extend(request.caller.map(|caller| Event::Reply(caller, Some(Vec::new()))));
-                self.send_next_command(context, now);
-            }
+            Some(Due::Done(request)) => self.done(&request, &[], context, now),
             Some(Due::Unanswered(request)) => {
                 self.give_up(&request, context, now);
                 self.send_next_command(context, now);
             }
             None => {}
         }
+    }
+
+    /// Tells the caller of a command's answer, and sends the next one.
+    fn done(&mut self, request: &Request, answer: &[u8], context: &mut Context, now: Instant) {
+        context.events.extend(request.caller.map(|caller| Event::Reply(caller, Some(answer.to_vec()))));
+        self.send_next_command(context, now);
+    }
+
+    /// Handles the ACK that `b` begins with, and returns what follows it.
+    pub(super) fn handle_ack<'a>(&mut self, b: &'a [u8], context: &mut Context, now: Instant) -> &'a [u8] {
+        let done = Ack::parse(b).ok().and_then(|ack| self.control.acknowledged(ack.highest));
+        if let Some(request) = done {
+            self.timers.stop(ConnectionTimer::Command);
+            self.done(&request, &[], context, now);
+        }
+        control::after_ack(b)
     }
 
     fn give_up(&mut self, request: &Request, context: &mut Context, now: Instant) {
@@ -100,6 +115,9 @@ impl Connection {
             hl::Message::parse(ControlFrame::parse(b)?.hl)
         });
         let Ok(message) = message else { return Ok(self.handle_malformed(context)) };
+        if message.command == hl::AUTH_CHALLENGE {
+            self.protocol = hl::protocol(frame.hl);
+        }
         self.control.received(frame.send_counter);
         self.control.received_command(frame.command_counter);
         self.send_ack(context, now);
@@ -110,6 +128,19 @@ impl Connection {
     /// Handles a frame without an HL message, which begins `b`. Messages of the channel itself are no error, and the
     /// camera sends them again until they are acknowledged.
     fn handle_other_control<'a>(&mut self, b: &[u8], rest: &'a [u8], context: &mut Context, now: Instant) -> &'a [u8] {
+        if let Ok(message) = control::Message::parse(b) {
+            self.control.received(message.send_counter);
+            self.control.received_command(message.command_counter);
+            self.send_ack(context, now);
+            match self.control.answered(message.io_type, 0) {
+                Some(request) => {
+                    self.timers.stop(ConnectionTimer::Command);
+                    self.done(&request, message.body, context, now);
+                }
+                None => context.stats.unknown += 1,
+            }
+            return rest;
+        }
         match control::channel_message_counter(b) {
             Some(counter) => {
                 context.stats.unknown += 1;
@@ -122,17 +153,18 @@ impl Connection {
     }
 
     fn handle_message(&mut self, message: &hl::Message<'_>, context: &mut Context, now: Instant) -> Result<(), Error> {
-        let Some(request) = self.control.answered(message.command) else { return Ok(()) };
+        let Some(request) = self.control.answered(io_type::HL, message.command) else { return Ok(()) };
         self.timers.stop(ConnectionTimer::Command);
         match message.command {
-            _ if request.caller.is_some() => {
-                let payload = message.payload.to_vec();
-                context.events.extend(request.caller.map(|caller| Event::Reply(caller, Some(payload))));
-            }
+            _ if request.caller.is_some() => self.done(&request, message.payload, context, now),
             hl::AUTH_CHALLENGE => self.answer_challenge(message.payload, context)?,
             hl::AUTH_RESULT => self.handle_auth_result(message.payload, context, now)?,
-            command if command == hl::SET_CLOCK + 1 => self.clock_was_set(context),
-            _ => {}
+            answer if answer == hl::SET_CLOCK + 1 => self.clock_was_set(context),
+            // To K10010, K10052 or K10056.
+            _ => {
+                let refused = commands::refusal(message.payload).zip(request.command());
+                context.events.extend(refused.map(|(number, command)| Event::Refused(command, number)));
+            }
         }
         self.send_next_command(context, now);
         Ok(())

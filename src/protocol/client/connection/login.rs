@@ -151,6 +151,7 @@ impl Connection {
             address,
             model: self.model.clone(),
             firmware: result.firmware,
+            protocol: self.protocol,
             media: granted,
             two_way_audio: self.login_response.two_way_audio,
             av_enabled: self.login_response.enabled,
