@@ -115,13 +115,25 @@ fn many_callers_get_an_answer_each() {
     assert_eq!(camera.stats().clients, 0);
 }
 
+/// Such a source is a member of the session like any other.
 #[test]
-fn a_source_without_media_is_no_place_for_commands_only_where_it_has_no_session() {
-    let camera = TestCamera::new(MediaSource::None);
-    let player = Player::new(&camera, Link::Neither);
+fn a_source_without_video_and_audio_is_there_for_commands() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("video", false);
+    player.src.set_property("audio", false);
     player.connect();
+    player.until("no-more-pads", |seen| matches!(seen, Seen::NoMorePads).then_some(()));
     assert!(kept(&send(&player.src, K10050, &[])).flatten().is_some());
+    let viewer = Player::new(&camera, Link::Both);
+    viewer.play();
+    viewer.buffers("video", 2);
+    assert!(kept(&send(&player.src, K10050, &[])).flatten().is_some());
+    viewer.stop();
+    assert_eq!(camera.stats().clients, 1, "one session for both");
+    assert!(player.drain().iter().all(|seen| seen.error().is_none() && !matches!(seen, Seen::PadAdded { .. })));
     player.stop();
+    wait_until("the goodbye", || camera.stats().clients == 0);
 }
 
 /// A camera that pans.

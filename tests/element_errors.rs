@@ -101,20 +101,6 @@ fn missing_or_malformed_settings_fail_at_once() {
 }
 
 #[test]
-fn both_media_off_fails_at_once() {
-    let camera = TestCamera::new(MediaSource::None);
-    let player = Player::new(&camera, Link::Both);
-    player.src.set_property("video", false);
-    player.src.set_property("audio", false);
-    assert!(player.pipeline.set_state(gst::State::Playing).is_err());
-    let (error, _) = player.error();
-    assert!(error.matches(gst::ResourceError::Settings), "{error}");
-    assert!(error.message().contains("video and audio are both off: there is nothing to stream, switch one on"));
-    player.src.set_property("audio", true);
-    player.connect();
-}
-
-#[test]
 fn without_an_answer_the_error_names_the_probed_address() {
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = deaf.local_addr().unwrap();

@@ -49,7 +49,7 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("video", Switch(true), Mutable::Ready),
         ("audio", Switch(true), Mutable::Ready),
         ("resolution", Choice("auto", "720p"), Mutable::Playing),
-        ("bitrate", Number(0, 65535, 0, 120), Mutable::Playing),
+        ("bitrate", Number(0, 524_280, 0, 960), Mutable::Playing),
         ("framerate", Number(0, 255, 0, 15), Mutable::Playing),
         ("latency", Number(0, 60_000, 200, 500), Mutable::Ready),
         ("connect-timeout", Number(0, u32::MAX, 15_000, 3000), Mutable::Ready),
@@ -59,8 +59,23 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("key-frame-requests", Choice("auto", "off"), Mutable::Playing),
         ("set-clock", Choice("auto", "off"), Mutable::Ready),
         ("reconnect-attempts", Signed(-1, i32::MAX, -1, 3), Mutable::Ready),
+        ("navigation", Choice("auto", "off"), Mutable::Playing),
+        ("night-vision", Choice("unchanged", "auto"), Mutable::Playing),
+        ("night-vision-light", Choice("unchanged", "near"), Mutable::Playing),
+        ("status-light", Choice("unchanged", "off"), Mutable::Playing),
+        ("flip", Choice("unchanged", "180"), Mutable::Playing),
+        ("overlay-time", Choice("unchanged", "off"), Mutable::Playing),
+        ("overlay-logo", Choice("unchanged", "on"), Mutable::Playing),
+        ("motion-detection", Choice("unchanged", "on"), Mutable::Playing),
+        ("motion-tagging", Choice("unchanged", "on"), Mutable::Playing),
+        ("motion-tracking", Choice("unchanged", "on"), Mutable::Playing),
+        ("cruise", Choice("unchanged", "on"), Mutable::Playing),
+        ("spotlight", Choice("unchanged", "on"), Mutable::Playing),
+        ("floodlight", Choice("unchanged", "on"), Mutable::Playing),
+        ("siren", Choice("unchanged", "off"), Mutable::Playing),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
+        ("camera-settings", Structure, Mutable::Never),
     ]
 }
 
@@ -186,13 +201,13 @@ fn the_factory_has_what_players_look_for() {
 fn a_uri_sets_what_it_names_and_reads_back_unchanged() {
     let src = source();
     let uri = "wyze://front-door.lan:4000?uid=HSBJYB5HSETGCDWD111A&enr=ZQdg2W3LL9TZQL8%2Bi1%2BN2f%2FV&mac=AABBCCDDEEFF\
-               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=120&framerate=15&latency=500&stall-timeout=7000&on-loss=until-key-frame&resend=on&key-frame-requests=off&set-clock=off&connect-timeout=3000&reconnect-attempts=4";
+               &model=HL_CAM4&interface=eth0&video=false&resolution=720p&bitrate=960&framerate=15&latency=500&stall-timeout=7000&on-loss=until-key-frame&resend=on&key-frame-requests=off&set-clock=off&navigation=off&night-vision=auto&flip=180&connect-timeout=3000&reconnect-attempts=4";
     src.set_property("uri", uri);
     assert_eq!(src.property::<String>("host"), "front-door.lan");
     assert_eq!(src.property::<u32>("port"), 4000);
     assert_eq!(src.property::<String>("enr"), "ZQdg2W3LL9TZQL8+i1+N2f/V");
     assert_eq!(src.property::<PictureSize>("resolution"), PictureSize::R720p);
-    assert_eq!((src.property::<u32>("bitrate"), src.property::<u32>("framerate")), (120, 15));
+    assert_eq!((src.property::<u32>("bitrate"), src.property::<u32>("framerate")), (960, 15));
     assert_eq!((src.property::<u32>("latency"), src.property::<u32>("connect-timeout")), (500, 3000));
     assert!(!src.property::<bool>("video") && src.property::<bool>("audio"));
     let written = src.property::<String>("uri");
@@ -304,7 +319,7 @@ fn properties_read_at_the_start_cannot_change_while_it_runs() {
 fn changes_of_resolution_and_rates_reach_the_camera_while_it_runs() {
     let camera = TestCamera::new(synthetic());
     let player = Player::new(&camera, Link::Both);
-    player.src.set_property("bitrate", 100u32);
+    player.src.set_property("bitrate", 800u32);
     player.play();
     player.buffers("video", 3);
     let asked = || {
@@ -353,7 +368,7 @@ fn a_resolution_that_the_camera_lacks_is_its_best_with_one_warning() {
         see(&mut warnings);
         assert_eq!(asked(), expected, "{model}");
         // Another setting is no reason to say it again.
-        player.src.set_property("bitrate", 100u32);
+        player.src.set_property("bitrate", 800u32);
         assert_eq!(asked(), expected, "{model}");
         see(&mut warnings);
         assert_eq!(warnings.len(), usize::from(lacks), "{model}: {warnings:?}");

@@ -1,8 +1,9 @@
 //! Commands that an application sends to the camera through an element, and the promises that their answers keep.
 
 use super::Announcer;
+use crate::protocol::client::Request;
 use crate::protocol::commands;
-use crate::session::{Membership, Reply};
+use crate::session::{Caller, Reply};
 use gst::prelude::*;
 
 /// Keeps a promise once: with what it is given, or with nothing when it is dropped.
@@ -33,14 +34,14 @@ pub type Fill = fn(&[u8], gst::structure::Builder) -> gst::structure::Builder;
 pub fn ask(
     element: &gst::Element,
     announcer: &Announcer,
-    session: &Membership,
-    request: commands::Request,
+    session: &Caller,
+    request: Request,
     fill: Fill,
     promise: gst::Promise,
 ) {
     let answer = Answer(Some(promise));
     let (weak, announcer) = (element.downgrade(), announcer.clone());
-    session.command(request.into(), move |reply| {
+    session.command(request, move |reply| {
         let structure = gst::Structure::builder("application/x-wyze-reply");
         let structure = match reply {
             Reply::Answer(payload) => Some(fill(&payload, structure).build()),
@@ -55,7 +56,7 @@ pub fn ask(
 }
 
 /// Sends a command, and logs what it comes to. Does not wait.
-pub fn act(element: &gst::Element, category: gst::DebugCategory, session: &Membership, request: commands::Request) {
+pub fn act(element: &gst::Element, category: gst::DebugCategory, session: &Caller, request: commands::Request) {
     let (weak, name) = (element.downgrade(), request.command.name);
     session.command(request.into(), move |reply| {
         let Some(element) = weak.upgrade() else { return };

@@ -79,6 +79,9 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
         Event::Unanswered(command) => {
             gst::warning!(category, obj = element, "The camera did not answer K{command}; going on");
         }
+        Event::Refused(command, number) => {
+            gst::warning!(category, obj = element, "The camera answered K{command} by {number}, as if it refused");
+        }
         Event::CountsByHead => {
             gst::info!(category, obj = element, "The camera counts media packets in their heads; resends go by that");
         }

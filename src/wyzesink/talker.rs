@@ -168,7 +168,12 @@ impl Talker {
     pub fn handle(self: &Arc<Self>, event: Event) {
         let Some(element) = self.element.upgrade() else { return };
         match event {
-            Event::Stage(_) | Event::Clock(_) | Event::Unanswered(_) | Event::Silent(..) | Event::CountsByHead => {}
+            Event::Stage(_)
+            | Event::Clock(_)
+            | Event::Unanswered(_)
+            | Event::Refused(..)
+            | Event::Silent(..)
+            | Event::CountsByHead => {}
             Event::Connected(camera) => self.connected(&camera),
             Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
             Event::Frame(_) | Event::ParameterSets(_) => {}

@@ -1,25 +1,31 @@
 use super::CAT;
 use super::actions;
+use super::camera_settings::CameraSettings;
+use super::control_properties;
 use super::media_receiver::MediaReceiver;
+use super::navigation::{self, Navigator};
 use super::outputs::Outputs;
 use super::settings::{
-    DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, OnLoss, PictureSize, Resend, SetClock, Settings,
+    DEFAULT_LATENCY, DEFAULT_STALL_TIMEOUT, KeyFrameRequests, MAX_BITRATE, Navigation, OnLoss, PictureSize, Resend,
+    SetClock, Settings,
 };
 use super::statistics;
 use super::uri;
 use crate::caps;
 use crate::element::{self, Announcer, Fill, Joining};
 use crate::identity::{self, Identity, UriError, milliseconds};
+use crate::protocol::client;
 use crate::protocol::commands::Request;
+use crate::protocol::commands::controls::Control;
 use crate::protocol::medium::Medium;
 use crate::session::{Event, Membership, lock};
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_video::UpstreamForceKeyUnitEvent;
+use gst_video::{NavigationEvent, UpstreamForceKeyUnitEvent};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All that lives from READY to READY.
 struct Run {
@@ -48,6 +54,8 @@ struct RunState {
 pub struct WyzeSrc {
     settings: Mutex<Settings>,
     state: Mutex<RunState>,
+    camera_settings: CameraSettings,
+    navigator: Arc<Mutex<Navigator>>,
     announcer: Announcer,
 }
 
@@ -66,9 +74,11 @@ fn properties() -> Vec<glib::ParamSpec> {
     let mut properties = Identity::properties();
     properties.extend(own_properties());
     properties.extend(treatments());
+    properties.extend(control_properties::properties());
     properties.extend([
         structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
         structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
+        structure("camera-settings", "Camera settings", "What the camera has told of its settings, by their names"),
     ]);
     properties
 }
@@ -96,7 +106,7 @@ fn own_properties() -> Vec<glib::ParamSpec> {
             .blurb("The picture size that the camera is asked for")
             .mutable_playing()
             .build(),
-        number("bitrate", "Bitrate", "Video bit rate in KB/s, 0 is the best for the resolution", u16::MAX.into(), 0)
+        number("bitrate", "Bitrate", "Video bit rate in kbit/s, 0 is the best for the resolution", MAX_BITRATE, 0)
             .mutable_playing()
             .build(),
         number("framerate", "Frame rate", "Pictures a second, 0 is the camera's choice", u8::MAX.into(), 0)
@@ -147,6 +157,11 @@ fn treatments() -> Vec<glib::ParamSpec> {
             .blurb("Whether the camera is told the time if its clock was never set or is more than a minute off")
             .mutable_ready()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("navigation", Navigation::default())
+            .nick("Navigation")
+            .blurb("Whether arrow keys, mouse wheel and double clicks on the video sink turn the camera")
+            .mutable_playing()
+            .build(),
     ]
 }
 
@@ -158,7 +173,9 @@ impl ObjectImpl for WyzeSrc {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let name = pspec.name();
-        let changes_live = matches!(name, "resolution" | "bitrate" | "framerate" | "on-loss" | "key-frame-requests");
+        let control = Control::named(name);
+        let changes_live = control.is_some()
+            || matches!(name, "resolution" | "bitrate" | "framerate" | "on-loss" | "key-frame-requests" | "navigation");
         if !changes_live && self.is_running() {
             gst::error!(CAT, imp = self, "{name} can only be changed in NULL or READY");
             return;
@@ -171,16 +188,24 @@ impl ObjectImpl for WyzeSrc {
             return;
         }
         let mut settings = lock(&self.settings);
-        set_field(&mut settings, name, value);
         element::log_property(&*self.obj(), *CAT, name, value);
+        if let Some(control) = control {
+            control_properties::set(control, value, &mut settings.wishes);
+            let wishes = settings.wishes.clone();
+            drop(settings);
+            self.camera_settings.set(&self.obj(), control, wishes);
+            return;
+        }
+        set_field(&mut settings, name, value);
         let (wish, wants) = (settings.video_wish(), settings.wants());
         let (resolution, on_loss) = (settings.resolution, settings.on_loss);
         drop(settings);
         match lock(&self.state).run.as_ref() {
             Some(run) if name == "on-loss" => run.receiver().set_on_loss(on_loss),
             Some(Run { session: Some(session), .. }) if name == "key-frame-requests" => session.set_wants(wants),
-            Some(run @ Run { session: Some(session), .. }) => {
+            Some(run @ Run { session: Some(session), .. }) if name != "navigation" => {
                 session.set_video_wish(wish);
+                self.camera_settings.asks_for_picture(wish);
                 run.receiver().set_resolution(&self.obj(), resolution);
             }
             _ => {}
@@ -194,7 +219,7 @@ impl ObjectImpl for WyzeSrc {
             "video" => settings().media.video.to_value(),
             "audio" => settings().media.audio.to_value(),
             "resolution" => settings().resolution.to_value(),
-            "bitrate" => u32::from(settings().bitrate).to_value(),
+            "bitrate" => settings().bitrate.to_value(),
             "framerate" => u32::from(settings().framerate).to_value(),
             "latency" => milliseconds(settings().latency).to_value(),
             "stall-timeout" => milliseconds(settings().stall_timeout).to_value(),
@@ -202,9 +227,18 @@ impl ObjectImpl for WyzeSrc {
             "resend" => settings().resend.to_value(),
             "key-frame-requests" => settings().key_frame_requests.to_value(),
             "set-clock" => settings().set_clock.to_value(),
+            "navigation" => settings().navigation.to_value(),
+            "camera-settings" => self.camera_settings.structure().to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
-            other => settings().identity.property(other).expect("GObject knows no other property"),
+            other => match Control::named(other) {
+                Some(control) => {
+                    // While nothing runs, the user's wish is what there is to tell.
+                    let wish = || settings().wishes.get(other).copied();
+                    control_properties::value(control, self.camera_settings.value(control).or_else(wish))
+                }
+                None => settings().identity.property(other).expect("GObject knows no other property"),
+            },
         }
     }
 
@@ -231,14 +265,15 @@ fn set_field(settings: &mut Settings, name: &str, value: &glib::Value) {
         "video" => settings.media.video = switch(),
         "audio" => settings.media.audio = switch(),
         "resolution" => settings.resolution = value.get().unwrap_or_default(),
-        // The property's maximum keeps a number within the field's range.
-        "bitrate" => settings.bitrate = number() as u16,
+        "bitrate" => settings.bitrate = number(),
+        // The property's maximum keeps the number within the field's range.
         "framerate" => settings.framerate = number() as u8,
         "latency" => settings.latency = Duration::from_millis(number().into()),
         "on-loss" => settings.on_loss = value.get().unwrap_or_default(),
         "resend" => settings.resend = value.get().unwrap_or_default(),
         "key-frame-requests" => settings.key_frame_requests = value.get().unwrap_or_default(),
         "set-clock" => settings.set_clock = value.get().unwrap_or_default(),
+        "navigation" => settings.navigation = value.get().unwrap_or_default(),
         "stall-timeout" => settings.stall_timeout = Duration::from_millis(number().into()),
         other => unreachable!("GObject knows no writable property {other}"),
     }
@@ -327,6 +362,7 @@ impl ElementImpl for WyzeSrc {
                 true
             }
             gst::EventType::Seek => false,
+            gst::EventType::Navigation => self.navigate(&event),
             gst::EventType::CustomUpstream => match UpstreamForceKeyUnitEvent::parse(&event) {
                 Ok(wanted) => self.force_key_unit(&wanted),
                 Err(_) => self.parent_send_event(event),
@@ -364,26 +400,43 @@ impl WyzeSrc {
         uri::apply(text, &mut settings).inspect_err(|e| settings.identity.refused_uri = Some(e.clone()))
     }
 
+    /// Turns the camera as an event of keys or mouse says; false where it says nothing, or the camera does not turn.
+    fn navigate(&self, event: &gst::Event) -> bool {
+        if !navigation::is_on(lock(&self.settings).navigation, self.camera_settings.pans()) {
+            return false;
+        }
+        let Ok(parsed) = NavigationEvent::parse(event) else { return false };
+        let caps = self.obj().static_pad(Medium::Video.name()).and_then(|pad| pad.current_caps());
+        let side = |name| caps.as_ref()?.structure(0)?.get::<i32>(name).ok();
+        let turn = lock(&self.navigator).turn(&parsed, side("width").zip(side("height")), Instant::now());
+        let Some((turn, caller)) = turn.zip(self.camera_settings.caller()) else { return false };
+        navigation::turn(&self.navigator, &caller, turn);
+        true
+    }
+
+    pub fn announcer(&self) -> &Announcer {
+        &self.announcer
+    }
+
+    pub fn camera_settings(&self) -> &CameraSettings {
+        &self.camera_settings
+    }
+
     /// Has the camera do something, if it is connected.
     pub fn act(&self, request: Request) {
-        let state = lock(&self.state);
-        match state.run.as_ref().and_then(|run| run.session.as_ref()) {
-            Some(session) => element::act(self.obj().upcast_ref(), *CAT, session, request),
+        match self.camera_settings.caller() {
+            Some(session) => element::act(self.obj().upcast_ref(), *CAT, &session, request),
             None => gst::warning!(CAT, imp = self, "{} is not sent: there is no connection", request.command.name),
         }
     }
 
     /// Asks the camera, and keeps `promise` with what `fill` makes of the answer.
-    pub fn ask(&self, request: Request, fill: Fill, promise: gst::Promise) {
-        let state = lock(&self.state);
-        match state.run.as_ref().and_then(|run| run.session.as_ref()) {
+    pub fn ask(&self, request: client::Request, fill: Fill, promise: gst::Promise) {
+        match self.camera_settings.caller() {
             Some(session) => {
-                element::ask(self.obj().upcast_ref(), &self.announcer, session, request, fill, promise);
+                element::ask(self.obj().upcast_ref(), &self.announcer, &session, request, fill, promise);
             }
-            None => {
-                drop(state);
-                promise.reply(None);
-            }
+            None => promise.reply(None),
         }
     }
 
@@ -398,12 +451,14 @@ impl WyzeSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
         let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
-        let config = settings.config().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+        let config = settings.config().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
         let outputs = Outputs::new(&obj, self.announcer.clone(), &config.credentials.uid, settings.latency);
         let receiver =
             Arc::new(Mutex::new(MediaReceiver::new(&obj, self.announcer.clone(), outputs.clone(), &settings)));
-        let observer = receiver.clone();
+        self.camera_settings.start(settings.wishes.clone(), settings.video_wish());
+        *lock(&self.navigator) = Navigator::default();
+        let (observer, camera_settings, weak) = (receiver.clone(), self.camera_settings.clone(), obj.downgrade());
         let joining = Joining {
             identity: &settings.identity,
             stored,
@@ -413,7 +468,13 @@ impl WyzeSrc {
             announcer: self.announcer.clone(),
             flows: |event| matches!(event, Event::Frame(_)),
         };
-        let session = joining.join(obj.upcast_ref(), *CAT, move |event| lock(&observer).handle(event))?;
+        let session = joining.join(obj.upcast_ref(), *CAT, move |event| {
+            if let Some(element) = weak.upgrade() {
+                camera_settings.follow(&element, &event);
+            }
+            lock(&observer).handle(event)
+        })?;
+        self.camera_settings.join(&obj, session.caller());
         lock(&self.state).run = Some(Run { session: Some(session), receiver, outputs });
         Ok(())
     }
@@ -428,12 +489,13 @@ impl WyzeSrc {
         let mut state = lock(&self.state);
         let Some(run) = &mut state.run else { return false };
         let (session, outputs) = (run.session.take(), run.outputs.clone());
+        self.camera_settings.leave();
         let stats = session.as_ref().map(|session| statistics::stats(&session.stats(), &run.receiver(), &outputs));
         state.last_stats = stats.or(state.last_stats.take());
         drop(state);
         // Waits for the thread, so that nothing comes after EOS.
         drop(session);
-        if !outputs.push_eos() {
+        if !outputs.push_eos() && !lock(&self.settings).media.is_empty() {
             gst::element_imp_error!(
                 self,
                 gst::ResourceError::Read,
@@ -447,6 +509,7 @@ impl WyzeSrc {
     fn end_session(&self) {
         let Some((receiver, outputs)) = self.parts() else { return };
         let (stats, camera) = (self.stats(), self.camera_info());
+        self.camera_settings.leave();
         let session = lock(&self.state).run.as_mut().and_then(|run| run.session.take());
         drop(session);
         outputs.shut_down();

@@ -215,7 +215,7 @@ impl MediaReceiver {
     pub fn handle(&mut self, event: Event) -> Use {
         let Some(element) = self.element.upgrade() else { return Use::Used };
         match event {
-            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::CountsByHead => {}
+            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::Refused(..) | Event::CountsByHead => {}
             Event::Silent(medium, is_silent) => self.tell_silent(&element, medium, is_silent),
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Clock(clock) => {
@@ -250,6 +250,8 @@ impl MediaReceiver {
         }
         self.check_resolution(element);
         self.notify_camera_info(element);
+        // Where nothing is expected, no frame comes that would do it.
+        self.show_pads(element);
     }
 
     fn notify_camera_info(&self, element: &WyzeSrc) {

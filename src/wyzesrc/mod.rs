@@ -35,11 +35,14 @@
  * Since: 0.1.0
  */
 mod actions;
+mod camera_settings;
+mod control_properties;
 mod imp;
-
 mod key_frames;
 mod media_receiver;
+mod navigation;
 mod outputs;
+mod picture_check;
 mod queue;
 mod settings;
 mod statistics;
@@ -82,8 +85,12 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         settings::Resend::static_type(),
         settings::SetClock::static_type(),
         settings::KeyFrameRequests::static_type(),
+        settings::Navigation::static_type(),
         MoveDirection::static_type(),
-    ] {
+    ]
+    .into_iter()
+    .chain(control_properties::types())
+    {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "wyzesrc", gst::Rank::PRIMARY, WyzeSrc::static_type())

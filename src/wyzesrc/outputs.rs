@@ -213,7 +213,7 @@ impl Outputs {
                 gst::EventView::Seek(_) => false,
                 // Straight to the implementation: gst_element_send_event() takes the element's state lock, which a
                 // change of state holds while it waits for the very thread that this may run on.
-                gst::EventView::CustomUpstream(_) => {
+                gst::EventView::CustomUpstream(_) | gst::EventView::Navigation(_) => {
                     let element = parent.and_then(|parent| parent.downcast_ref::<WyzeSrc>());
                     element.is_some_and(|element| element.imp().send_event(event))
                 }

@@ -1,5 +1,6 @@
 //! The values of the properties, and their meaning for a session.
 
+use super::control_properties::Wishes;
 use crate::identity::{Identity, IdentityError};
 use crate::protocol::client::{self, Config};
 use crate::protocol::medium::MediaSet;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 pub const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEFAULT_LATENCY: Duration = Duration::from_millis(200);
+/// kbit/s.
+pub const MAX_BITRATE: u32 = u16::MAX as u32 * 8;
 
 /// The picture that the camera is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -109,6 +112,21 @@ pub enum SetClock {
     Off,
 }
 
+/// Whether arrow keys and mouse turn the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstWyzeNavigation")]
+#[non_exhaustive]
+pub enum Navigation {
+    #[default]
+    #[enum_value(name = "If its model is known to pan, or the property model says such a one", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Any camera", nick = "on")]
+    On,
+    #[enum_value(name = "Never", nick = "off")]
+    Off,
+}
+
 /// The values set so far. [`Settings::config`] checks them as a whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -116,7 +134,8 @@ pub struct Settings {
     /// The properties `video` and `audio`.
     pub media: MediaSet,
     pub resolution: PictureSize,
-    pub bitrate: u16,
+    /// kbit/s.
+    pub bitrate: u32,
     pub framerate: u8,
     pub latency: Duration,
     /// Zero means no limit.
@@ -125,6 +144,8 @@ pub struct Settings {
     pub resend: Resend,
     pub key_frame_requests: KeyFrameRequests,
     pub set_clock: SetClock,
+    pub navigation: Navigation,
+    pub wishes: Wishes,
 }
 
 impl Default for Settings {
@@ -141,22 +162,15 @@ impl Default for Settings {
             resend: Resend::default(),
             key_frame_requests: KeyFrameRequests::default(),
             set_clock: SetClock::default(),
+            navigation: Navigation::default(),
+            wishes: Wishes::new(),
         }
     }
 }
 
-/// The reason why the element cannot start with these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    #[error("video and audio are both off: there is nothing to stream, switch one on")]
-    NothingWanted,
-}
-
 impl Settings {
     pub fn video_wish(&self) -> VideoWish {
-        VideoWish { resolution: self.resolution.into(), bitrate: self.bitrate, framerate: self.framerate }
+        VideoWish { resolution: self.resolution.into(), bitrate: kilobytes(self.bitrate), framerate: self.framerate }
     }
 
     pub fn wants(&self) -> Wants {
@@ -170,11 +184,8 @@ impl Settings {
     }
 
     /// Makes a session's settings of these, as far as they are not the member's own wants.
-    pub fn config(&self) -> Result<Config, SettingsError> {
+    pub fn config(&self) -> Result<Config, IdentityError> {
         let config = self.identity.config()?;
-        if self.media.is_empty() {
-            return Err(SettingsError::NothingWanted);
-        }
         Ok(Config {
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,
@@ -182,5 +193,21 @@ impl Settings {
             resend_wait: self.latency,
             ..config
         })
+    }
+}
+
+/// Returns a bit rate as the camera takes it, in KB/s. 0 stays 0, which is the camera's choice.
+fn kilobytes(kbit: u32) -> u16 {
+    // The property's maximum keeps it within the field's range.
+    if kbit == 0 { 0 } else { (kbit / 8).max(1).min(u16::MAX.into()) as u16 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bit_rates_are_whole_kilobytes() {
+        assert_eq!([0, 1, 8, 1920, MAX_BITRATE, u32::MAX].map(kilobytes), [0, 1, 1, 240, u16::MAX, u16::MAX]);
     }
 }

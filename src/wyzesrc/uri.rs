@@ -1,8 +1,10 @@
 //! Reads and writes the keys of a `wyze://` URI that are the source's own: its properties, and go2rtc's word for one of
 //! them.
 
-use super::settings::{PictureSize, Settings};
+use super::control_properties::{self, nicks};
+use super::settings::{MAX_BITRATE, PictureSize, Settings};
 use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
+use crate::protocol::commands::controls::{CONTROLS, Control};
 use gst::glib;
 use gst::glib::prelude::*;
 
@@ -27,13 +29,22 @@ fn apply_key(key: &str, value: &str, settings: &mut Settings) -> Result<bool, Ur
         "resolution" => settings.resolution = parse_enum("resolution", value)?,
         "video" => settings.media.video = parse_bool(value).ok_or(UriError::Value("video"))?,
         "audio" => settings.media.audio = parse_bool(value).ok_or(UriError::Value("audio"))?,
-        "bitrate" => settings.bitrate = value.parse().map_err(|_| UriError::Value("bitrate"))?,
+        "bitrate" => {
+            let bitrate = value.parse().ok().filter(|bitrate| *bitrate <= MAX_BITRATE);
+            settings.bitrate = bitrate.ok_or(UriError::Value("bitrate"))?;
+        }
+        "navigation" => settings.navigation = parse_enum("navigation", value)?,
         "framerate" => settings.framerate = value.parse().map_err(|_| UriError::Value("framerate"))?,
         "latency" => settings.latency = parse_milliseconds(value).ok_or(UriError::Value("latency"))?,
         "stall-timeout" => {
             settings.stall_timeout = parse_milliseconds(value).ok_or(UriError::Value("stall-timeout"))?;
         }
-        _ => return Ok(false),
+        _ => {
+            let Some(control) = Control::named(key) else { return Ok(false) };
+            if !control_properties::wish(control, &value.to_ascii_lowercase(), &mut settings.wishes) {
+                return Err(UriError::Choice(control.name, nicks(control)));
+            }
+        }
     }
     Ok(true)
 }
@@ -97,8 +108,10 @@ pub fn format(settings: &Settings) -> Option<String> {
                 .filter(|_| settings.key_frame_requests != default.key_frame_requests),
         ),
         ("set-clock", nick(settings.set_clock.to_value()).filter(|_| settings.set_clock != default.set_clock)),
+        ("navigation", nick(settings.navigation.to_value()).filter(|_| settings.navigation != default.navigation)),
     ];
-    identity::format(&settings.identity, keys)
+    let wishes = CONTROLS.iter().map(|c| (c.name, settings.wishes.get(c.name).map(|wish| (*wish).to_owned())));
+    identity::format(&settings.identity, keys.into_iter().chain(wishes))
 }
 
 #[cfg(test)]
@@ -107,7 +120,8 @@ mod tests {
     use crate::identity::{DEFAULT_PORT, Identity};
     use crate::protocol::credentials::CredentialError;
     use crate::protocol::medium::MediaSet;
-    use crate::wyzesrc::settings::{KeyFrameRequests, OnLoss, Resend, SetClock};
+    use crate::wyzesrc::control_properties::Wishes;
+    use crate::wyzesrc::settings::{KeyFrameRequests, Navigation, OnLoss, Resend, SetClock};
     use std::time::Duration;
 
     const IDENTITY: &str = "uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhm&mac=AABBCCDDEEFF";
@@ -205,6 +219,8 @@ mod tests {
             resend: Resend::On,
             key_frame_requests: KeyFrameRequests::Off,
             set_clock: SetClock::Off,
+            navigation: Navigation::Off,
+            wishes: Wishes::from([("flip", "180"), ("night-vision", "auto"), ("siren", "off")]),
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
@@ -241,6 +257,9 @@ mod tests {
             ("wyze://cam?key-frame-requests=on", choice("key-frame-requests", "auto, off")),
             ("wyze://cam?set-clock=on", choice("set-clock", "auto, off")),
             ("wyze://cam?latency=-1", UriError::Value("latency")),
+            ("wyze://cam?bitrate=524281", UriError::Value("bitrate")),
+            ("wyze://cam?night-vision=dusk", choice("night-vision", "unchanged, on, off, auto")),
+            ("wyze://cam?navigation=1", choice("navigation", "auto, on, off")),
             ("wyze://cam?dtls=false", UriError::NoDtls),
             ("wyze:///%FF", UriError::Value("the camera's name")),
             ("wyze:///Front%00Door", UriError::Value("the camera's name")),
