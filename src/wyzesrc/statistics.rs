@@ -59,6 +59,7 @@ pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     structure.set("address", camera.address.to_string());
     structure.set("model", &camera.model);
     structure.set("firmware", &camera.firmware);
+    structure.set("protocol", u32::from(camera.protocol));
     structure.set("two-way-audio", camera.two_way_audio);
     structure.set("av-enabled", camera.av_enabled);
     structure.set("resend", camera.resend);
