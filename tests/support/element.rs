@@ -9,8 +9,8 @@ use gstwyze::protocol::wire::media::MediaChannel;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant, SystemTime};
 use wyze_camera::{
     CameraConfig, CameraEvent, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, LiveVideo,
@@ -459,13 +459,13 @@ fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> (Sender<Seen>, Recei
         });
         send(&sender, Seen::PadAdded { pad: pad.clone(), sticky });
         let (sender, name) = (sender.clone(), pad.name().to_string());
-        let first_caps = pad.current_caps();
+        let first_caps = Mutex::new(pad.current_caps());
         let seen = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         pad.add_probe(seen, move |_, info| {
             match &info.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => send(&sender, Seen::Buffer(name.clone(), buffer.clone())),
                 // The pad's first caps are sticky events from before it was added, and `PadAdded` has them already.
-                Some(gst::PadProbeData::Event(event)) if is_new(event, first_caps.as_ref()) => {
+                Some(gst::PadProbeData::Event(event)) if is_new(event, &mut first_caps.lock().unwrap()) => {
                     send(&sender, Seen::Event(name.clone(), event.clone()));
                 }
                 _ => {}
@@ -476,9 +476,14 @@ fn observe(pipeline: &gst::Pipeline, src: &gst::Element) -> (Sender<Seen>, Recei
     (all, seen)
 }
 
-fn is_new(event: &gst::Event, first_caps: Option<&gst::Caps>) -> bool {
+fn is_new(event: &gst::Event, first_caps: &mut Option<gst::Caps>) -> bool {
     match event.view() {
-        gst::EventView::Caps(caps) => Some(caps.caps()) != first_caps.map(|caps| caps.as_ref()),
+        gst::EventView::Caps(caps) if first_caps.as_deref() == Some(caps.caps()) => false,
+        gst::EventView::Caps(_) => {
+            // From the first change on, they are caps like others.
+            *first_caps = None;
+            true
+        }
         _ => true,
     }
 }
