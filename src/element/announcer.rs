@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// How many announcements may wait, for an application whose handler does not return.
+/// How many announcements may wait, for an application whose handler does not return. Those that must not be lost come on
+/// top.
 const MAX_WAITING: usize = 1000;
 /// How long the end of a run waits for the application's handler. The handler itself may wait for the change of state
 /// that ends the run, so this cannot wait for ever.
@@ -32,12 +33,17 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// Has `announcement` run after those before it. Does not wait.
+    /// Has `announcement` run after those before it, or drops it where too many wait. Does not wait.
     pub fn announce(&self, element: &gst::Element, announcement: impl FnOnce(&gst::Element) + Send + 'static) {
-        let mut queue = lock(&self.queue.0);
-        if queue.waiting.len() == MAX_WAITING {
-            return;
+        if lock(&self.queue.0).waiting.len() < MAX_WAITING {
+            self.announce_always(element, announcement);
         }
+    }
+
+    /// Has `announcement` run after those before it, however many wait: for what happens a few times in a run, or as
+    /// often as the application itself asks for it. Does not wait.
+    pub fn announce_always(&self, element: &gst::Element, announcement: impl FnOnce(&gst::Element) + Send + 'static) {
+        let mut queue = lock(&self.queue.0);
         queue.waiting.push_back(Box::new(announcement));
         if queue.running.is_none() && !std::mem::replace(&mut queue.starting, true) {
             let this = self.clone();
@@ -76,5 +82,31 @@ impl Announcer {
             drop(queue);
             announcement(element);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_handler_that_does_not_return_loses_messages_and_nothing_that_matters() {
+        gst::init().unwrap();
+        let element = gst::Pipeline::new().upcast::<gst::Element>();
+        let announcer = Announcer::default();
+        let (done, handler) = mpsc::channel::<()>();
+        announcer.announce(&element, move |_| drop(handler.recv()));
+        let (sender, ran) = mpsc::channel();
+        for number in 0..2 * MAX_WAITING {
+            let sender = sender.clone();
+            announcer.announce(&element, move |_| sender.send(number).unwrap());
+        }
+        announcer.announce_always(&element, move |_| sender.send(usize::MAX).unwrap());
+        done.send(()).unwrap();
+        let ran: Vec<_> = ran.iter().collect();
+        // The first may still have waited itself.
+        assert!((MAX_WAITING..=MAX_WAITING + 1).contains(&ran.len()), "{}", ran.len());
+        assert!(ran.is_sorted() && ran.last() == Some(&usize::MAX));
     }
 }

@@ -50,7 +50,7 @@ pub fn ask(
         };
         // A promise runs the application's code.
         if let Some(element) = weak.upgrade() {
-            announcer.announce(&element, move |_| answer.reply(structure));
+            announcer.announce_always(&element, move |_| answer.reply(structure));
         }
     });
 }

@@ -317,7 +317,7 @@ impl Talker {
         self.changed.notify_all();
         if let Some(element) = self.element.upgrade() {
             let this = self.clone();
-            self.announcer.announce(element.upcast_ref(), move |_| this.post_failure());
+            self.announcer.announce_always(element.upcast_ref(), move |_| this.post_failure());
         }
         true
     }

@@ -230,7 +230,7 @@ impl MediaReceiver {
             Event::Ended(error) => {
                 // EOS after the error, so that an application knows that this is no ordinary end.
                 let outputs = self.outputs.clone();
-                self.announcer.announce(element.upcast_ref(), move |element| {
+                self.announcer.announce_always(element.upcast_ref(), move |element| {
                     element::ended(element, &error);
                     outputs.push_eos();
                 });

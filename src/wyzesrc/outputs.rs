@@ -128,7 +128,7 @@ impl Outputs {
     }
 
     fn announce(&self, element: &WyzeSrc, announcement: impl FnOnce(&WyzeSrc) + Send + 'static) {
-        self.announcer.announce(element.upcast_ref(), move |element| {
+        self.announcer.announce_always(element.upcast_ref(), move |element| {
             if let Some(element) = element.downcast_ref() {
                 announcement(element);
             }

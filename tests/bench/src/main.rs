@@ -4,6 +4,7 @@
 //! how long talk takes from the sink's pad to the camera. The camera that is watched runs in a process of its own, so
 //! that its CPU time does not count.
 
+mod commands;
 mod talk;
 
 use clap::Parser;
@@ -18,7 +19,9 @@ use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, SyntheticCo
 type Error = Box<dyn std::error::Error>;
 
 #[derive(Parser)]
-#[command(about = "Measures wyzesrc and wyzesink: CPU time per packet, memory, time to connect, delay of talk")]
+#[command(
+    about = "Measures wyzesrc and wyzesink: CPU time per packet, memory, time to connect, commands, delay of talk"
+)]
 struct Arguments {
     /// Seconds during which CPU time is measured
     #[arg(long, default_value_t = 10)]
@@ -65,6 +68,7 @@ fn main() -> Result<(), Error> {
     println!("{packets} packets in {} s, CPU time {cpu:?}: {per_packet:?} per packet", arguments.seconds);
     println!("resident memory: {} KiB", resident_memory()?);
     println!("{}", viewer.source.property::<gst::Structure>("stats"));
+    commands::measure(&viewer, Duration::from_secs(arguments.seconds))?;
     // Elements of one process share a camera's session, so the talks have cameras of their own.
     drop(viewer);
     talk::measure()
