@@ -8,7 +8,7 @@ use gst::prelude::*;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use support::*;
-use wyze_camera::{LinkConfig, MediaSource, ServerOptions};
+use wyze_camera::{LinkConfig, ServerOptions};
 
 const K10050: u32 = 10050;
 const UNKNOWN: u32 = 10998;
