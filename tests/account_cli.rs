@@ -538,9 +538,17 @@ fn help_versions_completions_and_wrong_usage() {
     }
     assert!(user.run(&["login", "--help"], "").ok().contains("WYZE_TOTP_SECRET"));
     assert!(user.run(&["--version"], "").ok().contains(env!("CARGO_PKG_VERSION")));
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = user.run(&["completions", shell], "").ok();
-        assert!(script.contains("wyze-cameras") && script.contains("probe"), "{shell}");
+        assert!(script.contains("wyze-cameras") && script.contains("COMPLETE") && script.contains(shell), "{script}");
+        // The script asks the program itself, by a path that holds in every folder.
+        assert!(script.contains(env!("CARGO_BIN_EXE_wyze-cameras")) && !script.contains("probe"), "{script}");
+        let mut command = user.tool(&[]);
+        command.env("COMPLETE", shell);
+        assert_eq!(finish(command, "", false).ok().trim(), script.trim());
+        let mut command = user.tool(&["--", "wyze-cameras", "pro"]);
+        command.env("COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "1");
+        assert!(finish(command, "", false).ok().contains("probe"), "{shell}");
     }
     user.run(&[], "").fails(2, &["Usage"]);
     user.run(&["fly"], "").fails(2, &["fly"]);
