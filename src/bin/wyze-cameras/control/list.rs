@@ -79,28 +79,31 @@ fn controls(line: &Line, parameters: &Parameters) -> Result<Vec<Row>, Failure> {
 
 /// Returns what the camera tells of its video stream, and of its battery.
 fn stream(line: &Line, parameters: &Parameters) -> Result<Vec<Row>, Failure> {
-    let (mut bitrate, mut framerate) = (parameters.get(id::BITRATE), parameters.get(id::FPS));
-    let mut battery = None;
+    let is_told = [id::BITRATE, id::FPS].iter().all(|id| parameters.get(*id).is_some());
     // Newer firmware tells these by K10050 only. Battery cameras answer that by the battery's level.
-    if bitrate.is_none() || framerate.is_none() || model::sleeps(&line.info.model) {
-        match ask(line, media::read_video())?.and_then(|answer| VideoAnswer::parse(&answer).ok()) {
-            Some(VideoAnswer::Video(state)) => {
-                bitrate = bitrate.or(Some(state.parameters.bitrate.into()));
-                framerate = framerate.or(Some(state.parameters.fps.into()));
-            }
-            Some(VideoAnswer::Battery(level)) => battery = Some(level),
-            None => {}
-        }
-    }
+    let answer = match is_told && !model::sleeps(&line.info.model) {
+        true => None,
+        false => ask(line, media::read_video())?,
+    };
+    Ok(of_stream(parameters, answer.and_then(|answer| VideoAnswer::parse(&answer).ok())))
+}
+
+fn of_stream(parameters: &Parameters, answer: Option<VideoAnswer>) -> Vec<Row> {
+    let (state, battery) = match answer {
+        Some(VideoAnswer::Video(state)) => (Some(state.parameters), None),
+        Some(VideoAnswer::Battery(level)) => (None, Some(level)),
+        None => (None, None),
+    };
+    let bitrate = parameters.get(id::BITRATE).or(state.map(|state| state.bitrate.into()));
     let rows = [
         ("bitrate", bitrate.map(|bitrate| bitrate.saturating_mul(BITS)), "kbit/s"),
-        ("framerate", framerate, "frames a second"),
+        ("framerate", parameters.get(id::FPS).or(state.map(|state| state.fps.into())), "frames a second"),
         ("battery", battery, "%"),
     ];
     let rows = rows.into_iter().filter_map(|(name, number, unit)| {
         number.map(|number| Row { name, value: number.into(), text: format!("{number:<6}{unit}") })
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// Asks where the camera looks, if its model pans.
@@ -114,4 +117,28 @@ fn position(line: &Line) -> Result<Option<Row>, Failure> {
         value: json!({ "horizontal": horizontal, "vertical": vertical }),
         text: format!("{horizontal} {vertical}"),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(parameters: &str, answer: &[u8]) -> Vec<String> {
+        let parameters = Parameters::parse(parameters.as_bytes()).unwrap();
+        let rows = of_stream(&parameters, VideoAnswer::parse(answer).ok());
+        rows.into_iter().map(|Row { name, value, text }| format!("{name} {value} {text}")).collect()
+    }
+
+    /// The bytes are samples that other clients have logged.
+    #[test]
+    fn the_stream_s_values_come_from_either_command() {
+        let video = [0xb4, 0x00, 0x04, 0x14, 0x01, 0x01];
+        assert_eq!(shown("{}", &video), ["bitrate 1440 1440  kbit/s", "framerate 20 20    frames a second"]);
+        assert_eq!(
+            shown(r#"{"3":60,"5":15}"#, &video),
+            ["bitrate 480 480   kbit/s", "framerate 15 15    frames a second"]
+        );
+        assert_eq!(shown("{}", br#"{"camerainfo":{"powerlevel":80}}"#), ["battery 80 80    %"]);
+        assert!(shown("{}", b"").is_empty());
+    }
 }
