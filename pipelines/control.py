@@ -116,11 +116,8 @@ class Control:
 
     def switch_night_vision(self):
         """Goes to the next choice. Before the camera has told its own, that is the first."""
-        prop = self.camera.find_property("night-vision")
-        if prop is None:
-            say("night vision: this version of the plugin cannot switch it")
-            return
-        nicks = [value.value_nick for value in prop.enum_class.__enum_values__.values()]
+        choices = self.camera.find_property("night-vision").enum_class
+        nicks = [choice.value_nick for choice in choices.__enum_values__.values()]
         nicks.remove("unchanged")
         now = self.camera.get_property("night-vision").value_nick
         following = nicks[(nicks.index(now) + 1) % len(nicks)] if now in nicks else nicks[0]
