@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Child;
 use user::{User, finish};
 use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID};
 
@@ -96,6 +97,23 @@ fn a_store_that_cannot_be_read_gives_no_names_and_no_message() {
 }
 
 #[test]
+fn every_shell_has_a_script_that_asks_the_program() {
+    let user = User::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = user.run(&["completions", shell], "").ok();
+        assert!(script.contains("wyze-cameras") && script.contains("COMPLETE") && script.contains(shell), "{script}");
+        // The script asks the program itself, by a path that holds in every folder.
+        assert!(script.contains(env!("CARGO_BIN_EXE_wyze-cameras")) && !script.contains("probe"), "{script}");
+        let mut command = user.tool(&[]);
+        command.env("COMPLETE", shell);
+        assert_eq!(finish(command, "", false).ok().trim(), script.trim());
+        let mut command = user.tool(&["--", "wyze-cameras", "pro"]);
+        command.env("COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "1");
+        assert!(finish(command, "", false).ok().contains("probe"), "{shell}");
+    }
+}
+
+#[test]
 fn a_shell_that_nobody_knows_is_an_error() {
     let user = User::new();
     let mut command = user.tool(&["list"]);
@@ -108,6 +126,7 @@ fn a_shell_that_nobody_knows_is_an_error() {
 
 /// Bash in a terminal, with the script of `completions bash`.
 struct Bash {
+    child: Child,
     typist: File,
     shown: String,
 }
@@ -123,8 +142,8 @@ impl Bash {
         command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
         command.env("TERM", "dumb").current_dir(user.home.path());
         command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
-        command.spawn().expect("util-linux' setsid");
-        let mut bash = Bash { typist, shown: String::new() };
+        let child = command.spawn().expect("util-linux' setsid");
+        let mut bash = Bash { child, typist, shown: String::new() };
         bash.wait_for("READY> ");
         bash
     }
@@ -186,4 +205,5 @@ fn bash_completes_names_with_blanks_in_every_kind_of_quotes() {
     let shown = bash.answers("wyze-cameras import my\tgo\t\n");
     assert!(shown.contains(r"import my\ folder/go2rtc.yaml "), "{shown}");
     bash.typist.write_all(b"exit\n").unwrap();
+    assert!(bash.child.wait().unwrap().success());
 }

@@ -19,8 +19,8 @@ use words::{Task, no_choice, no_read};
 
 /// Read and set what a camera has besides picture and sound, and turn it.
 ///
-/// Without a control, lists what this camera has, with its values. These go by commands that other clients use; none was
-/// tried on a camera by this project. A camera that does not know a command keeps silent: exit code 4.
+/// Without a control, lists what this camera has, with its values. All but power go by commands that other clients use;
+/// none was tried on a camera by this project. A camera that does not know a command keeps silent: exit code 4.
 #[derive(Args, Debug)]
 #[command(after_help = CONTROLS_HELP)]
 pub struct ControlArguments {
