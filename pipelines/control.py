@@ -22,7 +22,7 @@ except (ImportError, ValueError) as error:
 
 KEYS_HELP = """\
 Keys, in the terminal:
-  arrows   turn the camera by 10 degrees
+  arrows   turn the camera by 10 degrees (in the window of the picture, too)
   n        switch night vision: on, off, auto
   q        end, as Ctrl-C does
 

@@ -204,6 +204,6 @@ fn bash_completes_names_with_blanks_in_every_kind_of_quotes() {
     fs::write(folder.join("go2rtc.yaml"), "").unwrap();
     let shown = bash.answers("wyze-cameras import my\tgo\t\n");
     assert!(shown.contains(r"import my\ folder/go2rtc.yaml "), "{shown}");
-    bash.typist.write_all(b"exit\n").unwrap();
+    bash.typist.write_all(b"exit 0\n").unwrap();
     assert!(bash.child.wait().unwrap().success());
 }
