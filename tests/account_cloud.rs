@@ -510,7 +510,7 @@ fn tokens_that_expired_are_renewed_once_without_a_login() {
     // The cloud may take back the refresh token too. Then only a login helps, which is not done unasked.
     home.mock.state().access = None;
     home.mock.state().refresh = None;
-    assert_says(home.access().cameras(), &["log in again"]);
+    assert_says(home.access().cameras(), &["expired", "run wyze-cameras login"]);
     assert_eq!((home.mock.logins(), home.mock.asked(REFRESH).len()), (1, 2));
     home.mock.next(LIST, Answer::json(401, json!({})));
     home.mock.next(REFRESH, Answer::json(200, json!({ "code": "1", "data": {} })));

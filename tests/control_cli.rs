@@ -5,9 +5,11 @@ mod cloud;
 #[path = "support/user.rs"]
 mod user;
 
+use cloud::Answer;
+use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use user::User;
-use wyze_camera::{CameraConfig, CameraServer, MediaSource};
+use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource};
 
 fn camera(model: &str) -> CameraServer {
     let config = CameraConfig { model: model.into(), ..CameraConfig::demo().unwrap() };
@@ -47,6 +49,21 @@ fn controls_are_listed_set_and_read() {
         (&json["night-vision"], &json["siren"], &json["motion-detection"]),
         (&"off".into(), &"on".into(), &"off".into())
     );
+    // The camera counts 120 KB/s.
+    assert_eq!((&json["bitrate"], &json["framerate"]), (&960.into(), &20.into()));
+    assert_eq!(json["position"], json!({ "horizontal": 175, "vertical": 20 }));
+    assert!(list.contains("bitrate             960   kbit/s\n"), "{list}");
+    assert!(list.contains("framerate           20    frames a second\n"), "{list}");
+    assert!(list.ends_with("position            175 20"), "{list}");
+}
+
+#[test]
+fn a_camera_that_does_not_pan_has_no_position() {
+    let (user, camera) = with_camera("WYZE_CAKP2JFUS");
+    let json: serde_json::Value = serde_json::from_str(&says(&user, &["--json"])).unwrap();
+    assert_eq!((&json["position"], &json["bitrate"]), (&serde_json::Value::Null, &960.into()));
+    assert!(json.get("battery").is_none(), "{json}");
+    assert_eq!(camera.log().byte_entries().count(), 0, "{}", camera.log());
 }
 
 #[test]
@@ -71,6 +88,91 @@ fn any_command_can_be_sent_as_text_or_bytes() {
     assert_eq!(says(&user, &["send", "10040"]), "01", "no text");
     assert_eq!(says(&user, &["take-photo"]), "");
     assert_eq!(camera.acts(), [10058]);
+}
+
+const RUN_ACTION: &str = "/app/v2/auto/run_action";
+
+/// The body's fields and the pair of constants are those that other clients send.
+#[test]
+fn power_goes_through_the_cloud_with_the_login_that_is_kept() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    for (word, key) in [("on", "power_on"), ("off", "power_off"), ("restart", "restart")] {
+        // No camera listens: none is connected to.
+        let said = user.run(&["control", "front door", "power", word], "").ok();
+        assert!(said.contains("Wyze's cloud"), "{said}");
+        let body = user.cloud.asked(RUN_ACTION).pop().unwrap().body;
+        for (field, value) in [
+            ("provider_key", json!("WYZE_CAKP2JFUS")),
+            ("instance_id", json!(DEMO_MAC)),
+            ("action_key", json!(key)),
+            ("action_params", json!({})),
+            ("custom_string", json!("")),
+            ("access_token", json!("access-token-1")),
+            ("sc", json!("01dd431d098546f9baf5233724fa2ee2")),
+            ("sv", json!("2c0edc06d4c5465b8c55af207144f0d9")),
+        ] {
+            assert_eq!(body[field], value, "{field}");
+        }
+    }
+    // A model of another protocol has another kind of MAC.
+    user.run(&["control", "porch", "power", "on"], "").ok();
+    assert_eq!(user.cloud.asked(RUN_ACTION).pop().unwrap().body["instance_id"], "GW_GC1_7C78B2");
+    assert_eq!((user.cloud.asked(RUN_ACTION).len(), user.cloud.logins()), (4, 1));
+}
+
+#[test]
+fn power_works_for_a_camera_that_was_added_by_hand() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    let mac: String = DEMO_MAC
+        .to_lowercase()
+        .chars()
+        .collect::<Vec<_>>()
+        .chunks(2)
+        .map(String::from_iter)
+        .collect::<Vec<_>>()
+        .join(":");
+    let url = format!("wyze://127.0.0.1?uid={DEMO_UID}&enr={DEMO_ENR}&mac={mac}");
+    user.run(&["control", &format!("{url}&model=WYZE_CAKP2JFUS"), "power", "off"], "").ok();
+    assert_eq!(user.cloud.asked(RUN_ACTION)[0].body["instance_id"], DEMO_MAC, "as the account writes it");
+    user.run(&["control", &url, "power", "off"], "").fails(1, &["Wyze's cloud", "model"]);
+    user.run(&["remove", "Front Door"], "").ok();
+    user.add("Front Door", 1);
+    user.run(&["control", "Front Door", "power", "off"], "").fails(1, &["Wyze's cloud", "model"]);
+    assert_eq!(user.cloud.asked(RUN_ACTION).len(), 1);
+}
+
+#[test]
+fn power_that_the_cloud_does_not_switch_is_told_of() {
+    let user = User::new();
+    user.run_with_account(&["login"]).ok();
+    let power = |words: &[&str]| user.run(&[&["control", "Front Door", "power"], words].concat(), "");
+    // A token that has expired is renewed, and the new one is kept.
+    user.cloud.state().access = Some("another".into());
+    power(&["off"]).ok();
+    power(&["on"]).ok();
+    let tokens: Vec<_> =
+        user.cloud.asked(RUN_ACTION).into_iter().map(|request| request.body["access_token"].clone()).collect();
+    assert_eq!(tokens, ["access-token-1", "access-token-2", "access-token-2"]);
+    user.cloud.next(RUN_ACTION, Answer::json(200, json!({ "code": "3019", "msg": "no right to it" })));
+    power(&["off"]).fails(1, &["Wyze's cloud", "refused (3019: no right to it)"]);
+    user.cloud.next(RUN_ACTION, Answer::json(500, json!({})));
+    power(&["off"]).fails(1, &["Wyze's cloud", "HTTP 500"]);
+    // Neither token is valid any more.
+    user.cloud.state().access = Some("another".into());
+    user.cloud.state().refresh = Some("another".into());
+    power(&["off"]).fails(1, &["Wyze's cloud", "expired: run wyze-cameras login"]);
+    user.run(&["logout"], "").ok();
+    power(&["off"]).fails(1, &["Wyze's cloud", "nobody is logged in: run wyze-cameras login"]);
+    let asked = user.cloud.state().requests.len();
+    for words in [&[][..], &["up"], &["on", "off"]] {
+        power(words).fails(2, &["on, off, restart"]);
+    }
+    user.run(&["control", "Nowhere", "power", "on"], "").fails(3, &["no camera named"]);
+    assert_eq!(user.cloud.state().requests.len(), asked);
+    assert_eq!(user.cloud.logins(), 1, "it never logs in by itself");
+    assert!(user.run(&["control", "--help"], "").ok().contains("by Wyze's cloud"));
 }
 
 fn hex(text: &str) -> String {

@@ -1,8 +1,8 @@
 //! The account as it is kept between runs: tokens, and when the cloud may be asked again.
 
-use super::camera::{Camera, Cameras, Origin};
+use super::camera::{Camera, Cameras, Origin, Secret};
 use super::cloud::{
-    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, new_phone_id,
+    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, PowerAction, new_phone_id,
 };
 use super::store::Store;
 use super::store_error::StoreError;
@@ -62,12 +62,22 @@ impl<'a> Access<'a> {
         Ok(self.store.tokens::<Kept>()?.is_some_and(|kept| kept.tokens.is_some()))
     }
 
-    /// Fetches the account's cameras with the tokens of the last login, which are renewed where they have expired.
+    /// Fetches the account's cameras with the tokens of the last login.
     pub fn cameras(&self) -> Result<CameraList, AccessError> {
+        self.with_token(|cloud, token| cloud.cameras(token))
+    }
+
+    /// Has the cloud switch a camera of this model and MAC, with the tokens of the last login.
+    pub fn power(&self, model: &str, mac: &Secret, action: PowerAction) -> Result<(), AccessError> {
+        self.with_token(|cloud, token| cloud.power(token, model, mac, action))
+    }
+
+    /// Asks the cloud with the access token of the last login. Tokens that have expired are renewed.
+    fn with_token<R>(&self, ask: impl Fn(&Cloud, &Secret) -> Result<R, CloudError>) -> Result<R, AccessError> {
         let kept: Kept = self.store.tokens()?.unwrap_or_default();
         let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
-        let result = match self.cloud.cameras(&tokens.access_token) {
-            Err(CloudError::TokenExpired) => self.renew(&tokens).and_then(|access| Ok(self.cloud.cameras(&access)?)),
+        let result = match ask(&self.cloud, &tokens.access_token) {
+            Err(CloudError::TokenExpired) => self.renew(&tokens).and_then(|access| Ok(ask(&self.cloud, &access)?)),
             result => result.map_err(AccessError::from),
         };
         self.change(|_| Ok(()))?;
@@ -75,7 +85,7 @@ impl<'a> Access<'a> {
     }
 
     /// Gets and keeps new tokens, and returns the access token. Where the cloud refuses, only a login helps.
-    fn renew(&self, old: &Granted) -> Result<super::Secret, AccessError> {
+    fn renew(&self, old: &Granted) -> Result<Secret, AccessError> {
         let new = self.cloud.refresh(&old.refresh_token).map_err(|e| match e {
             CloudError::Refused { .. } => CloudError::TokenExpired,
             other => other,

@@ -2,7 +2,7 @@
 //!
 //! [`Cloud::login`] does one login, with at most one second factor, and never tries again by itself: a few failed
 //! logins lock the account. [`LoginWindow`] keeps several processes from trying too often. [`Cloud::refresh`] trades
-//! the refresh token for new tokens, and [`Cloud::cameras`] fetches the list. [`answer::Answer`] reads the cloud's
+//! the refresh token for new tokens, and [`Cloud::cameras`] fetches the list. [`Cloud::power`] switches a camera. [`answer::Answer`] reads the cloud's
 //! answers, and names the field that is not as expected.
 
 mod answer;
@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod login;
 mod login_window;
+mod power;
 mod totp;
 
 use super::camera::Secret;
@@ -29,6 +30,7 @@ pub use http::Limits;
 use login::granted;
 pub use login::{ApiKey, CodeSource, Login};
 pub use login_window::LoginWindow;
+pub use power::PowerAction;
 
 const AUTH_HOST: &str = "https://auth-prod.api.wyze.com";
 const API_HOST: &str = "https://api.wyzecam.com/app";
@@ -37,9 +39,8 @@ const APP_VERSION: &str = "2.50.0";
 /// Package name of that app.
 const APP_NAME: &str = "com.hualai.WyzeCam";
 const USER_AGENT: &str = "Wyze/2.50.0 (iPhone; iOS 17.0; Scale/3.00)";
-/// Constants that the app sends with requests for the list and for tokens.
-const SC: &str = "9f275790cab94a72bd206c8876429f3c";
-const SV: &str = "e1fe392906d54888a9b99b88de4162d7";
+/// The constants `sc` and `sv`, which the app sends with requests for the list and for tokens.
+const USUAL: [&str; 2] = ["9f275790cab94a72bd206c8876429f3c", "e1fe392906d54888a9b99b88de4162d7"];
 
 const CODE_OK: i64 = 1;
 const CODE_TOKEN: i64 = 2001;
@@ -106,17 +107,18 @@ impl Cloud {
 
     /// Trades the refresh token for new tokens. The old ones are void then.
     pub fn refresh(&self, refresh_token: &Secret) -> Result<Granted, CloudError> {
-        let body = self.post_as_app("/user/refresh_token", json!({ "refresh_token": refresh_token.expose() }))?;
+        let body =
+            self.post_as_app("/user/refresh_token", USUAL, json!({ "refresh_token": refresh_token.expose() }))?;
         granted(&Answer::new(&body).get("data"))
     }
 
-    /// Posts `body` with the fields that the app adds to each request. Returns the answer, or the cloud's refusal as an
+    /// Posts `body` with the fields that the app adds to each request, of which `sc` and `sv` depend on it. Returns the answer, or the cloud's refusal as an
     /// error.
-    fn post_as_app(&self, path: &str, body: Value) -> Result<Wiped, CloudError> {
+    fn post_as_app(&self, path: &str, [sc, sv]: [&str; 2], body: Value) -> Result<Wiped, CloudError> {
         let mut body = Wiped(body);
         let standard = json!({
-            "sc": SC,
-            "sv": SV,
+            "sc": sc,
+            "sv": sv,
             "app_ver": format!("{APP_NAME}___{APP_VERSION}"),
             "app_version": APP_VERSION,
             "app_name": APP_NAME,

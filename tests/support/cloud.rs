@@ -256,6 +256,7 @@ impl State {
             "/v2/user/login/sendEmailCode" => self.send_code(&request, "email-session", "email-verification"),
             "/app/user/refresh_token" => self.refresh(&request),
             "/app/v2/home_page/get_object_list" => self.list(&request),
+            "/app/v2/auto/run_action" => self.run_action(&request),
             _ => Answer::json(404, json!({ "msg": "no such path" })),
         };
         if let Answer::Json(_, headers, _) = &mut answer {
@@ -368,10 +369,32 @@ impl State {
         Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": data }))
     }
 
-    fn list(&self, request: &Request) -> Answer {
+    /// The answer to a request without the valid access token; `None` to one that has it.
+    fn refuse_token(&self, request: &Request) -> Option<Answer> {
         assert_standard(&request.body);
-        if self.access.is_none() || request.body["access_token"].as_str() != self.access.as_deref() {
-            return Answer::json(200, json!({ "code": "2001", "msg": "access token is error", "data": {} }));
+        let is_valid = self.access.is_some() && request.body["access_token"].as_str() == self.access.as_deref();
+        let refused = json!({ "code": "2001", "msg": "access token is error", "data": {} });
+        (!is_valid).then(|| Answer::json(200, refused))
+    }
+
+    /// Takes an action for a device of the account only.
+    fn run_action(&self, request: &Request) -> Answer {
+        if let Some(refused) = self.refuse_token(request) {
+            return refused;
+        }
+        let body = &request.body;
+        let is_own = |device: &Value| {
+            (&device["mac"], &device["product_model"]) == (&body["instance_id"], &body["provider_key"])
+        };
+        if !self.devices.as_array().unwrap().iter().any(is_own) {
+            return Answer::json(200, json!({ "code": "3019", "msg": "NoSuchDevice", "data": null }));
+        }
+        Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": {}, "ts": 1_700_000_000_000_u64 }))
+    }
+
+    fn list(&self, request: &Request) -> Answer {
+        if let Some(refused) = self.refuse_token(request) {
+            return refused;
         }
         let data = json!({ "device_list": self.devices, "device_group_list": [] });
         Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": data, "ts": 1_700_000_000_000_u64 }))

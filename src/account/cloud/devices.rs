@@ -1,7 +1,7 @@
 //! The cameras of an account.
 
 use super::answer::Answer;
-use super::{Cloud, CloudError};
+use super::{Cloud, CloudError, USUAL};
 use crate::account::{BaseStation, Camera, Origin, Secret};
 use crate::printable::is_printable;
 use serde_json::json;
@@ -33,8 +33,8 @@ pub struct LeftOut {
 impl Cloud {
     /// Fetches the account's cameras. Each is read by itself, so that one that is not understood costs no other.
     pub fn cameras(&self, access_token: &Secret) -> Result<CameraList, CloudError> {
-        let body =
-            self.post_as_app("/v2/home_page/get_object_list", json!({ "access_token": access_token.expose() }))?;
+        let token = json!({ "access_token": access_token.expose() });
+        let body = self.post_as_app("/v2/home_page/get_object_list", USUAL, token)?;
         let answer = Answer::new(&body);
         let data = answer.get("data");
         // Answers have been seen with `data` and without.

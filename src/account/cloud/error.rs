@@ -66,7 +66,7 @@ pub enum CloudError {
     UnknownFactor(String),
     #[error("the TOTP secret is malformed: it has only the letters A to Z and the digits 2 to 7")]
     TotpSecret,
-    #[error("the login has expired; log in again")]
+    #[error("the login has expired: run wyze-cameras login")]
     TokenExpired,
     #[error("the Wyze cloud refused ({code}: {said}); if this goes on, report it")]
     Refused { code: i64, said: String },

@@ -83,9 +83,6 @@ fn fetch(store: &Store, access: &Access, login: Option<&Login>) -> Result<(), Fa
             log_in(access, login)?;
             access.cameras()?
         }
-        (Err(AccessError::Cloud(CloudError::TokenExpired)), None) => {
-            return Err(Failure::Other("the login has expired: run wyze-cameras login".into()));
-        }
         (result, _) => result?,
     };
     for device in &fetched.left_out {

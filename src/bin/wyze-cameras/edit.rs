@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::account::prompt;
+use super::completion;
 use super::output::{print, printable, tell};
 use clap::Args;
 use gstwyze::account::{Camera, Cameras, Origin, Store};
@@ -39,6 +40,7 @@ pub struct AddArguments {
 #[derive(Args, Debug)]
 pub struct RemoveArguments {
     /// The camera's name, MAC or UID
+    #[arg(add = completion::camera_names())]
     name: String,
 }
 

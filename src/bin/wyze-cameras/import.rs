@@ -4,7 +4,7 @@ use super::Failure;
 use super::edit::insert;
 use super::output::{print, printable, tell};
 use super::yaml::{self, Node};
-use clap::Args;
+use clap::{Args, ValueHint};
 use gstwyze::account::{Camera, Cameras, Origin, Store};
 use gstwyze::identity::{self, Identity};
 use std::io::{self, Read};
@@ -21,6 +21,7 @@ const LIMIT: u64 = 4 << 20;
 #[derive(Args, Debug)]
 pub struct ImportArguments {
     /// A go2rtc.yaml, Frigate's config.yml, a wyze:// URL, or - for either of them from standard input
+    #[arg(value_hint = ValueHint::FilePath)]
     source: String,
     /// The camera's name, for a URL
     #[arg(long)]

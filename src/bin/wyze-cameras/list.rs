@@ -1,6 +1,7 @@
 //! `list` and `show`.
 
 use super::Failure;
+use super::completion;
 use super::launch::ByName;
 use super::output::{print, tell};
 use super::search::search;
@@ -29,6 +30,7 @@ pub struct ListArguments {
 #[derive(Args, Debug)]
 pub struct ShowArguments {
     /// The camera's name, MAC or UID
+    #[arg(add = completion::camera_names())]
     name: String,
     /// Print lines with UID, ENR and MAC instead of the name, for other users and machines
     #[arg(long)]

@@ -5,6 +5,7 @@
 
 mod account;
 mod chosen;
+mod completion;
 mod control;
 mod edit;
 mod import;
@@ -18,7 +19,7 @@ mod search;
 mod trace;
 mod yaml;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use gstwyze::account::{AccessError, LookupError, Store, StoreError};
 use output::{print, tell};
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 /// The command login fetches the cameras of a Wyze account once and keeps them on this machine; from then on everything
 /// is local. Cameras can also be added by hand, or imported from go2rtc.
 #[derive(Parser, Debug)]
-#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = completion::NAME, version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -64,7 +65,9 @@ enum Command {
     Add(edit::AddArguments),
     Remove(edit::RemoveArguments),
     Import(import::ImportArguments),
-    /// Print a script that completes commands in a shell
+    /// Print a script that completes commands and names of cameras in a shell
+    ///
+    /// For bash, a line in ~/.bashrc: source <(wyze-cameras completions bash)
     Completions {
         shell: Shell,
     },
@@ -114,6 +117,14 @@ fn main() -> ExitCode {
     // The program names formats in GStreamer's terms, and has no need of its plugins.
     // SAFETY: Nothing else runs yet that could read the environment.
     unsafe { std::env::set_var("GST_REGISTRY_UPDATE", "no") };
+    match completion::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => {
+            tell(format_args!("wyze-cameras: {error}"));
+            return ExitCode::FAILURE;
+        }
+    }
     // What the store puts right, it tells by GLib's log.
     gst::glib::log_set_default_handler(|_, _, message| tell(format_args!("wyze-cameras: {message}")));
     let result = match Arguments::try_parse() {
@@ -145,17 +156,14 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "wyze-cameras", &mut script);
-            print(String::from_utf8_lossy(&script).trim_end())
-        }
+        Command::Completions { shell } => print(completion::script(shell)?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn arguments_are_consistent() {

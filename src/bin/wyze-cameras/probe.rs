@@ -8,9 +8,10 @@ mod report;
 
 use super::Failure;
 use super::chosen::{PlaceArguments, choose};
+use super::completion;
 use super::output::tell;
 use super::trace::TraceFile;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use gstwyze::account::{Camera, Store, StoreError};
 use gstwyze::protocol::client::{CameraInfo, Config, Resend};
 use gstwyze::protocol::error::{Error, Stage};
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Args, Debug)]
 pub struct ProbeArguments {
     /// The camera's name, MAC or UID, or a wyze:// URL. May be left out where one camera is stored, or with --host
+    #[arg(add = completion::camera_names())]
     name: Option<String>,
     #[command(flatten)]
     place: PlaceArguments,
@@ -53,7 +55,7 @@ pub struct ProbeArguments {
     ///
     /// With SSLKEYLOGFILE in the environment, the keys of the DTLS sessions are added to the file that it names. Keep
     /// that file to yourself.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     trace: Option<PathBuf>,
     /// Keep picture and sound in the trace, and all that DTLS encrypted
     #[arg(long, requires = "trace")]
