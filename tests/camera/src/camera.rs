@@ -14,6 +14,7 @@ use crate::deviation_log::DeviationLog;
 use crate::envelope_state::{EnvelopeState, scramble};
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
+use crate::picture::Picture;
 use crate::talk::{Talk, TalkBook, TalkEnd};
 use gstwyze::protocol::credentials::AuthKey;
 use gstwyze::protocol::dtls::Suite;
@@ -82,6 +83,13 @@ pub enum CameraEvent {
         client: ClientId,
         parameters: VideoParameters,
     },
+    /// A client has set something else, or had the camera do something, which the camera did.
+    Setting {
+        client: ClientId,
+        /// The number of the K-command.
+        command: u16,
+        payload: Vec<u8>,
+    },
     /// A client switched talk on or off.
     Talk {
         client: ClientId,
@@ -114,6 +122,8 @@ pub(crate) struct Shared {
     pub spoken: Option<(CodecId, AudioFlags)>,
     pub clock: CameraClock,
     pub controls: Controls,
+    /// The control frames that had no HL message, each with its IO type and payload.
+    pub io_types: Vec<(u16, Vec<u8>)>,
     transmits: VecDeque<Transmit>,
 }
 
@@ -145,7 +155,7 @@ impl Camera {
     /// `seed` determines challenges, tickets and session ids.
     pub fn new(config: CameraConfig, seed: u64) -> Self {
         let auth_key = config.credentials.auth_key();
-        let controls = Controls::new(&config.model);
+        let controls = Controls::new(&config);
         Camera {
             signer: Signer::new(&config.credentials.uid, &auth_key),
             auth_key,
@@ -158,6 +168,7 @@ impl Camera {
                 spoken: None,
                 clock: CameraClock::default(),
                 controls,
+                io_types: Vec::new(),
                 transmits: VecDeque::new(),
             },
             sessions: Vec::new(),
@@ -201,9 +212,24 @@ impl Camera {
         self.sessions.iter().map(ClientSession::asked_for).sum()
     }
 
-    /// Where the camera looks, in whole degrees: horizontal and vertical.
+    /// Where the camera looks, in whole degrees: horizontal and vertical. Zeros on a model that does not pan.
     pub fn looks_at(&self, now: Instant) -> (u16, u8) {
-        self.shared.controls.position(now)
+        self.shared.controls.position(now).unwrap_or_default()
+    }
+
+    /// What the camera's picture shows of its settings.
+    pub fn picture(&self, now: Instant) -> Picture {
+        self.shared.controls.picture(now)
+    }
+
+    /// Sets what clients read of the picture before one of them changes it.
+    pub fn set_video_parameters(&mut self, parameters: VideoParameters) {
+        self.shared.controls.picture.parameters = parameters;
+    }
+
+    /// The control frames of clients that had no HL message but one of TUTK's own, each with its IO type and payload.
+    pub fn io_types(&self) -> &[(u16, Vec<u8>)] {
+        &self.shared.io_types
     }
 
     /// The codes of photos and other acts that clients have asked for.
