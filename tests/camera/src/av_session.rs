@@ -1,8 +1,9 @@
 //! The AV protocol inside the main channel's DTLS: login, ACKs, commands and media of one client.
 
 use crate::ack_book::AckBook;
-use crate::camera::{CameraEvent, ClientId, Shared};
+use crate::camera::Shared;
 use crate::camera_config::{CameraConfig, ResendSupport};
+use crate::camera_event::{CameraEvent, ClientId};
 use crate::controls::Answer;
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
@@ -230,12 +231,11 @@ impl AvSession {
                 let mut frame = self.control_frame(now, text.as_bytes());
                 frame[IO_TYPE..IO_TYPE + 2].copy_from_slice(&DEVICE_INFO_ANSWER.to_le_bytes());
                 self.to_send.push(frame);
+                return;
             }
             _ => {}
         }
-        if io_type != DEVICE_INFO {
-            self.ack_command(&shared.config);
-        }
+        self.ack_command(&shared.config);
     }
 
     fn stream(&mut self, video: bool, audio: bool, shared: &mut Shared) {

@@ -8,6 +8,7 @@
 
 use crate::camera_clock::CameraClock;
 use crate::camera_config::{CameraConfig, Envelope};
+use crate::camera_event::{CameraEvent, ClientId, GoneReason};
 use crate::client_session::ClientSession;
 use crate::controls::Controls;
 use crate::deviation_log::DeviationLog;
@@ -15,9 +16,8 @@ use crate::envelope_state::{EnvelopeState, scramble};
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
 use crate::picture::Picture;
-use crate::talk::{Talk, TalkBook, TalkEnd};
+use crate::talk::{Talk, TalkBook};
 use gstwyze::protocol::credentials::AuthKey;
-use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::hl::VideoParameters;
@@ -30,10 +30,6 @@ use std::time::{Duration, Instant};
 
 /// How many sessions are kept; beyond, the oldest that has not gone past discovery is dropped.
 const MAX_SESSIONS: usize = 64;
-
-/// The number of a camera's session, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u32);
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,66 +45,6 @@ impl AsMut<[u8]> for Transmit {
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
-}
-
-/// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GoneReason {
-    /// The client closed DTLS.
-    Goodbye,
-    /// Nothing came from the client for the idle time.
-    Idle,
-    /// The client began another session from the same address.
-    Replaced,
-    Rebooted,
-    Closed,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CameraEvent {
-    /// DTLS is established.
-    ClientConnected {
-        client: ClientId,
-        address: SocketAddr,
-        suite: Option<Suite>,
-    },
-    /// The client passed the challenge or switched media; `video` and `audio` are what it gets from now on.
-    Streaming {
-        client: ClientId,
-        video: bool,
-        audio: bool,
-    },
-    /// A client asks for another resolution, bit rate or frame rate.
-    VideoParameters {
-        client: ClientId,
-        parameters: VideoParameters,
-    },
-    /// A client has set something else, or had the camera do something, which the camera did.
-    Setting {
-        client: ClientId,
-        /// The number of the K-command.
-        command: u16,
-        payload: Vec<u8>,
-    },
-    /// A client switched talk on or off.
-    Talk {
-        client: ClientId,
-        on: bool,
-    },
-    /// The back channel is open and logged in: the camera listens.
-    TalkOpened {
-        client: ClientId,
-        suite: Option<Suite>,
-    },
-    /// The back channel was closed or given up.
-    TalkEnded {
-        client: ClientId,
-        end: TalkEnd,
-    },
-    ClientGone {
-        client: ClientId,
-        reason: GoneReason,
-    },
 }
 
 /// The state that all sessions of a camera share.

@@ -355,7 +355,9 @@ mod tests {
                 assert_eq!(does(&mut controls(model), command, &[]), Answer::Silence, "{model} {command}");
             }
         }
-        assert!(matches!(does(&mut controls("WVOD1"), 10448, &[]), Answer::Payload(json) if json.starts_with(b"{\"0\":")));
+        assert!(
+            matches!(does(&mut controls("WVOD1"), 10448, &[]), Answer::Payload(json) if json.starts_with(b"{\"0\":"))
+        );
         assert_eq!(does(&mut controls("HL_PAN3"), 10998, &[]), Answer::Unknown);
         assert_eq!(does(&mut controls("HL_PAN3"), 10032, &[3]), Answer::Malformed);
     }

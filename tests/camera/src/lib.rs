@@ -11,6 +11,7 @@ mod back_channel;
 mod camera;
 mod camera_clock;
 mod camera_config;
+mod camera_event;
 mod client_session;
 mod controls;
 mod deviation_log;
@@ -34,8 +35,9 @@ mod talk_checks;
 mod talk_session;
 mod video_file;
 
-pub use camera::{Camera, CameraEvent, ClientId, GoneReason, Transmit};
+pub use camera::{Camera, Transmit};
 pub use camera_config::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, ResendSupport};
+pub use camera_event::{CameraEvent, ClientId, GoneReason};
 pub use deviation_log::{Deviation, DeviationKind, DeviationLog};
 pub use link::{Link, LinkConfig, LinkStats};
 pub use live_media::{LiveAudio, LiveMediaConfig, LiveVideo};

@@ -1,6 +1,6 @@
 //! Video and audio as a camera's, from GStreamer: encoded live, or video from an H.264 or H.265 file in a loop.
 
-use crate::camera::CameraEvent;
+use crate::camera_event::CameraEvent;
 use crate::live_picture::{self, LivePicture};
 use crate::media_frame::MediaFrame;
 use crate::server::FrameSender;

@@ -179,3 +179,83 @@ fn paint_plane(frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>, plane:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Picture = Picture {
+        frame_size: None,
+        bitrate: 125,
+        fps: 20,
+        flips: [false; 2],
+        is_grey: false,
+        shows_time: true,
+        shows_logo: false,
+        is_lit: false,
+        looks_at: None,
+    };
+
+    fn pipeline(config: &LiveMediaConfig) -> (gst::Pipeline, LivePicture) {
+        gst::init().unwrap();
+        let line = format!("{} ! x264enc name=encoder ! appsink name=sink", elements(&config.name));
+        let (pipeline, _) = live_media::build(&line).unwrap();
+        let picture = LivePicture::new(&pipeline, config);
+        (pipeline, picture)
+    }
+
+    fn property<T: for<'a> gst::glib::value::FromValue<'a> + 'static>(
+        pipeline: &gst::Pipeline,
+        element: &str,
+        name: &str,
+    ) -> T {
+        pipeline.by_name(element).unwrap().property(name)
+    }
+
+    #[test]
+    fn the_position_is_written_only_where_there_is_one() {
+        let (pipeline, mut live) = pipeline(&LiveMediaConfig::default());
+        live.show(&PLAIN);
+        assert!(property::<bool>(&pipeline, "pan", "silent"));
+        for (looks_at, text) in [((120, 40), "PAN 120 / 40"), ((121, 39), "PAN 121 / 39")] {
+            live.show(&Picture { looks_at: Some(looks_at), ..PLAIN });
+            assert_eq!(property::<String>(&pipeline, "pan", "text"), text);
+            assert!(!property::<bool>(&pipeline, "pan", "silent"));
+        }
+    }
+
+    #[test]
+    fn sizes_up_to_the_best_are_given() {
+        for (best, expected) in [
+            ((2560, 1440), [(2560, 1440), (1920, 1080), (640, 360), (1280, 720), (2560, 1440), (2560, 1440)]),
+            ((1920, 1080), [(1920, 1080), (1920, 1080), (640, 360), (1280, 720), (1920, 1080), (1920, 1080)]),
+            ((320, 240), [(320, 240); 6]),
+        ] {
+            let (width, height) = best;
+            let (pipeline, mut live) = pipeline(&LiveMediaConfig { width, height, ..LiveMediaConfig::default() });
+            for (frame_size, (width, height)) in
+                [None, Some(0), Some(1), Some(2), Some(3), Some(4)].into_iter().zip(expected)
+            {
+                live.show(&Picture { frame_size, ..PLAIN });
+                let caps = property::<gst::Caps>(&pipeline, "size", "caps");
+                let caps = caps.structure(0).unwrap();
+                let size = (caps.get("width"), caps.get("height"));
+                assert_eq!(size, (Ok(width), Ok(height)), "{frame_size:?} of {best:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rates_are_those_asked_for_or_the_cameras_own() {
+        for (bitrate, expected) in [(None, 480), (Some(333), 333)] {
+            let (pipeline, mut live) = pipeline(&LiveMediaConfig { bitrate, fps: 12, ..LiveMediaConfig::default() });
+            for (asked, fps) in [(0, 12), (15, 15), (60, 30)] {
+                live.show(&Picture { fps: asked, bitrate: 60, ..PLAIN });
+                let caps = property::<gst::Caps>(&pipeline, "size", "caps");
+                assert_eq!(caps.structure(0).unwrap().get("framerate"), Ok(gst::Fraction::new(fps, 1)));
+                assert_eq!(i32::from(live.fps()), fps);
+            }
+            assert_eq!(property::<u32>(&pipeline, "encoder", "bitrate"), expected);
+        }
+    }
+}

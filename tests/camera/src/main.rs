@@ -509,6 +509,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_told_in_bytes() {
+        let event = CameraEvent::Setting { client: wyze_camera::ClientId(3), command: 10630, payload: vec![1, 1] };
+        assert_eq!(describe(&event), "client 3 sets K10630: 01 01");
+    }
+
+    #[test]
     fn identities_count_up_and_fit_a_uri() {
         assert_eq!((count_up(DEMO_UID, 0), count_up(DEMO_UID, 7)), (DEMO_UID.into(), "HSBJYB5HSETGCDWD1107".into()));
         assert_eq!(percent_encoded("a+b/c=d"), "a%2Bb%2Fc%3Dd");

@@ -209,7 +209,11 @@ mod tests {
         assert_eq!(motor.position(start + 100 * SECOND), (100, 40));
         motor.set_cruise(start + 100 * SECOND, true);
         motor.set_cruise(start + 101 * SECOND, false);
-        assert_eq!(motor.position(start + 200 * SECOND), (271, 20), "it ends at the waypoint that it was on its way to");
+        assert_eq!(
+            motor.position(start + 200 * SECOND),
+            (271, 20),
+            "it ends at the waypoint that it was on its way to"
+        );
     }
 
     #[test]

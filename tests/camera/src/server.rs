@@ -1,7 +1,8 @@
 //! A camera on real sockets and a thread of its own.
 
-use crate::camera::{Camera, CameraEvent};
+use crate::camera::Camera;
 use crate::camera_config::CameraConfig;
+use crate::camera_event::CameraEvent;
 use crate::deviation_log::DeviationLog;
 use crate::link::LinkConfig;
 use crate::live_media::{LiveMedia, LiveMediaConfig};
