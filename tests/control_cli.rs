@@ -83,7 +83,7 @@ fn a_camera_is_turned() {
 #[test]
 fn any_command_can_be_sent_as_text_or_bytes() {
     let (user, camera) = with_camera("HL_PAN3");
-    assert_eq!(says(&user, &["send", "10020", "050102030405", "--hex"]), hex(r#"{"1":1,"2":3}"#));
+    assert_eq!(says(&user, &["send", "10020", "050102030405", "--hex"]), hex(r#"{"1":1,"2":3,"3":120,"4":1,"5":20}"#));
     assert_eq!(says(&user, &["send", "10042", "01", "--hex"]), "01");
     assert_eq!(says(&user, &["send", "10040"]), "01", "no text");
     assert_eq!(says(&user, &["take-photo"]), "");

@@ -96,7 +96,7 @@ mod tests {
         let element = gst::Pipeline::new().upcast::<gst::Element>();
         let announcer = Announcer::default();
         let (done, handler) = mpsc::channel::<()>();
-        announcer.announce(&element, move |_| drop(handler.recv()));
+        announcer.announce(&element, move |_| handler.recv().unwrap());
         let (sender, ran) = mpsc::channel();
         for number in 0..2 * MAX_WAITING {
             let sender = sender.clone();

@@ -1,7 +1,7 @@
-//! Checks the counters of a client's ACKs and control frames.
+//! Checks the counters of a client's ACKs and control frames, and makes the camera's ACKs.
 
 use crate::deviation_log::DeviationLog;
-use gstwyze::protocol::wire::control::{Ack, ControlFrame};
+use gstwyze::protocol::wire::control::Ack;
 use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,6 +20,10 @@ pub struct AckBook {
     next_ack_counter: u16,
     highest: u16,
     next_command_counter: u16,
+    /// The highest send counter of a control frame that came.
+    highest_command: Option<u32>,
+    /// The camera's ACK before.
+    told: Option<Ack>,
     last_command: Vec<u8>,
     last_ack: Option<Instant>,
     next_sequence: u16,
@@ -34,6 +38,8 @@ impl Default for AckBook {
             next_ack_counter: 1,
             highest: NONE_YET,
             next_command_counter: 0,
+            highest_command: None,
+            told: None,
             last_command: Vec::new(),
             last_ack: None,
             next_sequence: 0,
@@ -100,16 +106,33 @@ impl AckBook {
         self.last_ack = Some(now);
     }
 
-    /// Checks a control frame. `bytes` is the whole frame, to recognise a resend, which may be the same frame or a new
-    /// one with the same command.
-    pub fn handle_control(&mut self, now: Instant, frame: &ControlFrame<'_>, bytes: &[u8], log: &mut DeviationLog) {
+    /// Makes the camera's next ACK, of the control frames that came. They have a count of their own, so that
+    /// the numbers of control frames, by which the client ACKs these, have no gaps.
+    pub fn ack(&mut self) -> Ack {
+        let before = self.told;
+        let ack = Ack {
+            send_counter: before.map_or(0, |ack| ack.send_counter + 1),
+            previous_highest: before.map_or(NONE_YET, |ack| ack.highest),
+            highest: self.highest_command.map_or(NONE_YET, |counter| counter as u16),
+            counter: before.map_or(1, |ack| ack.counter.wrapping_add(1)),
+            milliseconds: 0,
+        };
+        self.told = Some(ack);
+        ack
+    }
+
+    /// Checks a control frame of at least 40 bytes. A resend may be the same frame or a new one with the same command.
+    pub fn handle_control(&mut self, now: Instant, bytes: &[u8], log: &mut DeviationLog) {
+        let Some(head) = bytes.first_chunk::<20>() else { return };
+        let send_counter = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        self.highest_command = self.highest_command.max(Some(send_counter));
         if self.last_command == bytes {
             return;
         }
         let is_resend = self.last_command.get(40..) == bytes.get(40..);
         self.last_command = bytes.to_vec();
-        self.count_sent("control frame", now, frame.send_counter, log);
-        let (got, next) = (frame.command_counter, self.next_command_counter);
+        self.count_sent("control frame", now, send_counter, log);
+        let (got, next) = (u16::from_le_bytes([head[18], head[19]]), self.next_command_counter);
         if got != next && !(is_resend && got.wrapping_add(1) == next) {
             log.behaviour(now, format!("control frame: command counter is {got} instead of {next}"));
         }

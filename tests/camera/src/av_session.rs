@@ -1,27 +1,34 @@
 //! The AV protocol inside the main channel's DTLS: login, ACKs, commands and media of one client.
 
 use crate::ack_book::AckBook;
-use crate::camera::{CameraEvent, ClientId, Shared};
+use crate::camera::Shared;
 use crate::camera_config::{CameraConfig, ResendSupport};
+use crate::camera_event::{CameraEvent, ClientId};
 use crate::controls::Answer;
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
 use crate::packetiser::Packetiser;
 use crate::send_buffer::SendBuffer;
 use gstwyze::protocol::wire::control::{Ack, ControlFrame};
-use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message, VideoParameters};
+use gstwyze::protocol::wire::hl::{self, Challenge, ChallengeAnswer, Message};
 use gstwyze::protocol::wire::probe::ProbeAnswer;
 use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
 use std::time::Instant;
 
-const K10050: u16 = 10050;
 const CHANNEL_MESSAGE: u16 = 0x1000;
 const OTHER_MESSAGES: [u16; 2] = [0x7100, 0x1100];
 /// Where the message begins in a control frame of the wrapped format, and in a plain one.
 const WRAPPED_HL: usize = 32;
 const PLAIN_HL: usize = 40;
+/// Where a control frame says what its message is.
+const IO_TYPE: usize = 36;
+const DEVICE_INFO: u16 = 0x0340;
+const DEVICE_INFO_ANSWER: u16 = 0x0341;
+/// The answers of a camera that agrees, and of one that does not.
+const AGREED: u8 = 1;
+const REFUSED: u8 = 2;
 
 /// The AV layer's state for one client, from its login on.
 #[derive(Debug)]
@@ -32,7 +39,6 @@ pub struct AvSession {
     authenticated: bool,
     video: bool,
     audio: bool,
-    parameters: Option<VideoParameters>,
     acks: AckBook,
     command_counter: u16,
     packetiser: Packetiser,
@@ -51,7 +57,6 @@ impl AvSession {
             authenticated: false,
             video: false,
             audio: false,
-            parameters: None,
             acks: AckBook::default(),
             command_counter: 0,
             packetiser: Packetiser::default(),
@@ -80,7 +85,7 @@ impl AvSession {
         if !frame.is_audio() {
             self.chat(now, &shared.config);
         }
-        let bitrate = self.parameters.map_or(0, |parameters| parameters.bitrate);
+        let bitrate = shared.controls.picture.parameters.bitrate;
         self.packetiser.packets(frame, bitrate, viewers, &shared.config, &mut shared.rng, emit);
     }
 
@@ -188,29 +193,69 @@ impl AvSession {
     }
 
     fn handle_control(&mut self, now: Instant, record: &[u8], shared: &mut Shared) {
-        packet_checks::control(now, record, &mut shared.log);
-        let Ok(frame) = ControlFrame::parse(record) else { return };
-        self.acks.handle_control(now, &frame, record, &mut shared.log);
-        if !self.logged_in {
-            shared.log.behaviour(now, "control frame before login");
-            return;
-        }
-        if let Ok(message) = Message::parse(frame.hl) {
-            self.handle_message(now, &message, shared);
+        let io_type = packet_checks::control(now, record, shared.config.io_types, &mut shared.log);
+        if let Some(io_type) = io_type {
+            self.acks.handle_control(now, record, &mut shared.log);
+            self.handle_io_type(now, io_type, &record[PLAIN_HL..], shared);
+        } else if let Ok(frame) = ControlFrame::parse(record) {
+            self.acks.handle_control(now, record, &mut shared.log);
+            if !self.logged_in {
+                shared.log.behaviour(now, "control frame before login");
+            } else if let Ok(message) = Message::parse(frame.hl) {
+                self.handle_message(now, &message, shared);
+            }
         }
     }
 
+    /// Tells the client that a command has come, because no answer will.
+    fn ack_command(&mut self, config: &CameraConfig) {
+        if config.acks_commands {
+            self.to_send.push(self.acks.ack().emit().to_vec());
+        }
+    }
+
+    /// Handles one of TUTK's own commands.
+    fn handle_io_type(&mut self, now: Instant, io_type: u16, payload: &[u8], shared: &mut Shared) {
+        if !self.authenticated {
+            shared.log.behaviour(now, format!("IO type {io_type:#06x} before the challenge was answered"));
+            return;
+        }
+        shared.io_types.push((io_type, payload.to_vec()));
+        match io_type {
+            0x01FF => self.stream(true, self.audio, shared),
+            0x02FF => self.stream(false, self.audio, shared),
+            0x0300 => self.stream(self.video, true, shared),
+            0x0301 => self.stream(self.video, false, shared),
+            DEVICE_INFO => {
+                let text = format!("{} {}", shared.config.model, shared.config.firmware);
+                let mut frame = self.control_frame(now, text.as_bytes());
+                frame[IO_TYPE..IO_TYPE + 2].copy_from_slice(&DEVICE_INFO_ANSWER.to_le_bytes());
+                self.to_send.push(frame);
+                return;
+            }
+            _ => {}
+        }
+        self.ack_command(&shared.config);
+    }
+
+    fn stream(&mut self, video: bool, audio: bool, shared: &mut Shared) {
+        (self.video, self.audio) = (video, audio);
+        shared.events.push_back(CameraEvent::Streaming { client: self.client, video, audio });
+    }
+
     fn handle_message(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
+        let config = &shared.config;
         match message.command {
             hl::AUTH_REQUEST => self.send_challenge(now, message.payload, shared),
             hl::AUTH_ANSWER => self.handle_answer(now, message.payload, shared),
             _ if !self.authenticated => {
                 shared.log.behaviour(now, format!("K{} before the challenge was answered", message.command));
             }
+            command if config.silent.contains(&command) => {}
+            command if config.ignores.contains(&command) => self.reply(now, command, &[AGREED], shared),
+            command if config.refuses.contains(&command) => self.reply(now, command, &[REFUSED], shared),
             hl::MEDIA => self.switch_media(now, message, shared),
-            hl::RESOLUTION | hl::RESOLUTION_DOORBELL => self.set_resolution(now, message, shared),
             hl::SET_CLOCK => self.set_clock(now, message, shared),
-            K10050 => self.reply(now, message.command, &self.video_parameters(), shared),
             _ => self.control(now, message, shared),
         }
     }
@@ -219,9 +264,26 @@ impl AvSession {
     fn control(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
         let (command, payload) = (message.command, message.payload);
         let seconds = shared.clock.seconds(now, shared.config.clock_error);
+        let client = self.client;
+        let setting = || CameraEvent::Setting { client, command, payload: payload.to_vec() };
         match shared.controls.handle(now, seconds, command, payload) {
             Answer::Payload(answer) => self.reply(now, command, &answer, shared),
-            Answer::Done | Answer::Silence => {}
+            Answer::Set => {
+                self.reply(now, command, &[AGREED], shared);
+                shared.events.push_back(setting());
+            }
+            Answer::Picture(parameters) => {
+                self.reply(now, command, &[AGREED], shared);
+                shared.events.push_back(CameraEvent::VideoParameters { client, parameters });
+            }
+            Answer::Done => {
+                self.ack_command(&shared.config);
+                shared.events.push_back(setting());
+            }
+            Answer::Silence => {}
+            Answer::OtherModels => {
+                shared.log.byte(now, format!("K{command} is not the resolution command of this model"));
+            }
             Answer::Malformed => shared.log.byte(now, format!("K{command}: payload {payload:02x?} is not possible")),
             Answer::Unknown => shared.log.byte(now, format!("K{command} is not a command of any camera")),
         }
@@ -262,13 +324,8 @@ impl AvSession {
         }
         self.reply(now, hl::AUTH_ANSWER, result_json(&answer, &shared.config).as_bytes(), shared);
         if !std::mem::replace(&mut self.authenticated, true) {
-            (self.video, self.audio) =
-                if shared.config.media_by_command { (false, false) } else { (answer.video, answer.audio) };
-            shared.events.push_back(CameraEvent::Streaming {
-                client: self.client,
-                video: self.video,
-                audio: self.audio,
-            });
+            let at_once = !shared.config.media_by_command;
+            self.stream(at_once && answer.video, at_once && answer.audio, shared);
         }
     }
 
@@ -291,31 +348,10 @@ impl AvSession {
             }
             _ => {}
         }
-        self.reply(now, hl::MEDIA, &[1], shared);
+        self.reply(now, hl::MEDIA, &[AGREED], shared);
         if kind < 3 {
-            let (client, video, audio) = (self.client, self.video, self.audio);
-            shared.events.push_back(CameraEvent::Streaming { client, video, audio });
+            self.stream(self.video, self.audio, shared);
         }
-    }
-
-    fn set_resolution(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
-        let is_doorbell_form = message.command == hl::RESOLUTION_DOORBELL;
-        if is_doorbell_form != shared.config.takes_doorbell_resolution() {
-            shared.log.byte(now, format!("K{} is not the resolution command of this model", message.command));
-            return;
-        }
-        let len = message.payload.len();
-        if !(len == 6 && is_doorbell_form || matches!(len, 3 | 5) && !is_doorbell_form) {
-            shared.log.byte(now, format!("K{}: the payload has {len} bytes", message.command));
-        }
-        let Some(parameters) = VideoParameters::parse(message) else { return };
-        if parameters.frame_size > 5 || parameters.bitrate == 0 {
-            shared.log.byte(now, format!("K{}: {parameters:?} are not possible", message.command));
-        }
-        // Cameras accept sizes that they do not have, too.
-        self.reply(now, message.command, &[1], shared);
-        self.parameters = Some(parameters);
-        shared.events.push_back(CameraEvent::VideoParameters { client: self.client, parameters });
     }
 
     fn set_clock(&mut self, now: Instant, message: &Message<'_>, shared: &mut Shared) {
@@ -327,14 +363,7 @@ impl AvSession {
             return;
         }
         shared.clock.set(now, seconds);
-        self.reply(now, message.command, &[1], shared);
-    }
-
-    /// K10051's payload: bit rate, frame size + 1, fps, and twice 1 for a picture that is not flipped.
-    fn video_parameters(&self) -> [u8; 6] {
-        let p = self.parameters.unwrap_or(VideoParameters { frame_size: 0, bitrate: 120, fps: 20 });
-        let [low, high] = p.bitrate.to_le_bytes();
-        [low, high, p.frame_size.wrapping_add(1), p.fps, 1, 1]
+        self.reply(now, message.command, &[AGREED], shared);
     }
 
     fn reply(&mut self, now: Instant, request: u16, payload: &[u8], shared: &Shared) {
@@ -342,10 +371,7 @@ impl AvSession {
     }
 
     fn send_control(&mut self, now: Instant, hl: &[u8], config: &CameraConfig) {
-        let send_counter = self.acks.number_control_frame(now).into();
-        let frame = ControlFrame { send_counter, command_counter: self.command_counter, hl };
-        self.command_counter = self.command_counter.wrapping_add(1);
-        let mut frame = frame.emit();
+        let mut frame = self.control_frame(now, hl);
         if config.wrapped_control {
             frame[2..4].copy_from_slice(&[0x0B, 0x00]);
             frame[6..8].fill(0);
@@ -354,6 +380,14 @@ impl AvSession {
             frame[24..26].copy_from_slice(&(hl.len() as u16 - 4).to_le_bytes());
         }
         self.to_send.push(frame);
+    }
+
+    /// Makes the next control frame, in the plain format.
+    fn control_frame(&mut self, now: Instant, message: &[u8]) -> Vec<u8> {
+        let send_counter = self.acks.number_control_frame(now).into();
+        let frame = ControlFrame { send_counter, command_counter: self.command_counter, hl: message };
+        self.command_counter = self.command_counter.wrapping_add(1);
+        frame.emit()
     }
 }
 

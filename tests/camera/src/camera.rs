@@ -8,15 +8,16 @@
 
 use crate::camera_clock::CameraClock;
 use crate::camera_config::{CameraConfig, Envelope};
+use crate::camera_event::{CameraEvent, ClientId, GoneReason};
 use crate::client_session::ClientSession;
 use crate::controls::Controls;
 use crate::deviation_log::DeviationLog;
 use crate::envelope_state::{EnvelopeState, scramble};
 use crate::media_frame::MediaFrame;
 use crate::packet_checks;
-use crate::talk::{Talk, TalkBook, TalkEnd};
+use crate::picture::Picture;
+use crate::talk::{Talk, TalkBook};
 use gstwyze::protocol::credentials::AuthKey;
-use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::cc51::{self, Signer};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::hl::VideoParameters;
@@ -29,10 +30,6 @@ use std::time::{Duration, Instant};
 
 /// How many sessions are kept; beyond, the oldest that has not gone past discovery is dropped.
 const MAX_SESSIONS: usize = 64;
-
-/// The number of a camera's session, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u32);
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,59 +47,6 @@ impl AsMut<[u8]> for Transmit {
     }
 }
 
-/// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GoneReason {
-    /// The client closed DTLS.
-    Goodbye,
-    /// Nothing came from the client for the idle time.
-    Idle,
-    /// The client began another session from the same address.
-    Replaced,
-    Rebooted,
-    Closed,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CameraEvent {
-    /// DTLS is established.
-    ClientConnected {
-        client: ClientId,
-        address: SocketAddr,
-        suite: Option<Suite>,
-    },
-    /// The client passed the challenge or switched media; `video` and `audio` are what it gets from now on.
-    Streaming {
-        client: ClientId,
-        video: bool,
-        audio: bool,
-    },
-    /// A client asks for another resolution, bit rate or frame rate.
-    VideoParameters {
-        client: ClientId,
-        parameters: VideoParameters,
-    },
-    /// A client switched talk on or off.
-    Talk {
-        client: ClientId,
-        on: bool,
-    },
-    /// The back channel is open and logged in: the camera listens.
-    TalkOpened {
-        client: ClientId,
-        suite: Option<Suite>,
-    },
-    /// The back channel was closed or given up.
-    TalkEnded {
-        client: ClientId,
-        end: TalkEnd,
-    },
-    ClientGone {
-        client: ClientId,
-        reason: GoneReason,
-    },
-}
-
 /// The state that all sessions of a camera share.
 pub(crate) struct Shared {
     pub config: CameraConfig,
@@ -114,6 +58,8 @@ pub(crate) struct Shared {
     pub spoken: Option<(CodecId, AudioFlags)>,
     pub clock: CameraClock,
     pub controls: Controls,
+    /// The control frames that had no HL message, each with its IO type and payload.
+    pub io_types: Vec<(u16, Vec<u8>)>,
     transmits: VecDeque<Transmit>,
 }
 
@@ -145,7 +91,7 @@ impl Camera {
     /// `seed` determines challenges, tickets and session ids.
     pub fn new(config: CameraConfig, seed: u64) -> Self {
         let auth_key = config.credentials.auth_key();
-        let controls = Controls::new(&config.model);
+        let controls = Controls::new(&config);
         Camera {
             signer: Signer::new(&config.credentials.uid, &auth_key),
             auth_key,
@@ -158,6 +104,7 @@ impl Camera {
                 spoken: None,
                 clock: CameraClock::default(),
                 controls,
+                io_types: Vec::new(),
                 transmits: VecDeque::new(),
             },
             sessions: Vec::new(),
@@ -201,9 +148,24 @@ impl Camera {
         self.sessions.iter().map(ClientSession::asked_for).sum()
     }
 
-    /// Where the camera looks, in whole degrees: horizontal and vertical.
+    /// Where the camera looks, in whole degrees: horizontal and vertical. Zeros on a model that does not pan.
     pub fn looks_at(&self, now: Instant) -> (u16, u8) {
-        self.shared.controls.position(now)
+        self.shared.controls.position(now).unwrap_or_default()
+    }
+
+    /// What the camera's picture shows of its settings.
+    pub fn picture(&self, now: Instant) -> Picture {
+        self.shared.controls.picture(now)
+    }
+
+    /// Sets what clients read of the picture before one of them changes it.
+    pub fn set_video_parameters(&mut self, parameters: VideoParameters) {
+        self.shared.controls.picture.parameters = parameters;
+    }
+
+    /// The control frames of clients that had no HL message but one of TUTK's own, each with its IO type and payload.
+    pub fn io_types(&self) -> &[(u16, Vec<u8>)] {
+        &self.shared.io_types
     }
 
     /// The codes of photos and other acts that clients have asked for.

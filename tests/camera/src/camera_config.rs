@@ -86,6 +86,18 @@ pub struct CameraConfig {
     pub clock_error: i64,
     /// Neither set the clock by K10092 nor answer it.
     pub ignore_clock: bool,
+    /// K-commands to which the camera stays silent. This and the next two hold for all commands after authentication.
+    pub silent: Vec<u16>,
+    /// K-commands that the camera agrees to and does not do.
+    pub ignores: Vec<u16>,
+    /// K-commands that the camera refuses.
+    pub refuses: Vec<u16>,
+    /// Answer K10050 with the battery's level, in percent, instead of the video parameters.
+    pub battery: Option<u8>,
+    /// ACK commands that cameras do, but do not answer.
+    pub acks_commands: bool,
+    /// Take control frames of TUTK's own IO types, and not only HL messages.
+    pub io_types: bool,
     /// Send a timing probe before each video frame.
     pub probes: bool,
     /// Log in on the back channel with as few bytes as cameras do.
@@ -158,6 +170,12 @@ impl CameraConfig {
             chatter: false,
             clock_error: 0,
             ignore_clock: false,
+            silent: Vec::new(),
+            ignores: Vec::new(),
+            refuses: Vec::new(),
+            battery: None,
+            acks_commands: true,
+            io_types: true,
             probes: false,
             short_talk_login: false,
             asleep: false,

@@ -1,7 +1,8 @@
 //! The camera's state for one client, from the first discovery packet on.
 
 use crate::av_session::AvSession;
-use crate::camera::{CameraEvent, ClientId, GoneReason, Shared};
+use crate::camera::Shared;
+use crate::camera_event::{CameraEvent, ClientId, GoneReason};
 use crate::envelope_state::EnvelopeState;
 use crate::main_channel::{Change, MainChannel};
 use crate::media_frame::MediaFrame;

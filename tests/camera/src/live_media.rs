@@ -1,12 +1,14 @@
 //! Video and audio as a camera's, from GStreamer: encoded live, or video from an H.264 or H.265 file in a loop.
 
-use crate::camera::CameraEvent;
+use crate::camera_event::CameraEvent;
+use crate::live_picture::{self, LivePicture};
 use crate::media_frame::MediaFrame;
 use crate::server::FrameSender;
 use crate::video_file::VideoFile;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
+use gstwyze::protocol::wire::hl::VideoParameters;
 use gstwyze::protocol::wire::media::MediaChannel;
 use std::fmt;
 use std::path::PathBuf;
@@ -53,11 +55,14 @@ impl LiveAudio {
     }
 }
 
+/// The video bitrate in kbit/s before a client asks for another.
+const USUAL_BITRATE: u32 = 1000;
+
 /// The video and audio of a live camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveMediaConfig {
     pub video: LiveVideo,
-    /// The largest resolution; clients that ask for 360p get 640x360.
+    /// The best picture. Clients that ask for a smaller one of the sizes that cameras have get that.
     pub width: u32,
     pub height: u32,
     pub fps: u8,
@@ -85,6 +90,18 @@ impl Default for LiveMediaConfig {
     }
 }
 
+impl LiveMediaConfig {
+    /// What clients read of the picture at first.
+    pub fn parameters(&self) -> VideoParameters {
+        let bitrate = self.bitrate.unwrap_or(USUAL_BITRATE) / 8;
+        VideoParameters {
+            frame_size: frame_size(self.height),
+            bitrate: u16::try_from(bitrate).unwrap_or(u16::MAX),
+            fps: self.fps,
+        }
+    }
+}
+
 /// Why the media cannot start; the text says what to do.
 #[derive(Debug)]
 pub enum LiveMediaError {
@@ -106,7 +123,7 @@ impl fmt::Display for LiveMediaError {
 impl std::error::Error for LiveMediaError {}
 
 /// Elements that the pipelines here use, each with the Debian package that has it.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("x265enc", "gstreamer1.0-plugins-bad"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
@@ -120,6 +137,8 @@ const PACKAGES: [(&str, &str); 15] = [
     ("videotestsrc", "gstreamer1.0-plugins-base"),
     ("audiotestsrc", "gstreamer1.0-plugins-base"),
     ("audioconvert", "gstreamer1.0-plugins-base"),
+    ("videobalance", "gstreamer1.0-plugins-good"),
+    ("videoflip", "gstreamer1.0-plugins-good"),
     ("textoverlay", "gstreamer1.0-plugins-base"),
     ("clockoverlay", "gstreamer1.0-plugins-base"),
 ];
@@ -152,21 +171,22 @@ impl LiveMedia {
         frames: &FrameSender,
     ) -> Result<(), LiveMediaError> {
         let (pipeline, sink) = build(&video_pipeline(codec, config))?;
-        let mut encoder = VideoEncoder::new(&pipeline, config);
-        encoder.apply();
+        let mut picture = LivePicture::new(&pipeline, config);
+        picture.show(&frames.picture());
         let frames = frames.clone();
         let clock = WallClock::new(&pipeline);
         on_buffer(&sink, move |sink, sample, buffer| {
-            for event in frames.take_media_events() {
-                encoder.handle_event(sink, &event);
+            picture.show(&frames.picture());
+            if frames.take_media_events().iter().any(wants_key_frame) {
+                force_key_frame(sink);
             }
             let is_key = codec == CodecId::MJPEG || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
             let frame = MediaFrame {
                 kind: if is_key { MediaChannel::KeyVideo } else { MediaChannel::Video },
                 codec,
                 flags: u8::from(is_key),
-                fps: encoder.fps,
-                frame_size: encoder.frame_size,
+                fps: picture.fps(),
+                frame_size: picture.frame_size(sample),
                 ..clock.frame(sample, buffer)?
             };
             frames.push_frame(&frame);
@@ -262,8 +282,6 @@ fn on_buffer(
 
 fn video_pipeline(codec: CodecId, config: &LiveMediaConfig) -> String {
     let gop = 2 * u32::from(config.fps);
-    // Quotes would end the text in the launch line.
-    let name = config.name.replace(['"', '\\'], " ");
     let encoder = match codec {
         CodecId::MJPEG => "jpegenc name=encoder quality=70".to_owned(),
         CodecId::H265 => format!(
@@ -275,12 +293,8 @@ fn video_pipeline(codec: CodecId, config: &LiveMediaConfig) -> String {
              video/x-h264,stream-format=byte-stream,alignment=au"
         ),
     };
-    format!(
-        "videotestsrc is-live=true pattern=smpte horizontal-speed=2 ! capsfilter name=size ! \
-         textoverlay text=\"{name}\" valignment=top halignment=left ! \
-         clockoverlay time-format=\"%F %T\" valignment=bottom halignment=right ! \
-         {encoder} ! appsink name=sink sync=false"
-    )
+    let picture = live_picture::elements(&config.name);
+    format!("{picture} ! {encoder} ! appsink name=sink sync=false")
 }
 
 fn audio_pipeline(audio: LiveAudio, rate: u32) -> String {
@@ -340,68 +354,8 @@ impl WallClock {
     }
 }
 
-/// Sets the encoder to what clients ask for.
-struct VideoEncoder {
-    size: Option<gst::Element>,
-    encoder: Option<gst::Element>,
-    best: (u32, u32),
-    fixed_bitrate: Option<u32>,
-    width: u32,
-    height: u32,
-    fps: u8,
-    default_fps: u8,
-    frame_size: u8,
-    /// Bit rate in kbit/s.
-    bitrate: u32,
-}
-
-impl VideoEncoder {
-    fn new(pipeline: &gst::Pipeline, config: &LiveMediaConfig) -> Self {
-        VideoEncoder {
-            size: pipeline.by_name("size"),
-            encoder: pipeline.by_name("encoder"),
-            best: (config.width, config.height),
-            fixed_bitrate: config.bitrate,
-            width: config.width,
-            height: config.height,
-            fps: config.fps,
-            default_fps: config.fps,
-            frame_size: frame_size(config.height),
-            bitrate: config.bitrate.unwrap_or(1000),
-        }
-    }
-
-    fn handle_event(&mut self, sink: &AppSink, event: &CameraEvent) {
-        match event {
-            CameraEvent::VideoParameters { parameters, .. } => {
-                (self.width, self.height) = if parameters.frame_size == 1 { (640, 360) } else { self.best };
-                self.frame_size = crate::station::received_frame_size(parameters.frame_size);
-                self.fps = if parameters.fps == 0 { self.default_fps } else { parameters.fps.min(30) };
-                self.bitrate = self.fixed_bitrate.unwrap_or(u32::from(parameters.bitrate) * 8).max(1);
-                self.apply();
-                force_key_frame(sink);
-            }
-            CameraEvent::Streaming { video: true, .. } => force_key_frame(sink),
-            _ => {}
-        }
-    }
-
-    fn apply(&self) {
-        let caps = gst::Caps::builder("video/x-raw")
-            .field("format", "I420")
-            .field("width", self.width as i32)
-            .field("height", self.height as i32)
-            .field("framerate", gst::Fraction::new(i32::from(self.fps.max(1)), 1))
-            .build();
-        if let Some(size) = &self.size {
-            size.set_property("caps", caps);
-        }
-        if let Some(encoder) = &self.encoder
-            && encoder.find_property("bitrate").is_some()
-        {
-            encoder.set_property("bitrate", self.bitrate);
-        }
-    }
+fn wants_key_frame(event: &CameraEvent) -> bool {
+    matches!(event, CameraEvent::VideoParameters { .. } | CameraEvent::Streaming { video: true, .. })
 }
 
 /// Asks the encoder for a key frame, so that a new client has a picture at once.

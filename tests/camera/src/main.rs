@@ -31,6 +31,9 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Plays a Wyze camera on the local network, picture and sound included.
 ///
+/// What clients set shows in the picture of h264, h265 and mjpeg: its size and flips, grey for night vision, time and
+/// logo, where a model that pans looks, and a bright border while a light or the siren is on.
+///
 /// Without arguments it is a camera with a well-known identity on 127.0.0.1. It prints a gst-launch line that shows its
 /// picture, runs until Ctrl-C or --duration, and says at the end what clients did against the protocol.
 #[derive(Parser, Debug)]
@@ -87,6 +90,23 @@ struct Arguments {
     /// What the camera's clock is off by, in seconds, until a client sets it.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true, help_heading = "Protocol")]
     clock_error: i64,
+    /// Stays silent to this K-command, after authentication. May be repeated, as may be the next two.
+    #[arg(long, value_name = "CODE", help_heading = "Protocol")]
+    silent: Vec<u16>,
+    /// Agrees to this K-command and does nothing.
+    #[arg(long, value_name = "CODE", help_heading = "Protocol")]
+    ignores: Vec<u16>,
+    /// Refuses this K-command.
+    #[arg(long, value_name = "CODE", help_heading = "Protocol")]
+    refuses: Vec<u16>,
+    /// Answers K10050 with the battery's level instead of the picture's size and rates.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(0..=100),
+        help_heading = "Protocol"
+    )]
+    battery: Option<u8>,
     /// How many video frames at the start of a session give the size of the session before, as real cameras do.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Protocol")]
     stale_frames: u32,
@@ -94,7 +114,7 @@ struct Arguments {
     /// h264, h265, mjpeg, none, synthetic (H.264 without a picture, which costs next to nothing), or an Annex B file.
     #[arg(long, value_name = "WHAT", default_value = "h264", help_heading = "Media")]
     video: String,
-    /// The best picture; clients that ask for 360p get 640x360.
+    /// The best picture. Clients that ask for a smaller one get that: 1920x1080, 1280x720 or 640x360.
     #[arg(
         long,
         value_name = "WIDTHxHEIGHT",
@@ -268,6 +288,10 @@ fn start_camera(arguments: &Arguments, index: u16) -> Result<(String, CameraServ
         challenge: arguments.challenge.into(),
         every_frame_type: arguments.every_frame_type,
         clock_error: arguments.clock_error,
+        silent: arguments.silent.clone(),
+        ignores: arguments.ignores.clone(),
+        refuses: arguments.refuses.clone(),
+        battery: arguments.battery,
         stale_frames: arguments.stale_frames,
         two_way_audio: !arguments.no_two_way,
         stall_talk: arguments.talk_stall,
@@ -378,6 +402,10 @@ fn describe(event: &CameraEvent) -> String {
         CameraEvent::VideoParameters { client, parameters: p } => {
             format!("client {} asks for frame size {}, {} KB/s, {} frames/s", client.0, p.frame_size, p.bitrate, p.fps)
         }
+        CameraEvent::Setting { client, command, payload } => {
+            let bytes: Vec<String> = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("client {} sets K{command}: {}", client.0, bytes.join(" "))
+        }
         CameraEvent::Talk { client, on } => format!("client {}: talk {}", client.0, if *on { "on" } else { "off" }),
         CameraEvent::TalkOpened { client, suite } => {
             format!("client {}: back channel open with {}", client.0, suite.map_or("an unknown suite", Suite::name))
@@ -478,6 +506,12 @@ mod tests {
         Arguments::command().debug_assert();
         assert_eq!(parse_size("1280x720"), Ok((1280, 720)));
         assert!(["", "x", "1280", "0x0", "641x360", "99999x2"].iter().all(|text| parse_size(text).is_err()));
+    }
+
+    #[test]
+    fn settings_are_told_in_bytes() {
+        let event = CameraEvent::Setting { client: wyze_camera::ClientId(3), command: 10630, payload: vec![1, 1] };
+        assert_eq!(describe(&event), "client 3 sets K10630: 01 01");
     }
 
     #[test]

@@ -6,6 +6,10 @@ use crate::deviation_log::DeviationLog;
 use std::ops::Range;
 use std::time::Instant;
 
+/// The IO type of HL messages, and those of TUTK's own that a client may send.
+const HL: u16 = 0x0100;
+const IO_TYPES: [u16; 9] = [0x01FF, 0x02FF, 0x0300, 0x0301, 0x0340, 0x0350, 0x0351, 0x1001, 0x1002];
+
 /// The length, fixed fields and zero bytes that a packet has to have.
 struct Layout<'a> {
     what: &'static str,
@@ -182,11 +186,31 @@ pub fn probe_answer(now: Instant, b: &[u8], version: u16, log: &mut DeviationLog
     .check(now, b, log);
 }
 
-/// Checks a control frame and the HL header in it.
-pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
+/// Checks a control frame and the HL header in it. Returns the IO type of a frame that has another message than HL,
+/// where the camera takes such (`takes_io_types`).
+pub fn control(now: Instant, b: &[u8], takes_io_types: bool, log: &mut DeviationLog) -> Option<u16> {
+    let io_type = b.get(36..40).map_or(HL, |b| u16::from_le_bytes([b[0], b[1]]));
+    if takes_io_types && IO_TYPES.contains(&io_type) {
+        let with_io_type = le16(b.len() - 36);
+        Layout {
+            what: "control frame of an IO type",
+            len: b.len(),
+            fields: &[
+                (0, &[0x0C, 0, 0x0C, 0], "magic and version"),
+                (16, &[0, 0x70], "kind"),
+                (20, &[1, 0, 0, 0], "constant"),
+                (24, &with_io_type, "length"),
+                (28, &b[18..20], "second command counter"),
+            ],
+            zeros: &[8..16, 26..28, 30..36, 38..40],
+        }
+        .check(now, b, log);
+        return Some(io_type);
+    }
     if b.len() < 56 {
-        log.byte(now, format!("control frame: {} bytes, at least 56 needed", b.len()));
-        return;
+        let io_type = if io_type == HL { String::new() } else { format!(" of the unknown IO type {io_type:#06x}") };
+        log.byte(now, format!("control frame{io_type}: {} bytes, at least 56 needed", b.len()));
+        return None;
     }
     let with_io_type = le16(b.len() - 36);
     Layout {
@@ -204,6 +228,7 @@ pub fn control(now: Instant, b: &[u8], log: &mut DeviationLog) {
         zeros: &[8..16, 26..28, 30..36, 38..40, 48..56],
     }
     .check(now, b, log);
+    None
 }
 
 /// Checks a login answer on the back channel, all but its echo, which the session checks.

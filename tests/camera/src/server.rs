@@ -1,11 +1,13 @@
 //! A camera on real sockets and a thread of its own.
 
-use crate::camera::{Camera, CameraEvent};
+use crate::camera::Camera;
 use crate::camera_config::CameraConfig;
+use crate::camera_event::CameraEvent;
 use crate::deviation_log::DeviationLog;
 use crate::link::LinkConfig;
 use crate::live_media::{LiveMedia, LiveMediaConfig};
 use crate::media_frame::MediaFrame;
+use crate::picture::Picture;
 use crate::station::{Arrival, SentFrame, ServerStats, Station};
 use crate::synthetic::{Synthetic, SyntheticConfig};
 use crate::talk::Talk;
@@ -73,6 +75,11 @@ impl FrameSender {
     pub fn take_media_events(&self) -> Vec<CameraEvent> {
         std::mem::take(&mut lock(&self.station).media_events)
     }
+
+    /// What the picture shows now of the camera's settings.
+    pub fn picture(&self) -> Picture {
+        lock(&self.station).camera.picture(Instant::now())
+    }
 }
 
 impl CameraServer {
@@ -97,7 +104,11 @@ impl CameraServer {
             }
             MediaSource::None | MediaSource::Live(_) => None,
         };
-        let station = Arc::new(Mutex::new(Station::new(Camera::new(config, options.seed), synthetic, options)));
+        let mut camera = Camera::new(config, options.seed);
+        if let MediaSource::Live(config) = &media {
+            camera.set_video_parameters(config.parameters());
+        }
+        let station = Arc::new(Mutex::new(Station::new(camera, synthetic, options)));
         let poller = Arc::new(Poller::new()?);
         let ephemeral = bind(SocketAddr::new(address.ip(), 0))?;
         let mut worker = Worker { station: station.clone(), poller: poller.clone(), discovery, ephemeral };
@@ -150,7 +161,17 @@ impl CameraServer {
         self.station().camera.take_talk_audio()
     }
 
-    /// Where the camera looks, in whole degrees: horizontal and vertical.
+    /// What the picture shows now of the camera's settings.
+    pub fn picture(&self) -> Picture {
+        self.frame_sender().picture()
+    }
+
+    /// The control frames of clients that had no HL message but one of TUTK's own, each with its IO type and payload.
+    pub fn io_types(&self) -> Vec<(u16, Vec<u8>)> {
+        self.station().camera.io_types().to_vec()
+    }
+
+    /// Where the camera looks, in whole degrees: horizontal and vertical. Zeros on a model that does not pan.
     pub fn looks_at(&self) -> (u16, u8) {
         self.station().camera.looks_at(Instant::now())
     }

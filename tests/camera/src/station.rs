@@ -1,6 +1,7 @@
 //! A camera with its media and the links to its clients: the parts of a server that need neither sockets nor a thread.
 
-use crate::camera::{Camera, CameraEvent, Transmit};
+use crate::camera::{Camera, Transmit};
+use crate::camera_event::CameraEvent;
 use crate::link::{Link, LinkStats};
 use crate::media_frame::MediaFrame;
 use crate::server::ServerOptions;

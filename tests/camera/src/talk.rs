@@ -1,6 +1,6 @@
 //! What clients have said through the camera's speaker, talk by talk.
 
-use crate::camera::ClientId;
+use crate::camera_event::ClientId;
 use gstwyze::protocol::dtls::Suite;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! The talks of one client: the camera opens the back channel, logs in, and listens.
 
 use crate::back_channel::BackChannel;
-use crate::camera::{CameraEvent, ClientId, Shared};
+use crate::camera::Shared;
+use crate::camera_event::{CameraEvent, ClientId};
 use crate::main_channel::Change;
 use crate::packet_checks;
 use crate::talk::{Talk, TalkEnd, TalkId};

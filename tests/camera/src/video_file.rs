@@ -1,6 +1,6 @@
 //! Plays an H.264 or H.265 file in a loop, in real time.
 
-use crate::camera::CameraEvent;
+use crate::camera_event::CameraEvent;
 use crate::live_media::{self, LiveMediaConfig, LiveMediaError};
 use crate::media_frame::MediaFrame;
 use crate::server::FrameSender;

@@ -228,6 +228,23 @@ impl HandClient {
         self.send_record(&frame);
     }
 
+    /// Sends a control frame that has no HL message.
+    pub fn send_io_type(&mut self, io_type: u16, payload: &[u8]) {
+        let (send_counter, command_counter) = (self.send_counter, self.command_counter);
+        let mut frame = ControlFrame { send_counter, command_counter, hl: payload }.emit();
+        frame[36..38].copy_from_slice(&io_type.to_le_bytes());
+        self.send_counter += 1;
+        self.command_counter += 1;
+        self.send_record(&frame);
+    }
+
+    /// Takes the camera's ACKs that have come.
+    pub fn take_acks(&mut self) -> Vec<Ack> {
+        let (acks, others) = self.records.drain(..).partition(|record: &Vec<u8>| record[..2] == [0x09, 0x00]);
+        self.records = others;
+        acks.iter().map(|ack| Ack::parse(ack).expect("an ACK")).collect()
+    }
+
     pub fn ack(&mut self) {
         let ack = Ack {
             send_counter: self.send_counter,
