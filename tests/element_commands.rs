@@ -5,10 +5,12 @@ mod support;
 
 use gst::glib;
 use gst::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use support::*;
-use wyze_camera::{LinkConfig, ServerOptions};
+use wyze_camera::{CameraConfig, LinkConfig, ServerOptions};
 
 const K10050: u32 = 10050;
 const UNKNOWN: u32 = 10998;
@@ -87,32 +89,97 @@ fn without_a_connection_the_promise_is_kept_with_nothing() {
     assert_eq!([kept(&open), kept(&waiting)], [None, None], "stopped before the answer");
 }
 
-/// 200 commands from four threads over three elements of one session, on a link that loses packets: each gets an
-/// answer, and the picture goes on.
+/// A question and the answer that only it can have.
+fn question(rng: &mut StdRng) -> (u32, Vec<u8>, Vec<u8>) {
+    let by_id = [(1, "1"), (2, "3"), (8, "1"), (21, "2"), (27, "2"), (28, "2"), (40, "350"), (42, "180")];
+    match rng.random_range(0..4) {
+        // The camera sends the time back.
+        0 => {
+            let time = rng.random::<u32>().to_le_bytes();
+            (11006, time.to_vec(), [&time[..], &[20, 175, 0]].concat())
+        }
+        1 => {
+            let (id, value) = by_id[rng.random_range(0..by_id.len())];
+            (10020, vec![1, id], format!("{{\"{id}\":{value}}}").into_bytes())
+        }
+        2 => (10040, vec![], vec![3]),
+        _ => (10632, vec![], vec![2, 2]),
+    }
+}
+
+/// 200 random commands from four threads over three elements of one session, on a link that loses packets: each gets its
+/// own answer, and no picture is lost for it.
 #[test]
 fn many_callers_get_an_answer_each() {
-    let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
+    let pan = |config: &mut CameraConfig| config.model = "HL_PAN3".into();
+    let camera = TestCamera::start(pan, synthetic(), ServerOptions::default(), Tolerance::Behaviour);
     let players = [(); 3].map(|()| Player::new(&camera, Link::Both));
     players.iter().for_each(Player::connect);
-    camera.set_links(LinkConfig { loss: 0.02, ..LinkConfig::default() }, LinkConfig::default());
+    // What the camera loses of its answers, it is asked for again; its pictures it does not send twice.
+    camera.set_links(LinkConfig::default(), LinkConfig { loss: 0.05, ..LinkConfig::default() });
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let sources: Vec<_> = players.iter().map(|player| player.src.clone()).collect();
             scope.spawn(move || {
-                for n in 0..50 {
-                    let answer = kept(&send(&sources[(thread + n) % 3], K10050, &[]));
-                    assert_eq!(answer.flatten().map(|payload| payload.len()), Some(6));
+                let mut rng = StdRng::seed_from_u64(thread);
+                for _ in 0..50 {
+                    let (code, payload, answer) = question(&mut rng);
+                    let got = kept(&send(&sources[rng.random_range(0..3)], code, &payload));
+                    assert_eq!(got, Some(Some(answer)), "{code} {payload:?}");
                 }
             });
         }
     });
     camera.set_links(LinkConfig::default(), LinkConfig::default());
     for player in &players {
+        assert_eq!([player.stat("lost"), player.stat("incomplete"), player.stat("reconnects")], [0; 3]);
         player.drain();
         player.buffers("video", 2);
         player.stop();
     }
     assert_eq!(camera.stats().clients, 0);
+}
+
+/// A camera that loses answers is asked again.
+#[test]
+fn answers_that_are_lost_come_in_the_end() {
+    let camera = TestCamera::start(
+        |_| {},
+        synthetic(),
+        ServerOptions { seed: 1, ..ServerOptions::default() },
+        Tolerance::Behaviour,
+    );
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    camera.set_links(LinkConfig { loss: 0.2, ..LinkConfig::default() }, LinkConfig::default());
+    for _ in 0..8 {
+        assert_eq!(kept(&send(&player.src, 10040, &[])), Some(Some(vec![3])));
+    }
+    player.stop();
+}
+
+/// Sends a message of an IO type, and returns where its answer comes.
+fn send_io(src: &gst::Element, io_type: u32, payload: &[u8]) -> Kept {
+    let promise = gst::Promise::new();
+    src.emit_by_name::<()>("send-io-type", &[&io_type, &glib::Bytes::from(payload), &promise]);
+    assert_eq!(promise.wait(), gst::PromiseResult::Replied);
+    let reply = promise.get_reply()?;
+    Some(reply.get::<glib::Bytes>("payload").ok().map(|payload| payload.to_vec()))
+}
+
+#[test]
+fn messages_of_other_io_types_are_sent_and_their_answers_told() {
+    let camera = TestCamera::new(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    let information = send_io(&player.src, 0x0340, &[7; 4]).unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&information).contains("WYZE_CAKP2JFUS"), "{information:?}");
+    assert_eq!(send_io(&player.src, 0x1002, &[]), Some(Some(vec![])), "no answer is known");
+    assert_eq!(camera.io_types(), [(0x0340, vec![7; 4]), (0x1002, vec![])]);
+    // K-commands have a door of their own, and a number of 17 bits none.
+    assert_eq!([0x0100, 0x1_0000].map(|io_type| send_io(&player.src, io_type, &[])), [None, None]);
+    assert_eq!(kept(&send(&player.src, 10040, &[])), Some(Some(vec![3])), "the queue goes on");
+    player.stop();
 }
 
 /// Such a source is a member of the session like any other.

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use std::sync::mpsc;
 use std::time::Duration;
 use support::*;
-use wyze_camera::{CameraEvent, MediaSource};
+use wyze_camera::{CameraConfig, CameraEvent, MediaSource};
 
 /// A camera that pans.
 fn panning(media: MediaSource) -> TestCamera {
@@ -174,6 +174,65 @@ fn a_control_that_the_camera_does_not_have_is_one_warning() {
     assert!(again.contains("cruise=off"), "{again}");
     player.buffers("video", 2);
     assert_eq!(player.stat("reconnects"), 0);
+    player.stop();
+}
+
+#[test]
+fn what_the_camera_refuses_or_ignores_is_one_warning_each() {
+    let answers = |config: &mut CameraConfig| {
+        (config.refuses, config.ignores) = (vec![10032], vec![10042]);
+    };
+    let camera = TestCamera::with_config(answers, synthetic());
+    let player = Player::new(&camera, Link::Both);
+    let src = &player.src;
+    for (property, value) in [("status-light", "off"), ("night-vision", "on")] {
+        src.set_property_from_str(property, value);
+    }
+    player.connect();
+    let mut warnings = [(); 2].map(|()| player.until("a warning", Seen::warning));
+    warnings.sort();
+    assert!(warnings[0].contains("refused status-light=off (it said 2)"), "{warnings:?}");
+    assert!(warnings[1].contains("set to night-vision=on, and still has auto"), "{warnings:?}");
+    assert_eq!(nick(src, "night-vision"), "auto", "the camera's own value");
+    src.emit_by_name::<()>("refresh-settings", &[]);
+    assert_eq!(ask(src, 10040, &[]), [3]);
+    assert!(player.drain().iter().all(|seen| seen.warning().is_none()), "once is enough");
+    player.stop();
+}
+
+#[test]
+fn rates_that_the_camera_ignores_are_one_warning() {
+    let camera = TestCamera::with_config(|config| config.ignores = vec![10056], synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.src.set_property("bitrate", 800u32);
+    player.src.set_property("framerate", 12u32);
+    player.connect();
+    let warning = player.until("a warning", Seen::warning);
+    assert!(warning.contains("a bit rate of 960 kbit/s, it tells 20 pictures a second"), "{warning}");
+    player.stop();
+}
+
+/// A refusal of media is told, and what else comes of it is up to the stall watch.
+#[test]
+fn a_refusal_of_the_session_s_own_commands_is_told() {
+    let camera = TestCamera::with_config(|config| config.refuses = vec![10056], synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.play();
+    let warning = player.until("a warning", Seen::warning);
+    assert!(warning.contains("set-resolution (K10056) by 2"), "{warning}");
+    player.buffers("video", 2);
+    player.stop();
+}
+
+#[test]
+fn a_battery_s_level_is_among_the_settings() {
+    let camera = TestCamera::with_config(|config| config.battery = Some(83), synthetic());
+    let player = Player::new(&camera, Link::Both);
+    player.connect();
+    wait_until("the battery", || {
+        let settings = player.src.property::<Option<gst::Structure>>("camera-settings");
+        settings.is_some_and(|settings| settings.get("battery") == Ok(83))
+    });
     player.stop();
 }
 

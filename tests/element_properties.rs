@@ -448,7 +448,7 @@ fn stats_and_camera_info_are_complete_and_outlive_the_run() {
     assert_eq!((text("model").as_str(), text("firmware").as_str()), ("WYZE_CAKP2JFUS", "4.36.13.0416"));
     assert!(text("address").starts_with("127.0.0.1:") && text("address") != camera.addr().to_string());
     assert!(text("video-codec").contains("H.264") && text("audio-codec").contains("G.711"));
-    assert_eq!(info.get("two-way-audio"), Ok(true));
+    assert_eq!((info.get("two-way-audio"), info.get("protocol")), (Ok(true), Ok(25u32)));
     assert_eq!((info.get("av-enabled"), info.get("resend")), (Ok(true), Ok(false)));
     let offset = info.get::<i64>("clock-offset").unwrap();
     assert!(offset.unsigned_abs() < 5_000_000_000, "{offset} ns");

@@ -15,10 +15,13 @@ use gstwyze::protocol::wire::probe::ProbeAnswer;
 use gstwyze::protocol::wire::selective_ack::SelectiveAck;
 use gstwyze::protocol::wire::{login, xxtea};
 use rand::RngExt;
+use std::ops::Range;
 use std::time::Instant;
 
 const CHANNEL_MESSAGE: u16 = 0x1000;
 const OTHER_MESSAGES: [u16; 2] = [0x7100, 0x1100];
+/// Where an HL message has its protocol number.
+const HL_PROTOCOL: Range<usize> = 2..4;
 /// Where the message begins in a control frame of the wrapped format, and in a plain one.
 const WRAPPED_HL: usize = 32;
 const PLAIN_HL: usize = 40;
@@ -371,7 +374,9 @@ impl AvSession {
     }
 
     fn send_control(&mut self, now: Instant, hl: &[u8], config: &CameraConfig) {
-        let mut frame = self.control_frame(now, hl);
+        let mut hl = hl.to_vec();
+        hl[HL_PROTOCOL].copy_from_slice(&config.protocol.to_le_bytes());
+        let mut frame = self.control_frame(now, &hl);
         if config.wrapped_control {
             frame[2..4].copy_from_slice(&[0x0B, 0x00]);
             frame[6..8].fill(0);

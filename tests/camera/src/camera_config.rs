@@ -86,6 +86,8 @@ pub struct CameraConfig {
     pub clock_error: i64,
     /// Neither set the clock by K10092 nor answer it.
     pub ignore_clock: bool,
+    /// The protocol number of the camera's HL messages.
+    pub protocol: u16,
     /// K-commands to which the camera stays silent. This and the next two hold for all commands after authentication.
     pub silent: Vec<u16>,
     /// K-commands that the camera agrees to and does not do.
@@ -170,6 +172,7 @@ impl CameraConfig {
             chatter: false,
             clock_error: 0,
             ignore_clock: false,
+            protocol: 25,
             silent: Vec::new(),
             ignores: Vec::new(),
             refuses: Vec::new(),
