@@ -37,8 +37,8 @@ fn fails_with(user: &User, words: &[&str], code: i32) -> String {
 fn controls_are_listed_set_and_read() {
     let (user, _camera) = with_camera("HL_PAN3");
     let list = says(&user, &[]);
-    assert!(list.contains("night-vision        auto  (on, off, auto)\n"), "{list}");
-    assert!(list.contains("cruise              off   (on, off)\n"), "{list}");
+    assert!(list.contains("night-vision        auto     (on, off, auto)\n"), "{list}");
+    assert!(list.contains("cruise              off      (on, off)\n"), "{list}");
     assert!(!list.contains("floodlight"), "no command is known that reads it: {list}");
     assert_eq!(says(&user, &["night-vision", "off"]), "");
     assert_eq!(says(&user, &["night-vision"]), "off");
@@ -52,8 +52,8 @@ fn controls_are_listed_set_and_read() {
     // The camera counts 120 KB/s.
     assert_eq!((&json["bitrate"], &json["framerate"]), (&960.into(), &20.into()));
     assert_eq!(json["position"], json!({ "horizontal": 175, "vertical": 20 }));
-    assert!(list.contains("bitrate             960   kbit/s\n"), "{list}");
-    assert!(list.contains("framerate           20    frames a second\n"), "{list}");
+    assert!(list.contains("bitrate             960      kbit/s\n"), "{list}");
+    assert!(list.contains("framerate           20       frames a second\n"), "{list}");
     assert!(list.ends_with("position            175 20"), "{list}");
 }
 

@@ -77,12 +77,20 @@ fn media_commands_are_those_of_the_vectors() {
     assert_eq!(media(MediaKind::ReturnAudio, true), hl["k10010_talk_on"]);
     assert_eq!(media(MediaKind::ReturnAudio, false), hl["k10010_talk_off"]);
     assert_is(&media::media(MediaKind::Audio, false), 10010, "02 02");
+    assert_is(&media::media(MediaKind::Files, true), 10010, "04 01");
     let wish = |resolution| VideoWish { resolution, ..VideoWish::default() };
     let video = |model, resolution| media::set_video(model, wish(resolution));
     assert_eq!(hex(&video("WYZEC1", Resolution::Auto).message), hl["k10052_1080p_best"]);
     assert_eq!(hex(&video("WYZEC1-JZ", Resolution::R360p).message), hl["k10056_360p_sd"]);
     assert_eq!(video("WVOD1", Resolution::Auto).command, media::SET_VIDEO);
     assert_eq!(video("HL_CAM4", Resolution::Auto).command, media::SET_RESOLUTION);
+}
+
+#[test]
+fn a_challenge_is_answered() {
+    let answer = ChallengeAnswer { answer: [0xAB; 16], random: *b"QWER", video: false, audio: true };
+    let expected = format!("484c 0500 1227 1600 0000000000000000 {} 51574552 00 01", "ab".repeat(16));
+    assert_eq!(answer.emit(), bytes(&expected));
 }
 
 #[test]

@@ -230,6 +230,8 @@ pub enum MediaKind {
     Audio,
     /// Audio from the client to the camera.
     ReturnAudio,
+    /// Files from the SD card, by TUTK's RDT, which this library does not speak.
+    Files,
 }
 
 impl MediaKind {
@@ -238,6 +240,7 @@ impl MediaKind {
             MediaKind::Video => 1,
             MediaKind::Audio => 2,
             MediaKind::ReturnAudio => 3,
+            MediaKind::Files => 4,
         }
     }
 }

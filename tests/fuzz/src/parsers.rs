@@ -122,6 +122,9 @@ pub fn control(bytes: &[u8]) {
         let (frame, rest) = ControlFrame::split(bytes);
         assert!(!frame.is_empty() && frame.len() + rest.len() == bytes.len());
     }
+    if let Ok(message) = control::Message::parse(bytes) {
+        assert_eq!(control::Message::parse(&message.emit()), Ok(message));
+    }
     if let Ok(response) = Response::parse(bytes) {
         assert_eq!(Response::parse(&response.emit()), Ok(response));
     }

@@ -70,7 +70,7 @@ fn controls(line: &Line, parameters: &Parameters) -> Result<Vec<Row>, Failure> {
             }
         };
         if let Some(value) = value {
-            let text = format!("{value:<6}({})", control.choices.join(", "));
+            let text = format!("{value:<9}({})", control.choices.join(", "));
             rows.push(Row { name: control.name, value: value.into(), text });
         }
     }
@@ -101,7 +101,7 @@ fn of_stream(parameters: &Parameters, answer: Option<VideoAnswer>) -> Vec<Row> {
         ("battery", battery, "%"),
     ];
     let rows = rows.into_iter().filter_map(|(name, number, unit)| {
-        number.map(|number| Row { name, value: number.into(), text: format!("{number:<6}{unit}") })
+        number.map(|number| Row { name, value: number.into(), text: format!("{number:<9}{unit}") })
     });
     rows.collect()
 }
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn the_stream_s_values_come_from_either_command() {
         let video = [0xb4, 0x00, 0x04, 0x14, 0x01, 0x01];
-        assert_eq!(shown("{}", &video), ["bitrate 1440 1440  kbit/s", "framerate 20 20    frames a second"]);
+        assert_eq!(shown("{}", &video), ["bitrate 1440 1440     kbit/s", "framerate 20 20       frames a second"]);
         assert_eq!(
             shown(r#"{"3":60,"5":15}"#, &video),
-            ["bitrate 480 480   kbit/s", "framerate 15 15    frames a second"]
+            ["bitrate 480 480      kbit/s", "framerate 15 15       frames a second"]
         );
-        assert_eq!(shown("{}", br#"{"camerainfo":{"powerlevel":80}}"#), ["battery 80 80    %"]);
+        assert_eq!(shown("{}", br#"{"camerainfo":{"powerlevel":80}}"#), ["battery 80 80       %"]);
         assert!(shown("{}", b"").is_empty());
     }
 }
