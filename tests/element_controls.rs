@@ -119,6 +119,8 @@ fn the_camera_s_settings_are_a_structure() {
     assert_eq!(number("time-zone"), 0);
     player.stop();
     assert_eq!(settings_of(&player.src), settings, "after the run too");
+    player.src.set_property("uri", format!("{}&night-vision=off", uri(&camera)));
+    assert_eq!([nick(&player.src, "night-vision"), nick(&player.src, "cruise")], ["off", "off"], "the next run's");
 }
 
 /// Another viewer is another app: cameras do not tell of its changes by themselves.

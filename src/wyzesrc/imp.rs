@@ -233,9 +233,10 @@ impl ObjectImpl for WyzeSrc {
             "camera-info" => self.camera_info().to_value(),
             other => match Control::named(other) {
                 Some(control) => {
-                    // While nothing runs, the user's wish is what there is to tell.
-                    let wish = || settings().wishes.get(other).copied();
-                    control_properties::value(control, self.camera_settings.value(control).or_else(wish))
+                    // What the last run's camera has told does not hide what is set for the next run.
+                    let is_running = self.is_running();
+                    let wish = settings().wishes.get(other).copied().filter(|_| !is_running);
+                    control_properties::value(control, wish.or_else(|| self.camera_settings.value(control)))
                 }
                 None => settings().identity.property(other).expect("GObject knows no other property"),
             },
