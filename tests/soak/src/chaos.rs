@@ -1,6 +1,6 @@
-//! Elements that are treated as no application would: states, properties, flushes, ends of stream and stops from
-//! handlers at random moments, on cameras with bad networks whose codecs change. Fails on a call that takes too long, on
-//! a panic, on GLib's critical messages, and on what is left behind.
+//! Elements that are treated as no application would: states, properties, commands, flushes, ends of stream and stops
+//! from handlers at random moments, on cameras with bad networks whose codecs change. Fails on a call that takes too
+//! long, on a panic, on GLib's critical messages, on promises that are not kept, and on what is left behind.
 
 use crate::census::{self, Census};
 use gst::glib;
@@ -60,6 +60,9 @@ impl Feed {
         let mut config = CameraConfig::new(Credentials::new(&uid(number), ENR, MAC)?);
         config.envelope = if number.is_multiple_of(2) { Envelope::Transcode } else { Envelope::Cc51 };
         config.max_clients = ELEMENTS;
+        if number.is_multiple_of(2) {
+            config.model = "HL_PAN3".into();
+        }
         let config = if number == 0 { config.with_resends() } else { config };
         let options = ServerOptions { seed, outgoing: LOSSY, incoming: LOSSY, ..ServerOptions::default() };
         let server = CameraServer::start_with(config, "127.0.0.1:0".parse()?, MediaSource::None, options)?;
@@ -106,6 +109,14 @@ struct Victim {
     element: gst::Element,
     /// The next message's handler stops the pipeline.
     stops_in_handler: Arc<AtomicBool>,
+    promises: Arc<Promises>,
+}
+
+/// How many promises were made to applications, and kept.
+#[derive(Default)]
+struct Promises {
+    made: AtomicU64,
+    kept: AtomicU64,
 }
 
 impl Victim {
@@ -114,6 +125,7 @@ impl Victim {
         cameras: &[Feed],
         faults: &Arc<Faults>,
         stops: &Arc<AtomicU64>,
+        promises: &Arc<Promises>,
     ) -> Result<Self, Box<dyn Error>> {
         let camera = number % CAMERAS;
         let line = if number.is_multiple_of(6) {
@@ -141,13 +153,13 @@ impl Victim {
             }
             gst::BusSyncReply::Drop
         });
-        Ok(Victim { pipeline, element, stops_in_handler })
+        Ok(Victim { pipeline, element, stops_in_handler, promises: promises.clone() })
     }
 
     fn act(&self, rng: &mut StdRng, faults: &Faults) {
         let states =
             [gst::State::Null, gst::State::Ready, gst::State::Paused, gst::State::Playing, gst::State::Playing];
-        match rng.random_range(0..12) {
+        match rng.random_range(0..14) {
             0..=4 => {
                 let state = states[rng.random_range(0..states.len())];
                 timed(&format!("to {state:?}"), faults, || self.pipeline.set_state(state));
@@ -174,14 +186,45 @@ impl Victim {
                 let event = UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
                 timed("force-key-unit", faults, || self.element.send_event(event));
             }
+            10 | 11 if self.element.find_property("navigation").is_some() => self.steer(rng, faults),
             _ => {
-                for name in ["stats", "camera-info", "uri"] {
+                for name in ["stats", "camera-info", "camera-settings", "night-vision", "uri"] {
                     if self.element.find_property(name).is_some() {
                         timed(name, faults, || self.element.property_value(name));
                     }
                 }
             }
         }
+    }
+
+    /// Has the camera do or tell something.
+    fn steer(&self, rng: &mut StdRng, faults: &Faults) {
+        let element = &self.element;
+        match rng.random_range(0..7) {
+            0 => timed("refresh-settings", faults, || element.emit_by_name::<()>("refresh-settings", &[])),
+            1 => timed("rotate", faults, || element.emit_by_name::<()>("rotate", &[&10i32, &-5i32, &9u32])),
+            2 => timed("go-to-waypoint", faults, || element.emit_by_name::<()>("go-to-waypoint", &[&1u32])),
+            3 => {
+                let event = gst_video::NavigationEvent::new_key_press("Left").build();
+                timed("a key", faults, || element.send_event(event));
+            }
+            4 => timed("position", faults, || element.emit_by_name::<()>("position", &[&self.promise()])),
+            5 => timed("send-io-type", faults, || {
+                element.emit_by_name::<()>("send-io-type", &[&0x0340u32, &None::<glib::Bytes>, &self.promise()]);
+            }),
+            // No camera knows this code.
+            _ => timed("send-command", faults, || {
+                element.emit_by_name::<()>("send-command", &[&10_998u32, &None::<glib::Bytes>, &self.promise()]);
+            }),
+        }
+    }
+
+    fn promise(&self) -> gst::Promise {
+        self.promises.made.fetch_add(1, Ordering::SeqCst);
+        let promises = self.promises.clone();
+        gst::Promise::with_change_func(move |_| {
+            promises.kept.fetch_add(1, Ordering::SeqCst);
+        })
     }
 
     fn set_something(&self, rng: &mut StdRng, faults: &Faults) {
@@ -197,6 +240,13 @@ impl Victim {
             ("latency", "50"),
             ("stall-timeout", "1000"),
             ("reconnect-attempts", "3"),
+            ("night-vision", "on"),
+            ("night-vision", "unchanged"),
+            ("flip", "180"),
+            ("siren", "off"),
+            ("cruise", "on"),
+            ("navigation", "on"),
+            ("navigation", "auto"),
         ];
         let (name, value) = settings[rng.random_range(0..settings.len())];
         if self.element.find_property(name).is_some() {
@@ -251,7 +301,9 @@ fn round(
 ) -> Result<(u64, Duration), Box<dyn Error>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut cameras = (0..CAMERAS).map(|n| Feed::new(n, seed + n as u64)).collect::<Result<Vec<_>, _>>()?;
-    let victims = (0..ELEMENTS).map(|n| Victim::new(n, &cameras, faults, stops)).collect::<Result<Vec<_>, _>>()?;
+    let promises = Arc::new(Promises::default());
+    let victim = |n| Victim::new(n, &cameras, faults, stops, &promises);
+    let victims = (0..ELEMENTS).map(victim).collect::<Result<Vec<_>, _>>()?;
     let (start, mut actions, mut next_picture) = (Instant::now(), 0, Instant::now());
     while start.elapsed() < length {
         if Instant::now() >= next_picture {
@@ -266,6 +318,17 @@ fn round(
         victim.stops_in_handler.store(false, Ordering::SeqCst);
         timed("the last stop", faults, || victim.pipeline.set_state(gst::State::Null));
     }
+    // Elements that are gone keep no application waiting.
+    drop(victims);
+    let is_kept = || promises.made.load(Ordering::SeqCst) == promises.kept.load(Ordering::SeqCst);
+    let until = Instant::now() + SETTLING;
+    while !is_kept() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if !is_kept() {
+        faults.add("promises were not kept");
+    }
+    println!("{} promises made", promises.made.load(Ordering::SeqCst));
     Ok((actions, start.elapsed()))
 }
 
