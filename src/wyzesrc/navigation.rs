@@ -43,6 +43,11 @@ impl Navigator {
                 let steps = |delta: f64| if delta == 0.0 { 0 } else { delta.signum() as i32 * STEP };
                 Some((steps(*delta_x), steps(*delta_y))).filter(|turn| *turn != (0, 0))
             }
+            // Sinks for X11 tell the wheel as buttons.
+            NavigationEvent::MouseButtonPress { button: 4, .. } => Some((0, STEP)),
+            NavigationEvent::MouseButtonPress { button: 5, .. } => Some((0, -STEP)),
+            NavigationEvent::MouseButtonPress { button: 6, .. } => Some((-STEP, 0)),
+            NavigationEvent::MouseButtonPress { button: 7, .. } => Some((STEP, 0)),
             &NavigationEvent::MouseButtonPress { button: MAIN_BUTTON, x, y, .. } => {
                 let is_near = |(at, old_x, old_y): (Instant, f64, f64)| {
                     now.duration_since(at) < DOUBLE_CLICK_TIME && (x - old_x).hypot(y - old_y) < DOUBLE_CLICK_DISTANCE
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(turn(NavigationEvent::new_mouse_scroll(5.0, 5.0, 0.0, 1.0)), Some((0, 10)));
         assert_eq!(turn(NavigationEvent::new_mouse_scroll(5.0, 5.0, -3.0, 0.0)), Some((-10, 0)));
         assert_eq!(turn(NavigationEvent::new_mouse_move(5.0, 5.0)), None);
+        let buttons = [4, 5, 6, 7, 8].map(|button| turn(NavigationEvent::new_mouse_button_press(button, 5.0, 5.0)));
+        assert_eq!(buttons, [Some((0, 10)), Some((0, -10)), Some((-10, 0)), Some((10, 0)), None]);
     }
 
     #[test]
