@@ -2,6 +2,8 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "support/user.rs"]
 mod user;
 
@@ -9,10 +11,9 @@ use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MAILED_CODE, MockCloud, PASSWORD, Pr
 use gstwyze::account::Secret;
 use gstwyze::protocol::wire::hl::ChallengeStatus;
 use serde_json::{Value, json};
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use terminal::{echoes, terminal};
 use user::{ACCOUNT, User, finish};
 use wyze_camera::{
     CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LiveMediaConfig, MediaSource, SyntheticConfig,
@@ -52,27 +53,6 @@ fn a_login_asks_for_what_the_environment_has_not() {
     }
     outcome.ok();
     assert_eq!(user.names(), ["Front Door", "Porch"]);
-}
-
-/// Opens a terminal, and returns the program's side of it and the user's.
-fn terminal() -> (OwnedFd, File) {
-    let (mut user, mut program) = (-1, -1);
-    let null = std::ptr::null_mut();
-    // SAFETY: The two integers outlive the call, which takes null for all else.
-    let result = unsafe { libc::openpty(&mut user, &mut program, null, null.cast(), null.cast()) };
-    assert_eq!(result, 0, "a pseudo terminal");
-    // SAFETY: Both were opened above, and nobody else has them.
-    unsafe { (OwnedFd::from_raw_fd(program), File::from_raw_fd(user)) }
-}
-
-/// Whether the terminal shows what is typed.
-fn echoes(terminal: &File) -> bool {
-    // SAFETY: All zeros is a valid value of this plain structure, which the call fills.
-    unsafe {
-        let mut settings: libc::termios = std::mem::zeroed();
-        assert_eq!(libc::tcgetattr(terminal.as_raw_fd(), &mut settings), 0);
-        settings.c_lflag & libc::ECHO != 0
-    }
 }
 
 #[test]

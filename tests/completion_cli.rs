@@ -2,16 +2,18 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "support/user.rs"]
 mod user;
 
 use gstwyze::account::{Camera, Cameras, StoreError};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Child;
+use terminal::terminal;
 use user::{User, finish};
 use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID};
 
@@ -167,17 +169,6 @@ impl Bash {
         self.typist.write_all(line.as_bytes()).unwrap();
         self.wait_for("READY> ")
     }
-}
-
-/// Opens a terminal, and returns the program's side of it and the user's.
-fn terminal() -> (OwnedFd, File) {
-    let (mut user, mut program) = (-1, -1);
-    let null = std::ptr::null_mut();
-    // SAFETY: The two integers outlive the call, which takes null for all else.
-    let result = unsafe { libc::openpty(&mut user, &mut program, null, null.cast(), null.cast()) };
-    assert_eq!(result, 0, "a pseudo terminal");
-    // SAFETY: Both were opened above, and nobody else has them.
-    unsafe { (OwnedFd::from_raw_fd(program), File::from_raw_fd(user)) }
 }
 
 #[test]

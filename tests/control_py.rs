@@ -1,14 +1,16 @@
 //! `pipelines/control.py`, as a user runs it in a terminal, with the simulated camera.
 
+#[path = "support/terminal.rs"]
+mod terminal;
+
 use gstwyze::account::{Camera, Cameras, Store, StoreError};
-use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use terminal::{echoes, terminal};
 use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, LiveAudio, LiveMediaConfig, MediaSource};
 
 /// Seconds after which the program is killed; it takes far less.
@@ -210,27 +212,6 @@ fn sigterm_stops_the_pipeline_and_the_camera_is_left() {
 fn kill(process: u32, signal: i32) {
     // SAFETY: The call has no preconditions.
     assert_eq!(unsafe { libc::kill(process.try_into().unwrap(), signal) }, 0);
-}
-
-/// Opens a terminal, and returns the program's side of it and the user's.
-fn terminal() -> (OwnedFd, File) {
-    let (mut user, mut program) = (-1, -1);
-    let null = std::ptr::null_mut();
-    // SAFETY: The two integers outlive the call, which takes null for all else.
-    let result = unsafe { libc::openpty(&mut user, &mut program, null, null.cast(), null.cast()) };
-    assert_eq!(result, 0, "a pseudo terminal");
-    // SAFETY: Both were opened above, and nobody else has them.
-    unsafe { (OwnedFd::from_raw_fd(program), File::from_raw_fd(user)) }
-}
-
-/// Whether the terminal shows what is typed.
-fn echoes(terminal: &File) -> bool {
-    // SAFETY: All zeros is a valid value of this plain structure, which the call fills.
-    unsafe {
-        let mut settings: libc::termios = std::mem::zeroed();
-        assert_eq!(libc::tcgetattr(terminal.as_raw_fd(), &mut settings), 0);
-        settings.c_lflag & libc::ECHO != 0
-    }
 }
 
 #[test]
