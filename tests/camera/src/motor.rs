@@ -58,10 +58,11 @@ impl Motor {
         (horizontal.round() as u16, vertical.round() as u8)
     }
 
-    /// Turns by degrees, right and up being positive.
+    /// Turns by degrees, right and up being positive: from where the turn before is to end, so that none is cut short.
+    /// What cameras do is not known.
     pub fn rotate(&mut self, now: Instant, horizontal: i16, vertical: i16, speed: u8) {
         self.advance(now);
-        let (x, y) = self.at(now);
+        let (x, y) = self.to;
         self.turn(now, (x + f64::from(horizontal), y + f64::from(vertical)), speed);
     }
 
@@ -177,7 +178,12 @@ mod tests {
         assert_eq!(motor.position(start + SECOND / 10), (181, 14));
         assert_eq!(motor.position(start + SECOND), (235, 10));
         assert_eq!(motor.position(start + 2 * SECOND), (265, 10));
-        motor.rotate(start + 2 * SECOND, i16::MAX, i16::MIN, 9);
+        motor.rotate(start + 2 * SECOND, 10, 0, 3);
+        motor.rotate(start + 2 * SECOND, 0, 10, 3);
+        assert_eq!(motor.position(start + 3 * SECOND), (275, 20));
+        motor.rotate(start + 3 * SECOND, -10, -10, 3);
+        assert_eq!(motor.position(start + 4 * SECOND), (265, 10));
+        motor.rotate(start + 4 * SECOND, i16::MAX, i16::MIN, 9);
         assert_eq!(motor.position(start + 9 * SECOND), (MAX_HORIZONTAL, 0));
         motor.run(start + 9 * SECOND, 1, 1, 1);
         assert_eq!(motor.position(start + 10 * SECOND), (330, 20));
