@@ -14,6 +14,8 @@ mod line;
 mod list;
 mod output;
 mod probe;
+#[cfg(feature = "record")]
+mod record;
 mod scan;
 mod search;
 mod trace;
@@ -60,6 +62,8 @@ enum Command {
     List(list::ListArguments),
     Show(list::ShowArguments),
     Probe(probe::ProbeArguments),
+    #[cfg(feature = "record")]
+    Record(record::RecordArguments),
     Control(control::ControlArguments),
     Scan(scan::ScanArguments),
     Add(edit::AddArguments),
@@ -152,6 +156,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Show(arguments) => list::show(&store, &arguments),
         Command::Control(arguments) => control::control(&store, &arguments),
         Command::Probe(arguments) => probe::probe(&store, &arguments),
+        #[cfg(feature = "record")]
+        Command::Record(arguments) => record::record(&store, arguments),
         Command::Scan(arguments) => scan::scan(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),
