@@ -13,12 +13,18 @@ mod launch;
 mod line;
 mod list;
 mod output;
+#[cfg(feature = "record")]
+mod player;
 mod probe;
 #[cfg(feature = "record")]
 mod record;
 mod scan;
 mod search;
+#[cfg(feature = "record")]
+mod snapshot;
 mod trace;
+#[cfg(feature = "record")]
+mod values;
 mod yaml;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +70,8 @@ enum Command {
     Probe(probe::ProbeArguments),
     #[cfg(feature = "record")]
     Record(record::RecordArguments),
+    #[cfg(feature = "record")]
+    Snapshot(snapshot::SnapshotArguments),
     Control(control::ControlArguments),
     Scan(scan::ScanArguments),
     Add(edit::AddArguments),
@@ -158,6 +166,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Probe(arguments) => probe::probe(&store, &arguments),
         #[cfg(feature = "record")]
         Command::Record(arguments) => record::record(&store, arguments),
+        #[cfg(feature = "record")]
+        Command::Snapshot(arguments) => snapshot::snapshot(&store, &arguments),
         Command::Scan(arguments) => scan::scan(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),

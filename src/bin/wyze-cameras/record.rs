@@ -17,12 +17,13 @@ mod shelf;
 mod silence;
 mod sound;
 mod template;
-mod values;
 
 use super::Failure;
 use super::completion;
 use super::launch::ByName;
 use super::output::tell;
+use super::player;
+use super::values;
 use clap::{Args, ValueHint};
 use container::Format;
 use gstwyze::account::Store;
@@ -208,17 +209,14 @@ fn init() -> Result<(), Failure> {
         IS_ENDING.store(true, Ordering::Relaxed);
     }
     let handler = end as extern "C" fn(libc::c_int);
-    // SAFETY: The handler only stores to an atomic. No other thread runs yet that could read the environment.
+    // SAFETY: The handler only stores to an atomic.
     unsafe {
         libc::signal(libc::SIGTERM, handler as libc::sighandler_t);
         libc::signal(libc::SIGINT, handler as libc::sighandler_t);
         // A recording goes on where nobody reads any more what it tells.
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-        // Other commands need none of GStreamer's plugins; this one needs those that were installed last, too.
-        std::env::remove_var("GST_REGISTRY_UPDATE");
     }
-    gst::init().map_err(|e| Failure::Other(e.to_string()))?;
-    gstwyze::plugin_register_static().map_err(|e| Failure::Other(e.to_string()))
+    player::init()
 }
 
 /// Waits until it is to end.

@@ -2,8 +2,8 @@
 //! that shows how it goes.
 
 use super::super::output::tell;
+use super::super::values::readable;
 use super::template;
-use super::values::readable;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
