@@ -43,9 +43,10 @@ pub struct SnapshotArguments {
 }
 
 pub fn snapshot(store: &Store, arguments: &SnapshotArguments) -> Result<(), Failure> {
-    let format = format_of(&arguments.file)?;
+    let media_type = media_type(&arguments.file)?;
     let uri = player::uri(store, &arguments.name)?;
     player::init()?;
+    let format = gst::Caps::new_empty_simple(media_type);
     let patience = Duration::from_secs(arguments.timeout);
     let pictures = Pictures::start(&uri)?;
     let mut next = Instant::now();
@@ -106,14 +107,13 @@ impl Pictures {
     }
 }
 
-/// Returns the caps of a picture in the format that the file's name tells.
-fn format_of(file: &str) -> Result<gst::Caps, Failure> {
-    let media_type = match Path::new(file).extension().and_then(|extension| extension.to_str()) {
-        Some("jpg" | "jpeg" | "JPG" | "JPEG") => "image/jpeg",
-        Some("png" | "PNG") => "image/png",
-        _ => return Err(Failure::Usage("the file's name has to end in .jpg or .png".into())),
-    };
-    Ok(gst::Caps::new_empty_simple(media_type))
+/// Returns the media type that the file's name tells.
+fn media_type(file: &str) -> Result<&'static str, Failure> {
+    match Path::new(file).extension().and_then(|extension| extension.to_str()) {
+        Some("jpg" | "jpeg" | "JPG" | "JPEG") => Ok("image/jpeg"),
+        Some("png" | "PNG") => Ok("image/png"),
+        _ => Err(Failure::Usage("the file's name has to end in .jpg or .png".into())),
+    }
 }
 
 /// Returns the name of the file for a picture of now.
