@@ -22,6 +22,8 @@ mod scan;
 mod search;
 #[cfg(feature = "record")]
 mod snapshot;
+#[cfg(feature = "serve")]
+mod serve;
 mod trace;
 #[cfg(feature = "record")]
 mod values;
@@ -74,6 +76,8 @@ enum Command {
     Snapshot(snapshot::SnapshotArguments),
     Control(control::ControlArguments),
     Scan(scan::ScanArguments),
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArguments),
     Add(edit::AddArguments),
     Remove(edit::RemoveArguments),
     Import(import::ImportArguments),
@@ -169,6 +173,8 @@ fn run(command: Command) -> Result<(), Failure> {
         #[cfg(feature = "record")]
         Command::Snapshot(arguments) => snapshot::snapshot(&store, &arguments),
         Command::Scan(arguments) => scan::scan(&store, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::serve(&store, &arguments),
         Command::Add(arguments) => edit::add(&store, arguments),
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),

@@ -1,0 +1,104 @@
+//! What gst-rtsp-server asks for a camera's streams.
+
+use super::hub::Hub;
+use super::output::tell;
+use gst::glib;
+use gst::prelude::*;
+use gst_rtsp_server::prelude::*;
+use gst_rtsp_server::subclass::prelude::*;
+use gst_rtsp_server::{RTSPMedia, RTSPMediaFactory};
+use std::sync::{Arc, OnceLock};
+
+mod imp {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct CameraFactory {
+        pub hub: OnceLock<Arc<Hub>>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for CameraFactory {
+        const NAME: &'static str = "WyzeCameraFactory";
+        type Type = super::CameraFactory;
+        type ParentType = RTSPMediaFactory;
+    }
+
+    impl ObjectImpl for CameraFactory {}
+
+    impl RTSPMediaFactoryImpl for CameraFactory {
+        /// Clients for which this is the same share one medium. It may take some seconds: each client has a thread of
+        /// its own.
+        fn gen_key(&self, url: &gst_rtsp::RTSPUrl) -> Option<glib::GString> {
+            let hub = self.hub.get()?;
+            match hub.wait() {
+                Ok(streams) => Some(format!("{} {streams}", self.parent_gen_key(url)?).into()),
+                Err(why) => {
+                    tell(format_args!("wyze-cameras: {}: a client was turned away: {why}", hub.name));
+                    None
+                }
+            }
+        }
+
+        fn create_element(&self, _: &gst_rtsp::RTSPUrl) -> Option<gst::Element> {
+            let hub = self.hub.get()?;
+            let (number, bin) = match hub.open_outlet() {
+                Ok(opened) => opened,
+                Err(why) => {
+                    tell(format_args!("wyze-cameras: {}: a client was turned away: {why}", hub.name));
+                    return None;
+                }
+            };
+            // Also where the server drops the bin without ever having used it.
+            let weak = Arc::downgrade(hub);
+            bin.add_weak_ref_notify(move || {
+                if let Some(hub) = weak.upgrade() {
+                    hub.close_outlet(number);
+                }
+            });
+            bin.set_property("name", format!("outlet{number}"));
+            Some(bin.upcast())
+        }
+
+        fn configure(&self, media: &RTSPMedia) {
+            self.parent_configure(media);
+            let element = media.element();
+            if let Some(pipeline) = element.parent().and_then(|parent| parent.downcast::<gst::Pipeline>().ok()) {
+                super::super::clock::set(&pipeline);
+            }
+            let (Some(hub), Some(number)) = (self.hub.get(), number(&element)) else { return };
+            let weak = Arc::downgrade(hub);
+            media.connect_prepared(move |media| {
+                if let Some(hub) = weak.upgrade() {
+                    hub.outlet_is_prepared(number, media);
+                }
+            });
+            let weak = Arc::downgrade(hub);
+            media.connect_unprepared(move |_| {
+                if let Some(hub) = weak.upgrade() {
+                    hub.close_outlet(number);
+                }
+            });
+        }
+    }
+
+    /// Returns the number of the outlet that has this bin.
+    fn number(bin: &gst::Element) -> Option<u64> {
+        bin.name().strip_prefix("outlet")?.parse().ok()
+    }
+}
+
+glib::wrapper! {
+    pub struct CameraFactory(ObjectSubclass<imp::CameraFactory>) @extends RTSPMediaFactory;
+}
+
+impl CameraFactory {
+    pub fn new(hub: Arc<Hub>) -> Self {
+        let factory: Self = glib::Object::new();
+        // It is set nowhere else.
+        let _ = factory.imp().hub.set(hub);
+        factory.set_shared(true);
+        factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
+        factory
+    }
+}

@@ -1,0 +1,310 @@
+//! `wyze-cameras serve` as a program, and GStreamer's rtspsrc as its client.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use crate::user::User;
+use gst::prelude::*;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use wyze_camera::{DEMO_ENR, DEMO_MAC, DEMO_UID};
+
+/// Far beyond what anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Polls until `condition` holds; for conditions that no event announces.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A running `wyze-cameras serve` on a free port; dropping it ends it.
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Option<std::thread::JoinHandle<String>>,
+    /// The addresses that it has printed.
+    pub urls: Vec<String>,
+}
+
+/// Returns the command of a server on a free port.
+pub fn command(user: &User, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wyze-cameras"));
+    command.arg("serve").args(arguments);
+    if !arguments.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.env_clear().env("PATH", std::env::var("PATH").unwrap());
+    command.env("HOME", user.home.path()).env("XDG_CONFIG_HOME", user.home.path());
+    // Looking at all plugins takes some seconds, and one look does for all tests.
+    command.env("GST_REGISTRY", Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve-registry"));
+    command
+}
+
+impl Server {
+    /// Starts a server for so many cameras.
+    pub fn start(user: &User, arguments: &[&str], cameras: usize) -> Self {
+        Self::spawn(command(user, arguments), cameras)
+    }
+
+    pub fn spawn(mut command: Command, cameras: usize) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let (sender, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut stderr = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let mut server = Server { child, lines, errors: Some(errors), urls: Vec::new() };
+        server.urls = (0..cameras).map(|_| server.line()).collect();
+        server
+    }
+
+    /// Returns the next line on standard output.
+    pub fn line(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(_) => {
+                let _ = self.child.kill();
+                panic!("no line came; standard error: {}", self.errors.take().unwrap().join().unwrap());
+            }
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.urls[0]
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: libc::c_int) {
+        // SAFETY: the process is this one's child, and has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as libc::pid_t, signal) }, 0);
+    }
+
+    /// Ends the server by a signal, and returns how it ended and what was on standard error.
+    pub fn end(mut self, signal: libc::c_int) -> (ExitStatus, String) {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for the end of the server.
+    pub fn wait(&mut self) -> (ExitStatus, String) {
+        let mut status = None;
+        wait_until("the end of the server", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let errors = self.errors.take().unwrap().join().unwrap();
+        for secret in [DEMO_UID, DEMO_ENR, DEMO_MAC] {
+            assert!(!errors.contains(secret), "{errors}");
+        }
+        (status.unwrap(), errors)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a client has received of one stream.
+#[derive(Debug, Default, Clone)]
+pub struct Stream {
+    /// Pictures or pieces of sound.
+    pub buffers: usize,
+    pub key_frames: usize,
+    /// Whether the first one was a key frame.
+    pub began_with_key: bool,
+    pub last_pts: Option<gst::ClockTime>,
+}
+
+type Streams = Arc<Mutex<HashMap<String, Stream>>>;
+
+/// A player without a window.
+pub struct Client {
+    pipeline: gst::Pipeline,
+    streams: Streams,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Client {
+    /// Plays an address over `tcp` or `udp`.
+    pub fn play(url: &str, transport: &str) -> Self {
+        Self::play_as(url, transport, None)
+    }
+
+    /// The same with a user's name and password.
+    pub fn play_as(url: &str, transport: &str, user: Option<(&str, &str)>) -> Self {
+        let source = source(url);
+        source.set_property_from_str("protocols", transport);
+        if let Some((name, password)) = user {
+            source.set_property("user-id", name);
+            source.set_property("user-pw", password);
+        }
+        Self::with(source)
+    }
+
+    pub fn with(source: gst::Element) -> Self {
+        let pipeline = gst::Pipeline::new();
+        pipeline.add(&source).unwrap();
+        let streams = Streams::default();
+        let (weak, found) = (pipeline.downgrade(), streams.clone());
+        source.connect_pad_added(move |_, pad| {
+            if let Some(pipeline) = weak.upgrade() {
+                receive(&pipeline, pad, &found);
+            }
+        });
+        let trouble = Arc::new(Mutex::new(None));
+        let told = trouble.clone();
+        pipeline.bus().unwrap().set_sync_handler(move |_, message| {
+            match message.view() {
+                gst::MessageView::Error(error) => *told.lock().unwrap() = Some(format!("{:?}", error.error())),
+                gst::MessageView::Eos(_) => *told.lock().unwrap() = Some("EOS".into()),
+                _ => {}
+            }
+            gst::BusSyncReply::Drop
+        });
+        // A server that is not there yet is an error later.
+        let _ = pipeline.set_state(gst::State::Playing);
+        Client { pipeline, streams, trouble }
+    }
+
+    /// Returns what came in this encoding.
+    pub fn stream(&self, encoding: &str) -> Stream {
+        self.streams.lock().unwrap().get(encoding).cloned().unwrap_or_default()
+    }
+
+    pub fn encodings(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.streams.lock().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap().clone()
+    }
+
+    /// Waits until so many more buffers have come in this encoding.
+    #[track_caller]
+    pub fn receives(&self, encoding: &str, more: usize) {
+        let wanted = self.stream(encoding).buffers + more;
+        wait_until(&format!("more {encoding}"), || {
+            assert_eq!(self.trouble(), None, "{:?}", self.streams);
+            self.stream(encoding).buffers >= wanted
+        });
+    }
+
+    /// Waits for the client's error, or the end of its stream.
+    pub fn ends(&self) -> String {
+        wait_until("an end", || self.trouble().is_some());
+        self.trouble().unwrap()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Takes a stream out of its packets, and counts.
+fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, streams: &Streams) {
+    let caps = pad.current_caps().or_else(|| pad.pad_template_caps().into()).unwrap();
+    let encoding = caps.structure(0).unwrap().get::<String>("encoding-name").unwrap();
+    let depayloader = match encoding.as_str() {
+        "H264" => "rtph264depay",
+        "H265" => "rtph265depay",
+        "JPEG" => "rtpjpegdepay",
+        "PCMU" => "rtppcmudepay",
+        "PCMA" => "rtppcmadepay",
+        "L16" => "rtpL16depay",
+        "OPUS" => "rtpopusdepay",
+        "MPEG4-GENERIC" => "rtpmp4gdepay",
+        other => panic!("{other}"),
+    };
+
+    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build().unwrap();
+    let streams = streams.clone();
+    streams.lock().unwrap().entry(encoding.clone()).or_default();
+    sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer().unwrap();
+        let mut streams = streams.lock().unwrap();
+        let stream = streams.get_mut(&encoding).unwrap();
+        let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        stream.began_with_key |= is_key && stream.buffers == 0;
+        stream.buffers += 1;
+        stream.key_frames += usize::from(is_key);
+        stream.last_pts = buffer.pts();
+        gst::PadProbeReturn::Ok
+    });
+    let elements = [gst::ElementFactory::make(depayloader).build().unwrap(), sink];
+    pipeline.add_many(&elements).unwrap();
+    gst::Element::link_many(&elements).unwrap();
+    pad.link(&elements[0].static_pad("sink").unwrap()).unwrap();
+    elements.iter().rev().for_each(|element| element.sync_state_with_parent().unwrap());
+}
+
+/// Returns a source that plays an address over TCP.
+pub fn source(url: &str) -> gst::Element {
+    gst::init().unwrap();
+    let source = gst::ElementFactory::make("rtspsrc").property("location", url).property("latency", 0_u32);
+    source.property_from_str("protocols", "tcp").build().unwrap()
+}
+
+/// A client that says what a test wants.
+pub struct RawClient {
+    stream: TcpStream,
+    url: String,
+    sequence: u32,
+}
+
+impl RawClient {
+    pub fn connect(url: &str) -> Self {
+        let authority = url.split('/').nth(2).unwrap();
+        let stream = TcpStream::connect(authority).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        RawClient { stream, url: url.to_owned(), sequence: 0 }
+    }
+
+    /// Sends a request and returns the head of its answer.
+    pub fn ask(&mut self, method: &str, path: &str, headers: &str) -> String {
+        self.sequence += 1;
+        let (url, sequence) = (&self.url, self.sequence);
+        let request = format!("{method} {url}{path} RTSP/1.0\r\nCSeq: {sequence}\r\n{headers}\r\n");
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Asks for the picture over TCP, and reads nothing of it.
+    pub fn play(&mut self) {
+        let answer = self.ask("SETUP", "/stream=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+        let session = answer.lines().find_map(|line| line.strip_prefix("Session: ")).expect(&answer);
+        let session = format!("Session: {}\r\n", session.split(';').next().unwrap());
+        let answer = self.ask("PLAY", "", &session);
+        assert!(answer.starts_with("RTSP/1.0 200"), "{answer}");
+    }
+}
