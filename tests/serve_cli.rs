@@ -8,7 +8,7 @@ mod rtsp;
 mod user;
 
 use gstwyze::protocol::wire::codec::CodecId;
-use rtsp::{Client, RawClient, Server, wait_until};
+use rtsp::{Client, RawClient, Server, Voice, wait_until};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use user::User;
@@ -190,6 +190,47 @@ fn a_second_client_gets_a_key_frame_soon() {
     assert!(first.stream("H264").began_with_key);
     let second = Client::play(server.url(), "tcp");
     wait_until("a key frame", || second.stream("H264").key_frames > 0);
+}
+
+#[test]
+fn a_client_talks_through_the_camera_while_others_watch() {
+    let camera = camera(synthetic(|_| {}));
+    let user = owner(&camera);
+    let server = Server::start(&user, &SOON, 1);
+    let watcher = Client::play(server.url(), "tcp");
+    watcher.receives("H264", 5);
+    let source = rtsp::source(server.url());
+    let voice = Voice::new(&source);
+    let talker = Client::with(source);
+    talker.receives("H264", 5);
+    wait_until("half a second of talk", || camera.talks().first().is_some_and(|talk| talk.bytes > 4000));
+    assert_eq!(camera.talks()[0].codec, Some(CodecId::MULAW));
+    assert_eq!(camera.stats().clients, 1, "talk has no session of its own");
+    drop(voice);
+    wait_until("the end of the talk", || camera.talks()[0].end.is_some());
+    for client in [&watcher, &talker] {
+        client.receives("H264", 5);
+        client.receives("PCMU", 5);
+    }
+    drop((watcher, talker));
+    wait_until("the end of the session", || camera.stats().clients == 0);
+    assert_no_fault(camera);
+}
+
+#[test]
+fn a_camera_that_cannot_be_talked_to_is_served_all_the_same() {
+    let camera = camera(synthetic(|_| {}));
+    camera.configure(|config| config.two_way_audio = false);
+    let user = owner(&camera);
+    let server = Server::start(&user, &SOON, 1);
+    let source = rtsp::source(server.url());
+    let _voice = Voice::new(&source);
+    let talker = Client::with(source);
+    talker.receives("H264", 60);
+    talker.receives("PCMU", 5);
+    assert!(camera.talks().is_empty());
+    let (_, errors) = server.end(libc::SIGTERM);
+    assert!(errors.contains("Front Door: talking: "), "{errors}");
 }
 
 #[test]

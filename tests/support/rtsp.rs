@@ -219,6 +219,48 @@ impl Client {
     }
 }
 
+/// Makes a source ask for ONVIF's way back, and talks through it without end: a tone in µ-law.
+pub struct Voice(gst::Pipeline);
+
+impl Voice {
+    pub fn new(source: &gst::Element) -> Self {
+        source.set_property_from_str("backchannel", "onvif");
+        let stream = Arc::new(Mutex::new(None));
+        let found = stream.clone();
+        source.connect("select-stream", false, move |values| {
+            let (number, caps) = (values[1].get::<u32>().unwrap(), values[2].get::<gst::Caps>().unwrap());
+            if caps.structure(0).unwrap().has_field("a-sendonly") {
+                *found.lock().unwrap() = Some(number);
+            }
+            Some(true.to_value())
+        });
+        let line = "audiotestsrc is-live=true samplesperbuffer=160 ! audio/x-raw,rate=8000,channels=1 ! mulawenc \
+            ! rtppcmupay ! appsink name=out sync=false";
+        let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let out = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        let weak = source.downgrade();
+        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |out| {
+            let sample = out.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            if let Some((source, number)) = weak.upgrade().zip(*stream.lock().unwrap()) {
+                // The signal drops a reference that is not its own.
+                std::mem::forget(sample.clone());
+                // Before the stream is set up, nobody takes it.
+                let _ = source.emit_by_name::<gst::FlowReturn>("push-backchannel-sample", &[&number, &sample]);
+            }
+            Ok(gst::FlowSuccess::Ok)
+        });
+        out.set_callbacks(callbacks.build());
+        pipeline.set_state(gst::State::Playing).unwrap();
+        Voice(pipeline)
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);

@@ -10,6 +10,7 @@ mod outlet;
 mod server;
 mod signals;
 mod slug;
+mod speaker;
 mod status;
 mod track;
 

@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::subclass::prelude::*;
-use gst_rtsp_server::{RTSPMedia, RTSPMediaFactory};
+use gst_rtsp_server::{RTSPContext, RTSPMedia, RTSPMediaFactory, RTSPOnvifMedia, RTSPOnvifMediaFactory};
 use std::sync::{Arc, OnceLock};
 
 mod imp {
@@ -21,7 +21,7 @@ mod imp {
     impl ObjectSubclass for CameraFactory {
         const NAME: &'static str = "WyzeCameraFactory";
         type Type = super::CameraFactory;
-        type ParentType = RTSPMediaFactory;
+        type ParentType = RTSPOnvifMediaFactory;
     }
 
     impl ObjectImpl for CameraFactory {}
@@ -32,6 +32,8 @@ mod imp {
         fn gen_key(&self, url: &gst_rtsp::RTSPUrl) -> Option<glib::GString> {
             let hub = self.hub.get()?;
             match hub.wait() {
+                // A client that may talk has a medium of its own.
+                Ok(_) if self.client_talks() => None,
                 Ok(streams) => Some(format!("{} {streams}", self.parent_gen_key(url)?).into()),
                 Err(why) => {
                     tell(format_args!("wyze-cameras: {}: a client was turned away: {why}", hub.name));
@@ -42,7 +44,7 @@ mod imp {
 
         fn create_element(&self, _: &gst_rtsp::RTSPUrl) -> Option<gst::Element> {
             let hub = self.hub.get()?;
-            let (number, bin) = match hub.open_outlet() {
+            let (number, bin) = match hub.open_outlet(self.client_talks()) {
                 Ok(opened) => opened,
                 Err(why) => {
                     tell(format_args!("wyze-cameras: {}: a client was turned away: {why}", hub.name));
@@ -82,6 +84,19 @@ mod imp {
         }
     }
 
+    impl RTSPOnvifMediaFactoryImpl for CameraFactory {
+        fn has_backchannel_support(&self) -> bool {
+            true
+        }
+    }
+
+    impl CameraFactory {
+        /// Whether the client whose request is handled asks for ONVIF's way back.
+        fn client_talks(&self) -> bool {
+            RTSPContext::with_current_context(|context| self.obj().requires_backchannel(context)).unwrap_or_default()
+        }
+    }
+
     /// Returns the number of the outlet that has this bin.
     fn number(bin: &gst::Element) -> Option<u64> {
         bin.name().strip_prefix("outlet")?.parse().ok()
@@ -89,7 +104,7 @@ mod imp {
 }
 
 glib::wrapper! {
-    pub struct CameraFactory(ObjectSubclass<imp::CameraFactory>) @extends RTSPMediaFactory;
+    pub struct CameraFactory(ObjectSubclass<imp::CameraFactory>) @extends RTSPOnvifMediaFactory, RTSPMediaFactory;
 }
 
 impl CameraFactory {
@@ -97,6 +112,7 @@ impl CameraFactory {
         let factory: Self = glib::Object::new();
         // It is set nowhere else.
         let _ = factory.imp().hub.set(hub);
+        factory.set_media_gtype(RTSPOnvifMedia::static_type());
         factory.set_shared(true);
         factory.set_protocols(gst_rtsp::RTSPLowerTrans::UDP | gst_rtsp::RTSPLowerTrans::TCP);
         factory

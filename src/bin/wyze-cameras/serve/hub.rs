@@ -6,8 +6,10 @@
 use super::feed::Feed;
 use super::outlet::{Held, Outlet};
 use super::output::tell;
+use super::speaker::{Speaker, back_channel};
 use super::track::{Format, Medium, Track};
 use gst::glib;
+use gst::prelude::*;
 use gst_rtsp_server::RTSPMedia;
 use serde_json::{Value, json};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -45,8 +47,19 @@ pub struct Hub {
     camera: String,
     policy: Policy,
     state: Mutex<State>,
+    talk: Mutex<Talk>,
     /// Notified of new tracks and of failures.
     changed: Condvar,
+}
+
+/// What clients say through the camera.
+#[derive(Debug, Default)]
+struct Talk {
+    speaker: Option<Speaker>,
+    /// Talking has failed, and is not to be tried again before this time.
+    not_before: Option<Instant>,
+    /// The speaker has failed and is to be stopped.
+    is_broken: bool,
 }
 
 #[derive(Debug)]
@@ -98,15 +111,21 @@ impl Hub {
             next_number: 0,
             key_frame_asked: None,
         };
-        Arc::new(Hub { name, slug, camera, policy, state: Mutex::new(state), changed: Condvar::new() })
+        let (state, talk) = (Mutex::new(state), Mutex::default());
+        Arc::new(Hub { name, slug, camera, policy, state, talk, changed: Condvar::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn talk(&self) -> MutexGuard<'_, Talk> {
+        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens the session where it is wanted, and closes it where it is not.
     pub fn check(self: &Arc<Self>) {
+        self.hush();
         let mut state = self.state();
         let now = Instant::now();
         let has_clients = state.viewers > 0 || state.waiting > 0 || state.keep_until.is_some_and(|until| now < until);
@@ -141,6 +160,8 @@ impl Hub {
 
     /// Closes the session for good.
     pub fn close(&self) {
+        let speaker = self.talk().speaker.take();
+        drop(speaker);
         let mut state = self.state();
         state.outlets.iter().for_each(Outlet::end);
         let (released, feed) = (state.release(false), state.close(Instant::now()));
@@ -175,8 +196,9 @@ impl Hub {
         }
     }
 
-    /// Makes an outlet of what the camera sends now. Returns its number and the bin for the RTSP server.
-    pub fn open_outlet(&self) -> Result<(u64, gst::Bin), String> {
+    /// Makes an outlet of what the camera sends now, for a client that may talk if it `talks`, and else for any number
+    /// of clients. Returns its number and the bin for the RTSP server.
+    pub fn open_outlet(self: &Arc<Self>, talks: bool) -> Result<(u64, gst::Bin), String> {
         let mut state = self.state();
         if !state.is_known() {
             return Err("the camera was lost in this moment".into());
@@ -184,7 +206,10 @@ impl Hub {
         let number = state.next_number;
         state.next_number += 1;
         let media: Vec<_> = state.tracks().map(|(medium, track)| (medium, track.format, track.caps.clone())).collect();
-        let (mut outlet, bin) = Outlet::new(number, &media)?;
+        let (mut outlet, bin) = Outlet::new(number, &media, !talks)?;
+        if talks {
+            bin.add(&back_channel(self, number)?).map_err(|e| e.to_string())?;
+        }
         for (medium, track) in state.tracks() {
             if let Some(sample) = track.specimen() {
                 outlet.prime(medium, sample);
@@ -196,10 +221,10 @@ impl Hub {
 
     /// The RTSP server has prepared the medium of an outlet for a client.
     pub fn outlet_is_prepared(&self, number: u64, media: &RTSPMedia) {
-        let is_new = self.state().outlets.iter().any(|outlet| outlet.number == number && !outlet.is_held());
+        let is_new = self.state().outlets.iter().any(|outlet| outlet.number == number && outlet.can_be_held());
         if let Some(held) = is_new.then(|| Held::new(media)).flatten() {
             let mut state = self.state();
-            match state.outlets.iter_mut().find(|outlet| outlet.number == number && !outlet.is_held()) {
+            match state.outlets.iter_mut().find(|outlet| outlet.number == number && outlet.can_be_held()) {
                 Some(outlet) => outlet.hold(held),
                 // Another client came first.
                 None => {
@@ -244,6 +269,47 @@ impl Hub {
         if needs_key_frame {
             state.ask_for_key_frame(1);
         }
+    }
+
+    /// A client of this outlet says something. Who talks first has the floor until there is a pause.
+    pub fn client_says(self: &Arc<Self>, outlet: u64, sound: gst::Buffer) {
+        let mut talk = self.talk();
+        if talk.is_broken || talk.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        if talk.speaker.is_none() {
+            match Speaker::start(&self.camera, outlet, self) {
+                Ok(speaker) => talk.speaker = Some(speaker),
+                Err(why) => {
+                    talk.not_before = Some(Instant::now() + RETRY);
+                    tell(format_args!("wyze-cameras: {}: talking: {why}", self.name));
+                }
+            }
+        }
+        if let Some(speaker) = talk.speaker.as_mut().filter(|speaker| speaker.outlet == outlet) {
+            speaker.say(sound);
+        }
+    }
+
+    /// The speaker's pipeline has failed.
+    pub fn cannot_talk(self: &Arc<Self>, why: &str) {
+        tell(format_args!("wyze-cameras: {}: talking: {why}", self.name));
+        // Whoever starts the speaker may have the lock.
+        let hub = self.clone();
+        glib::idle_add_once(move || hub.talk().is_broken = true);
+    }
+
+    /// Ends talking where nobody talks any more, or where it has failed.
+    fn hush(&self) {
+        let mut talk = self.talk();
+        let is_broken = std::mem::take(&mut talk.is_broken);
+        if is_broken {
+            talk.not_before = Some(Instant::now() + RETRY);
+        }
+        let is_over = is_broken || talk.speaker.as_ref().is_some_and(Speaker::is_silent);
+        let over = if is_over { talk.speaker.take() } else { None };
+        drop(talk);
+        drop(over);
     }
 
     /// The feed has a pad for this medium.

@@ -47,6 +47,8 @@ pub struct Outlet {
     ///
     /// Without this, the server takes it down with the last client, and turns away one that comes in that moment.
     held: Option<Held>,
+    /// Whether further clients share it.
+    is_shared: bool,
     /// Whether a client plays.
     pub is_live: bool,
     /// The time stamp of the key frame that it was given so that the RTSP server can describe it.
@@ -54,8 +56,12 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Makes an outlet for these media, and the bin for the RTSP server that it is in.
-    pub fn new(number: u64, media: &[(Medium, Format, gst::Caps)]) -> Result<(Self, gst::Bin), String> {
+    /// Makes an outlet for these media, to be shared by clients or not, and the bin for the RTSP server that it is in.
+    pub fn new(
+        number: u64,
+        media: &[(Medium, Format, gst::Caps)],
+        is_shared: bool,
+    ) -> Result<(Self, gst::Bin), String> {
         let bin = gst::Bin::new();
         let mut branches = Vec::new();
         for (place, (medium, format, caps)) in (0..).zip(media) {
@@ -72,7 +78,7 @@ impl Outlet {
             source.link(&payloader).map_err(|e| e.to_string())?;
             branches.push(Branch { medium: *medium, format: *format, source });
         }
-        Ok((Outlet { number, branches, held: None, is_live: false, primed: None }, bin))
+        Ok((Outlet { number, branches, held: None, is_shared, is_live: false, primed: None }, bin))
     }
 
     /// Whether it takes what a camera sends that has this format of a medium. One that lacks the medium does.
@@ -89,8 +95,9 @@ impl Outlet {
         self.held = Some(held);
     }
 
-    pub fn is_held(&self) -> bool {
-        self.held.is_some()
+    /// Whether it is to be kept ready for further clients, and is not yet.
+    pub fn can_be_held(&self) -> bool {
+        self.is_shared && self.held.is_none()
     }
 
     /// Lets go of the RTSP server's medium, which ends with its last client then.

@@ -11,7 +11,7 @@ use super::status::Status;
 use super::{ServeArguments, announce};
 use gst::glib::{self, ControlFlow};
 use gst_rtsp_server::prelude::*;
-use gst_rtsp_server::{RTSPClient, RTSPContext, RTSPFilterResult, RTSPServer};
+use gst_rtsp_server::{RTSPClient, RTSPContext, RTSPFilterResult, RTSPOnvifServer, RTSPServer};
 use std::collections::{BTreeSet, HashMap};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,7 +67,8 @@ impl Viewers {
 pub fn run(arguments: &ServeArguments, hubs: &[Arc<Hub>]) -> Result<(), Failure> {
     let access = Access::new(&arguments.access)?;
     let signals = Signals::keep();
-    let server = RTSPServer::new();
+    // It is the one whose clients can talk.
+    let server = RTSPOnvifServer::new().upcast::<RTSPServer>();
     server.set_address(&arguments.listen.ip().to_string());
     server.set_service(&arguments.listen.port().to_string());
     server.set_auth(access.auth());
