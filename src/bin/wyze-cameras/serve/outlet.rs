@@ -11,7 +11,7 @@ use gst_rtsp_server::RTSPMedia;
 const QUEUE_BYTES: u64 = 16 << 20;
 const QUEUE_TIME: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
-/// A medium of the RTSP server that is kept prepared until this is dropped. Do so without locks: threads are waited for.
+/// A medium of the RTSP server that is kept prepared until this is dropped. Do that without locks: it waits for threads.
 #[derive(Debug)]
 pub struct Held(RTSPMedia);
 

@@ -1,5 +1,5 @@
-//! The way back: what a client says goes to the camera's speaker, by a pipeline of its own, so that a camera that cannot
-//! be talked to costs no client its picture.
+//! The way back: what a client says goes to the camera, by a pipeline of its own, so that a camera that cannot be talked
+//! to costs no client its picture.
 
 use super::hub::Hub;
 use gst::prelude::*;
