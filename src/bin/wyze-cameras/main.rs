@@ -20,10 +20,10 @@ mod probe;
 mod record;
 mod scan;
 mod search;
-#[cfg(feature = "record")]
-mod snapshot;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "record")]
+mod snapshot;
 mod trace;
 #[cfg(feature = "record")]
 mod values;
