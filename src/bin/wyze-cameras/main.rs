@@ -15,6 +15,8 @@ mod list;
 mod output;
 #[cfg(feature = "record")]
 mod player;
+#[cfg(any(feature = "record", feature = "serve"))]
+mod plugins;
 mod probe;
 #[cfg(feature = "record")]
 mod record;

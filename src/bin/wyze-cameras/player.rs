@@ -1,5 +1,4 @@
-//! What the commands that decode or record have in common: GStreamer, a camera's URI, and a pipeline whose errors end
-//! the command.
+//! A camera's URI, and a pipeline whose errors end the command.
 
 use super::Failure;
 use super::launch::ByName;
@@ -9,15 +8,6 @@ use std::time::{Duration, Instant};
 
 /// How often a command that waits looks whether the pipeline has failed.
 const TICK: Duration = Duration::from_millis(50);
-
-/// Makes GStreamer ready, with all plugins that are installed and this one. Call it before any thread is started.
-pub fn init() -> Result<(), Failure> {
-    // Other commands need none of GStreamer's plugins; this one needs those that were installed last, too.
-    // SAFETY: No other thread runs yet that could read the environment.
-    unsafe { std::env::remove_var("GST_REGISTRY_UPDATE") };
-    gst::init().map_err(|e| Failure::Other(e.to_string()))?;
-    gstwyze::plugin_register_static().map_err(|e| Failure::Other(e.to_string()))
-}
 
 /// Returns the URI of a camera of the store, which has no keys in it. A wyze:// URL stays what it is.
 pub fn uri(store: &Store, name: &str) -> Result<String, Failure> {

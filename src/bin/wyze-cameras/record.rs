@@ -22,7 +22,7 @@ use super::Failure;
 use super::completion;
 use super::launch::ByName;
 use super::output::tell;
-use super::player;
+use super::plugins;
 use super::values;
 use clap::{Args, ValueHint};
 use container::Format;
@@ -216,7 +216,7 @@ fn init() -> Result<(), Failure> {
         // A recording goes on where nobody reads any more what it tells.
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
-    player::init()
+    plugins::init()
 }
 
 /// Waits until it is to end.

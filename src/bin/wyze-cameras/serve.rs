@@ -15,7 +15,7 @@ mod status;
 mod track;
 
 use super::completion;
-use super::{Failure, output};
+use super::{Failure, output, plugins};
 use access::AccessArguments;
 use clap::{Args, ValueHint};
 use gstwyze::account::{Camera, Store};
@@ -61,16 +61,8 @@ pub fn serve(store: &Store, arguments: &ServeArguments) -> Result<(), Failure> {
         return Err(Failure::Usage("give the names of cameras, or --all".into()));
     }
     let hubs = hubs(store, arguments)?;
-    start_gstreamer()?;
+    plugins::init()?;
     server::run(arguments, &hubs)
-}
-
-/// Starts GStreamer with its plugins, which other commands have no need of.
-fn start_gstreamer() -> Result<(), Failure> {
-    // SAFETY: Nothing else runs yet that could read the environment.
-    unsafe { std::env::remove_var("GST_REGISTRY_UPDATE") };
-    gst::init().map_err(|e| Failure::Other(e.to_string()))?;
-    gstwyze::plugin_register_static().map_err(|e| Failure::Other(e.to_string()))
 }
 
 /// Returns a hub for each camera that is to be served.

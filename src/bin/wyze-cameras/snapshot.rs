@@ -4,6 +4,7 @@ use super::Failure;
 use super::completion;
 use super::output::print;
 use super::player::{self, Player};
+use super::plugins;
 use super::values;
 use clap::{Args, ValueHint};
 use gst::glib;
@@ -45,7 +46,7 @@ pub struct SnapshotArguments {
 pub fn snapshot(store: &Store, arguments: &SnapshotArguments) -> Result<(), Failure> {
     let media_type = media_type(&arguments.file)?;
     let uri = player::uri(store, &arguments.name)?;
-    player::init()?;
+    plugins::init()?;
     let format = gst::Caps::new_empty_simple(media_type);
     let patience = Duration::from_secs(arguments.timeout);
     let pictures = Pictures::start(&uri)?;
