@@ -13,6 +13,7 @@ use gstwyze::account::Store;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long pictures come before one is taken: the first ones may have the size that an earlier viewer asked for.
@@ -69,6 +70,8 @@ pub fn snapshot(store: &Store, arguments: &SnapshotArguments) -> Result<(), Fail
 struct Pictures {
     player: Player,
     sink: gst_app::AppSink,
+    /// When the first picture came from the camera.
+    first: Arc<OnceLock<Instant>>,
 }
 
 impl Pictures {
@@ -80,8 +83,10 @@ impl Pictures {
         let caps = gst::Caps::new_empty_simple("video/x-raw");
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).max_buffers(1).drop(true).build();
         player.pipeline.add_many([&source, &decoder, sink.upcast_ref()]).map_err(|e| Failure::Other(e.to_string()))?;
-        let into = decoder.static_pad("sink");
+        let (into, first) = (decoder.static_pad("sink"), Arc::new(OnceLock::new()));
+        let came = first.clone();
         source.connect_pad_added(move |_, pad| {
+            came.get_or_init(Instant::now);
             // What cannot be linked is the pipeline's error.
             let _ = into.as_ref().map(|into| pad.link(into));
         });
@@ -90,19 +95,15 @@ impl Pictures {
             let _ = into.as_ref().map(|into| pad.link(into));
         });
         player.play()?;
-        Ok(Pictures { player, sink })
+        Ok(Pictures { player, sink, first })
     }
 
     /// Returns the picture that has come last, once they have come for a while.
     fn newest(&self, deadline: Instant) -> Result<gst::Sample, Failure> {
-        let mut first: Option<Instant> = None;
         let mut newest = None;
         self.player.wait(Some(deadline), || {
-            if let Some(sample) = self.sink.try_pull_sample(gst::ClockTime::ZERO) {
-                newest = Some(sample);
-                first.get_or_insert_with(Instant::now);
-            }
-            first.is_some_and(|first| first.elapsed() >= SETTLING)
+            newest = self.sink.try_pull_sample(gst::ClockTime::ZERO).or(newest.take());
+            newest.is_some() && self.first.get().is_some_and(|first| first.elapsed() >= SETTLING)
         })?;
         newest.ok_or_else(|| Failure::Other("the camera sent no picture".into()))
     }
