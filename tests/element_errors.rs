@@ -11,6 +11,7 @@ use gstwyze::protocol::wire::hl::ChallengeStatus;
 use gstwyze::protocol::wire::{SessionId, cc51};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 use support::*;
 use wyze_camera::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, MediaSource, ServerOptions};
 
@@ -267,12 +268,15 @@ fn a_stage_that_takes_too_long_is_named() {
         ("Logging in", "login:", "login-timeout"),
         ("Authenticating", "auth:", "auth-timeout"),
     ] {
-        let camera = Arc::new(TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Behaviour));
+        // The message comes by a thread of its own: what the client sends in this stage has to take longer than that.
+        let incoming = LinkConfig { latency: Duration::from_millis(150), ..LinkConfig::default() };
+        let options = ServerOptions { incoming, ..ServerOptions::default() };
+        let camera = Arc::new(TestCamera::start(|_| {}, synthetic(), options, Tolerance::Behaviour));
         let player = Player::new(&camera, Link::Both);
-        impatient(&player);
+        player.src.set_property("connect-timeout", 2000u32);
         player.on_progress(text, {
             let camera = Arc::downgrade(&camera);
-            move || camera.upgrade().iter().for_each(|camera| camera.set_links(cut, LinkConfig::default()))
+            move || camera.upgrade().iter().for_each(|camera| camera.set_links(cut, incoming))
         });
         player.play();
         let offered = if reason == "handshake-timeout" { "CHACHA20" } else { stage };

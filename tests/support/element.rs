@@ -304,7 +304,7 @@ impl Player {
         self.until(text, |seen| seen.is_progress(text).then_some(()));
     }
 
-    /// Calls `act` on the session's own thread when it posts this progress message.
+    /// Calls `act` on the thread that posts this progress message, before anybody else hears of it.
     pub fn on_progress(&self, text: &'static str, act: impl Fn() + Send + Sync + 'static) {
         let bus = self.pipeline.bus().unwrap();
         let sender = self.sender.clone();
