@@ -31,7 +31,7 @@ fn h264_and_aac_are_kept_in_a_plain_mp4() {
 fn two_cameras_are_recorded_at_once() {
     let with_sound = Scene::new(live(LiveVideo::H264, LiveAudio::Mulaw));
     let without = Scene::with_uid("WYZERECORDERTEST222A", live(LiveVideo::H264, LiveAudio::None));
-    let options = ["--duration", "4s", "--name", "%s", "--segment", "1h"];
+    let options = ["--duration", "4s", "--name", "%s"];
     let ended = Recording::start(&[with_sound.url(), without.url()], &options).end();
     assert_eq!(ended.code, Some(0));
     let mut films: Vec<Film> = ended.finished().iter().map(|file| Film::play(file)).collect();

@@ -132,6 +132,9 @@ pub struct Ended {
     pub folder: Arc<TempDir>,
 }
 
+/// A segment that ends far in the future, so that no test runs across its end.
+pub const ONE_FILE: &str = "5200w";
+
 impl Recording {
     pub fn start(cameras: &[String], options: &[&str]) -> Self {
         Self::start_in(Arc::new(TempDir::new().unwrap()), cameras, options)
@@ -140,6 +143,9 @@ impl Recording {
     pub fn start_in(folder: Arc<TempDir>, cameras: &[String], options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wyze-cameras"));
         command.arg("record").args(cameras).arg("--to").arg(folder.path()).args(options);
+        if !options.contains(&"--segment") {
+            command.args(["--segment", ONE_FILE]);
+        }
         command.env("XDG_CONFIG_HOME", folder.path().join("config")).env("TZ", "UTC");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let events = Arc::<Mutex<Vec<Value>>>::default();
