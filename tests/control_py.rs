@@ -1,9 +1,12 @@
 //! `pipelines/control.py`, as a user runs it in a terminal, with the simulated camera.
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/terminal.rs"]
 mod terminal;
 
 use gstwyze::account::{Camera, Cameras, Store, StoreError};
+use home::home;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -31,15 +34,6 @@ fn camera(model: &str) -> CameraServer {
     let config = CameraConfig { model: model.into(), ..CameraConfig::demo().unwrap() };
     let media = LiveMediaConfig { width: 320, height: 180, audio: LiveAudio::None, ..LiveMediaConfig::default() };
     CameraServer::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), MediaSource::Live(media)).unwrap()
-}
-
-/// A user whose only plugin besides the system's is this build's.
-fn home() -> TempDir {
-    let home = TempDir::new().unwrap();
-    let test = std::env::current_exe().unwrap();
-    let built = test.parent().unwrap().join("libgstwyze.so");
-    std::os::unix::fs::symlink(built, home.path().join("libgstwyze.so")).unwrap();
-    home
 }
 
 /// The program as this user runs it, who has set nothing. The Python is the system's, which has the packages of

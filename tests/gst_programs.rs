@@ -1,23 +1,17 @@
 //! GStreamer's own programs with this plugin: what they leave behind, and what they print.
 
+#[path = "support/home.rs"]
+mod home;
+
 use gstwyze::account::{Camera, Cameras, Store, StoreError};
+use home::home;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
-use tempfile::TempDir;
 use wyze_camera::{CameraConfig, CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID, MediaSource, SyntheticConfig};
 
 /// Seconds after which a program is killed; none takes nearly as long.
 const DEADLINE: &str = "60";
-
-/// A user whose only plugin besides the system's is this build's.
-fn home() -> TempDir {
-    let home = TempDir::new().unwrap();
-    let test = std::env::current_exe().unwrap();
-    let built = test.parent().unwrap().join("libgstwyze.so");
-    std::os::unix::fs::symlink(built, home.path().join("libgstwyze.so")).unwrap();
-    home
-}
 
 /// Runs a program with the tracer, and asserts that it ends with this exit code and has left nothing.
 fn assert_no_leak(home: &Path, program: &str, arguments: &str, code: i32) {
