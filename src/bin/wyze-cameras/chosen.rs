@@ -43,7 +43,7 @@ impl PlaceArguments {
 pub fn choose(store: &Store, name: Option<&str>, place: &PlaceArguments) -> Result<Camera, Failure> {
     let mut given = Identity::default();
     if let Some(url) = name.filter(|name| name.contains("://")) {
-        identity::apply(url, &mut given, |_, _| Ok(true)).map_err(|e| Failure::Other(e.to_string()))?;
+        identity::apply(url, &mut given, |_, _| Ok(true)).map_err(Failure::other)?;
     }
     if given.uid.is_some() {
         return Ok(Camera {

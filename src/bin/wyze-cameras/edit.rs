@@ -71,7 +71,7 @@ pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
     if camera.name.is_empty() {
         return Err(Failure::Other("the camera needs a name".into()));
     }
-    camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
+    camera.credentials().map_err(Failure::other)?;
     let is_taken = |other: &&Camera| {
         other.name.trim().to_lowercase() == camera.name.to_lowercase()
             || other.uid.expose().eq_ignore_ascii_case(camera.uid.expose())

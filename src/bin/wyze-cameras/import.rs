@@ -104,7 +104,7 @@ fn put(cameras: &mut Cameras, camera: Camera) -> Result<Outcome, Failure> {
     let Some(known) = cameras.iter_mut().find(|known| is_same(known, &camera)) else {
         return insert(cameras, camera).map(|()| Outcome::Imported);
     };
-    camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
+    camera.credentials().map_err(Failure::other)?;
     let before = known.clone();
     if camera.host.is_some() {
         (known.host, known.port) = (camera.host, camera.port);
@@ -141,7 +141,7 @@ fn streams(arguments: &ImportArguments) -> Result<Vec<Stream>, Failure> {
     }
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if !lines.iter().any(|line| is_wyze(line)) {
-        parsed.map_err(|e| Failure::Other(e.to_string()))?;
+        parsed.map_err(Failure::other)?;
         return Err(Failure::Other("it has no streams, and is no go2rtc.yaml".into()));
     }
     let name = |i: usize| match (&arguments.name, lines.len()) {
@@ -196,7 +196,7 @@ fn source(value: &Node, depth: usize) -> Option<&str> {
 fn camera(stream: Stream) -> Result<Camera, Failure> {
     let mut found = Identity::default();
     // What the URL says of the stream itself does not matter here.
-    identity::apply(&stream.url, &mut found, |_, _| Ok(true)).map_err(|e| Failure::Other(e.to_string()))?;
+    identity::apply(&stream.url, &mut found, |_, _| Ok(true)).map_err(Failure::other)?;
     let port = (found.port != identity::DEFAULT_PORT).then_some(found.port);
     Ok(Camera {
         name: stream.name,

@@ -15,7 +15,7 @@ pub struct Line {
 impl Line {
     /// Connects, which takes `timeout` at most.
     pub fn open(camera: &Camera, place: Place, timeout: Duration) -> Result<Self, Failure> {
-        let credentials = camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
+        let credentials = camera.credentials().map_err(Failure::other)?;
         let model = Some(camera.model.clone()).filter(|model| !model.is_empty());
         let config = Config { connect_timeout: timeout, model, ..Config::new(credentials) };
         let (sender, events) = mpsc::channel();
@@ -24,12 +24,12 @@ impl Line {
             let _ = sender.send(event);
             Use::Used
         };
-        let (member, _) = Membership::join(config, place, Wants::default(), Some(0), None, observer)
-            .map_err(|e| Failure::Other(e.to_string()))?;
+        let (member, _) =
+            Membership::join(config, place, Wants::default(), Some(0), None, observer).map_err(Failure::other)?;
         for event in events {
             match event {
                 Event::Connected(info) => return Ok(Line { member, info }),
-                Event::Ended(error) => return Err(Failure::Other(error.to_string())),
+                Event::Ended(error) => return Err(Failure::other(error)),
                 _ => {}
             }
         }

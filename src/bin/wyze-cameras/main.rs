@@ -9,6 +9,8 @@ mod completion;
 mod control;
 mod edit;
 mod import;
+#[cfg(feature = "record")]
+mod interrupt;
 mod launch;
 mod line;
 mod list;
@@ -26,9 +28,15 @@ mod search;
 mod serve;
 #[cfg(feature = "record")]
 mod snapshot;
+#[cfg(feature = "record")]
+mod talk;
 mod trace;
 #[cfg(feature = "record")]
 mod values;
+#[cfg(feature = "record")]
+mod voice;
+#[cfg(feature = "record")]
+mod watch;
 mod yaml;
 
 use clap::{Parser, Subcommand};
@@ -76,6 +84,10 @@ enum Command {
     Record(record::RecordArguments),
     #[cfg(feature = "record")]
     Snapshot(snapshot::SnapshotArguments),
+    #[cfg(feature = "record")]
+    Watch(watch::WatchArguments),
+    #[cfg(feature = "record")]
+    Talk(talk::TalkArguments),
     Control(control::ControlArguments),
     Scan(scan::ScanArguments),
     #[cfg(feature = "serve")]
@@ -117,6 +129,10 @@ enum Failure {
 }
 
 impl Failure {
+    fn other(error: impl std::fmt::Display) -> Self {
+        Failure::Other(error.to_string())
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
@@ -174,6 +190,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Record(arguments) => record::record(&store, arguments),
         #[cfg(feature = "record")]
         Command::Snapshot(arguments) => snapshot::snapshot(&store, &arguments),
+        #[cfg(feature = "record")]
+        Command::Watch(arguments) => watch::watch(&store, &arguments),
+        #[cfg(feature = "record")]
+        Command::Talk(arguments) => talk::talk(&store, &arguments),
         Command::Scan(arguments) => scan::scan(&store, &arguments),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::serve(&store, &arguments),

@@ -86,7 +86,7 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     if let Some(why) = camera.obstacle() {
         tell(format_args!("wyze-cameras: this may not work: {why}"));
     }
-    let credentials = camera.credentials().map_err(|e| Failure::Other(e.to_string()))?;
+    let credentials = camera.credentials().map_err(Failure::other)?;
     let place = arguments.place.of(&camera);
     let is_searched = place.host.is_none();
     let file = match &arguments.trace {
@@ -158,8 +158,7 @@ fn run(config: Config, place: Place, stream: Duration, report: &mut Report) -> R
     };
     let media = if stream.is_zero() { MediaSet::NONE } else { MediaSet::BOTH };
     let wants = Wants { media, key_frames: true, ..Wants::default() };
-    let (member, _) =
-        Membership::join(config, place, wants, Some(0), None, observer).map_err(|e| Failure::Other(e.to_string()))?;
+    let (member, _) = Membership::join(config, place, wants, Some(0), None, observer).map_err(Failure::other)?;
     let mut progress = Progress::new();
     connect(&events, start, report, &mut progress)?;
     let before = member.stats();
@@ -170,11 +169,11 @@ fn run(config: Config, place: Place, stream: Duration, report: &mut Report) -> R
     let after = member.stats();
     drop(member);
     if !stream.is_zero() {
-        media_meter::init().map_err(|e| Failure::Other(e.to_string()))?;
+        media_meter::init().map_err(Failure::other)?;
         report.streamed(stream, meter, losses(&before, &after))?;
     }
     match end {
-        Some(error) => report.failed(&error, None).and(Err(Failure::Other(error.to_string()))),
+        Some(error) => report.failed(&error, None).and(Err(Failure::other(error))),
         None => Ok(()),
     }
 }
@@ -211,7 +210,7 @@ fn connect(
             Event::Ended(error) => {
                 progress.clear();
                 report.failed(&error, Some(at - since))?;
-                return Err(Failure::Other(error.to_string()));
+                return Err(Failure::other(error));
             }
             _ => {}
         }

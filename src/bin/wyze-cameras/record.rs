@@ -16,18 +16,19 @@ mod report;
 mod shelf;
 mod silence;
 mod sound;
-mod template;
+pub mod template;
 
 use super::Failure;
 use super::completion;
+use super::interrupt::{self, IS_ENDING};
 use super::launch::ByName;
 use super::output::tell;
+use super::player;
 use super::plugins;
 use super::values;
 use clap::{Args, ValueHint};
 use container::Format;
 use gstwyze::account::Store;
-use gstwyze::identity::{self, Identity};
 use gstwyze::protocol::medium::Medium;
 use item::Frame;
 use recorder::Recorder;
@@ -35,7 +36,7 @@ use report::Report;
 use shelf::{Limits, Shelf};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use template::Template;
@@ -129,11 +130,13 @@ struct Running {
     pictures: u64,
 }
 
-static IS_ENDING: AtomicBool = AtomicBool::new(false);
-
 pub fn record(store: &Store, arguments: RecordArguments) -> Result<(), Failure> {
     let cameras = chosen(store, &arguments)?;
-    init()?;
+    interrupt::expect();
+    // A recording goes on where nobody reads any more what it tells.
+    // SAFETY: The signal is known, and to ignore it takes no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    plugins::init()?;
     let limits = Limits { age: arguments.keep, size: arguments.keep_size, min_free: arguments.min_free };
     let folder = arguments.to.clone();
     let cannot = |e| Failure::Other(format!("{} cannot be used: {e}", folder.display()));
@@ -148,7 +151,7 @@ pub fn record(store: &Store, arguments: RecordArguments) -> Result<(), Failure> 
         let gauge = tools.gauge.clone();
         let recorder = Recorder::new(camera.clone(), uri, options.clone(), tools);
         let thread = std::thread::Builder::new().name("record".into()).spawn(move || recorder.run(&IS_ENDING));
-        let thread = thread.map_err(|e| Failure::Other(e.to_string()))?;
+        let thread = thread.map_err(Failure::other)?;
         running.push(Running { camera, gauge, thread, pictures: 0 });
     }
     wait(arguments.duration, &shelf, &report, &mut running);
@@ -169,11 +172,8 @@ pub fn record(store: &Store, arguments: RecordArguments) -> Result<(), Failure> 
 /// Returns names and URIs of the cameras that are meant.
 fn chosen(store: &Store, arguments: &RecordArguments) -> Result<Vec<(String, String)>, Failure> {
     let mut chosen: Vec<(String, String)> = Vec::new();
-    let cameras = match arguments.cameras.iter().all(|name| name.contains("://")) && !arguments.all {
-        true => Default::default(),
-        false => store.cameras()?,
-    };
     if arguments.all {
+        let cameras = store.cameras()?;
         if cameras.is_empty() {
             cameras.find("")?;
         }
@@ -185,14 +185,7 @@ fn chosen(store: &Store, arguments: &RecordArguments) -> Result<Vec<(String, Str
         }
     }
     for name in &arguments.cameras {
-        let (name, uri) = if name.contains("://") {
-            let mut given = Identity::default();
-            identity::apply(name, &mut given, |_, _| Ok(true)).map_err(|e| Failure::Other(e.to_string()))?;
-            (given.camera.or(given.host).unwrap_or("camera".into()), name.clone())
-        } else {
-            let camera = cameras.find(name)?;
-            (camera.name.clone(), ByName::new(&cameras, camera).uri)
-        };
+        let (name, uri) = player::camera(store, name)?;
         if chosen.iter().all(|(_, other)| *other != uri) {
             chosen.push((name, uri));
         }
@@ -201,22 +194,6 @@ fn chosen(store: &Store, arguments: &RecordArguments) -> Result<Vec<(String, Str
         true => Err(Failure::Other("no camera of the store can be recorded".into())),
         false => Ok(chosen),
     }
-}
-
-/// Makes GStreamer and the signals ready.
-fn init() -> Result<(), Failure> {
-    extern "C" fn end(_: libc::c_int) {
-        IS_ENDING.store(true, Ordering::Relaxed);
-    }
-    let handler = end as extern "C" fn(libc::c_int);
-    // SAFETY: The handler only stores to an atomic.
-    unsafe {
-        libc::signal(libc::SIGTERM, handler as libc::sighandler_t);
-        libc::signal(libc::SIGINT, handler as libc::sighandler_t);
-        // A recording goes on where nobody reads any more what it tells.
-        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-    }
-    plugins::init()
 }
 
 /// Waits until it is to end.

@@ -46,19 +46,13 @@ pub struct SnapshotArguments {
 
 pub fn snapshot(store: &Store, arguments: &SnapshotArguments) -> Result<(), Failure> {
     let media_type = media_type(&arguments.file)?;
-    let uri = player::uri(store, &arguments.name)?;
+    let (_, uri) = player::camera(store, &arguments.name)?;
     plugins::init()?;
-    let format = gst::Caps::new_empty_simple(media_type);
     let patience = Duration::from_secs(arguments.timeout);
     let pictures = Pictures::start(&uri)?;
     let mut next = Instant::now();
     for number in 1.. {
-        let sample = pictures.newest(next + patience)?;
-        let picture = gst_video::convert_sample(&sample, &format, Some(ENCODING))
-            .map_err(|e| Failure::Other(format!("the picture cannot be encoded ({e})")))?;
-        let file = file_of(arguments)?;
-        write(&file, &picture).map_err(|e| Failure::Other(format!("{}: {e}", file.display())))?;
-        print(file.display())?;
+        save(&pictures.newest(next + patience)?, media_type, &file_of(arguments)?)?;
         let Some(every) = arguments.every.filter(|_| arguments.count.is_none_or(|count| number < count)) else { break };
         next += every;
         pictures.player.wait(Some(next), || false)?;
@@ -82,7 +76,7 @@ impl Pictures {
         source.set_property("audio", false);
         let caps = gst::Caps::new_empty_simple("video/x-raw");
         let sink = gst_app::AppSink::builder().caps(&caps).sync(false).max_buffers(1).drop(true).build();
-        player.pipeline.add_many([&source, &decoder, sink.upcast_ref()]).map_err(|e| Failure::Other(e.to_string()))?;
+        player.pipeline.add_many([&source, &decoder, sink.upcast_ref()]).map_err(Failure::other)?;
         let (into, first) = (decoder.static_pad("sink"), Arc::new(OnceLock::new()));
         let came = first.clone();
         source.connect_pad_added(move |_, pad| {
@@ -126,6 +120,15 @@ fn file_of(arguments: &SnapshotArguments) -> Result<PathBuf, Failure> {
     let now = glib::DateTime::now_local().and_then(|now| now.format(&arguments.file));
     let name = now.map_err(|_| Failure::Usage("the file's name has codes that are none of strftime's".into()))?;
     Ok(name.as_str().into())
+}
+
+/// Writes a decoded picture to a file, and prints the file's name.
+pub fn save(picture: &gst::Sample, media_type: &str, file: &Path) -> Result<(), Failure> {
+    let format = gst::Caps::new_empty_simple(media_type);
+    let encoded = gst_video::convert_sample(picture, &format, Some(ENCODING))
+        .map_err(|e| Failure::Other(format!("the picture cannot be encoded ({e})")))?;
+    write(file, &encoded).map_err(|e| Failure::Other(format!("{}: {e}", file.display())))?;
+    print(file.display())
 }
 
 /// Replaces a file in one step.

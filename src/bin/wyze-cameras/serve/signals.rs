@@ -39,6 +39,6 @@ impl Signals {
             }
         };
         let thread = std::thread::Builder::new().name("signals".into()).spawn(wait);
-        thread.map(drop).map_err(|e| Failure::Other(e.to_string()))
+        thread.map(drop).map_err(Failure::other)
     }
 }
