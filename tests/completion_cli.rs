@@ -50,7 +50,7 @@ fn completed(user: &User, words: &[&str]) -> Vec<String> {
 #[test]
 fn names_of_cameras_complete_for_every_command_that_takes_one() {
     let user = user_with(&["Front Door", "Garden", "garage", "Garden", "-x", ""]);
-    for command in ["show", "probe", "control", "remove"] {
+    for command in ["show", "probe", "control", "remove", "watch", "talk"] {
         assert_eq!(completed(&user, &[command, ""]), ["Front Door", "Garden", "garage"], "{command}");
         assert_eq!(completed(&user, &[command, "gar"]), ["Garden", "garage"], "{command}");
         assert_eq!(completed(&user, &[command, r"Front\ "]), ["Front Door"], "{command}");

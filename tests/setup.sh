@@ -45,8 +45,8 @@ install_test_runner() {
   fi
 }
 
-# The tests read traces with it.
-[ "${1:-}" != --tests ] || packages+=(tshark)
+# The tests read traces, speak, and press keys in a window.
+[ "${1:-}" != --tests ] || packages+=(tshark espeak-ng xvfb xdotool)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2

@@ -17,7 +17,7 @@ use clap::{Args, ValueHint};
 use gstwyze::account::Store;
 use keys::{Input, Key};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
 use window::Window;
 
@@ -57,22 +57,35 @@ pub fn watch(store: &Store, arguments: &WatchArguments) -> Result<(), Failure> {
     interrupt::expect();
     plugins::init()?;
     let (sender, inputs) = mpsc::channel();
-    let audio_sink = (!arguments.no_audio).then_some(arguments.audio_sink.as_str());
-    let window = Window::open(&uri, &arguments.video_sink, audio_sink, sender.clone())?;
+    let window = open(&uri, arguments, &sender)?;
     // It gives the terminal back when it is dropped.
-    let _keyboard = terminal::Keyboard::open(sender);
+    let _keyboard = terminal::Keyboard::open(sender.clone());
     tell("Keys: arrows turn, n night vision, s picture to a file, t talk, q end");
     let mut watcher = Watcher { arguments, camera, uri, window, voice: None, falls_silent: None };
-    while !interrupt::came() && !watcher.window.is_over()? {
+    while !interrupt::came() {
+        match watcher.window.is_over() {
+            Ok(false) => {}
+            Ok(true) => break,
+            // The camera may have another codec, or the sound has lost its device.
+            Err(failure) if watcher.window.has_shown() => {
+                tell(format_args!("wyze-cameras: {failure}"));
+                watcher.window = open(&watcher.uri, arguments, &sender)?;
+            }
+            Err(failure) => return Err(failure),
+        }
         match inputs.recv_timeout(TICK) {
-            Ok(Input::Key(Key::Quit)) => break,
+            Ok(Input::Key(Key::Quit)) | Err(RecvTimeoutError::Disconnected) => break,
             Ok(input) => watcher.handle(input)?,
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
         }
         watcher.attend_to_voice();
     }
     Ok(())
+}
+
+fn open(uri: &str, arguments: &WatchArguments, inputs: &Sender<Input>) -> Result<Window, Failure> {
+    let audio_sink = (!arguments.no_audio).then_some(arguments.audio_sink.as_str());
+    Window::open(uri, &arguments.video_sink, audio_sink, inputs.clone())
 }
 
 struct Watcher<'a> {

@@ -7,6 +7,8 @@ use super::keys::{self, Input};
 use gst::glib;
 use gst::prelude::*;
 use gst_video::NavigationEvent;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 /// A camera's picture and sound. Dropping it closes the window.
@@ -18,6 +20,8 @@ pub struct Window {
     volume: gst::Element,
     video_sink: gst::Element,
     inputs: Sender<Input>,
+    /// A picture has been decoded.
+    has_shown: Arc<AtomicBool>,
 }
 
 impl Window {
@@ -59,8 +63,18 @@ impl Window {
                 let _ = pad.link(&into);
             }
         });
+        let has_shown = Arc::<AtomicBool>::default();
+        let shown = has_shown.clone();
+        pictures.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            shown.store(true, Ordering::Relaxed);
+            gst::PadProbeReturn::Remove
+        });
         player.play()?;
-        Ok(Window { player, source, pictures, volume, video_sink, inputs })
+        Ok(Window { player, source, pictures, volume, video_sink, inputs, has_shown })
+    }
+
+    pub fn has_shown(&self) -> bool {
+        self.has_shown.load(Ordering::Relaxed)
     }
 
     /// Whether the user has closed the window. Fails where the pipeline did.
