@@ -7,6 +7,7 @@ mod with_store;
 
 use gst::prelude::*;
 use gstwyze::account::{Camera, Store};
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::sync::mpsc;
@@ -58,13 +59,28 @@ fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
     );
     keep(entry("Front Door", &camera));
     keep(Camera { uid: "NEWER67890123456789A".into(), ..entry("Newer", &newer) });
+    let by_name = TestCamera::with_config(
+        |config| {
+            let uid = "NAMED67890123456789A";
+            config.credentials = gstwyze::protocol::credentials::Credentials::new(uid, DEMO_ENR, DEMO_MAC).unwrap();
+        },
+        MediaSource::None,
+    );
+    let host = Some("localhost".to_owned());
+    keep(Camera { uid: "NAMED67890123456789A".into(), host, ..entry("By Name", &by_name) });
     keep(silent("Garage"));
     keep(Camera { model: "GW_GC1".into(), uid: "".into(), ..demo("OG") });
     let provider = provider();
     let devices = provider.devices();
     let mut described: Vec<_> = devices.iter().map(describe).collect();
     described.sort();
-    let expected = [both("Front Door", true), both("Garage", false), both("Newer", true), both("OG", false)];
+    let expected = [
+        both("By Name", true),
+        both("Front Door", true),
+        both("Garage", false),
+        both("Newer", true),
+        both("OG", false),
+    ];
     assert_eq!(described, expected.concat());
     let device = |name: &str| devices.iter().find(|device| device.display_name() == name).unwrap();
     let front = device("Front Door");
@@ -73,6 +89,8 @@ fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
     {
         assert_eq!(property::<String>(front, name), value);
     }
+    let ids: BTreeSet<String> = devices.iter().map(|device| property(device, "device.id")).collect();
+    assert_eq!(ids.len(), 5, "source and sink of a camera have the same");
     assert!(property::<bool>(front, "can-stream") && !property::<bool>(device("OG"), "can-stream"));
     assert!(property::<String>(device("OG"), "cannot-stream").contains("Gwell"));
     for device in &devices {
@@ -196,7 +214,7 @@ fn a_provider_that_is_stopped_leaves_nothing() {
     };
     cycle();
     let before = open_files();
-    let devices: Vec<_> = (0..10).flat_map(|_| cycle()).collect();
+    let devices: Vec<_> = (0..100).flat_map(|_| cycle()).collect();
     assert_eq!(open_files(), before);
     assert!(devices.iter().all(|device| device.upgrade().is_none()));
     wait_until("the thread's end", || !has_thread("wyze-devices"));
@@ -279,6 +297,7 @@ fn gst_device_monitor_lists_the_cameras() {
     ] {
         assert!(text.contains(line), "{line}");
     }
+    assert!(!text.contains(" uri="), "the camera is named once");
     for secret in [DEMO_UID, DEMO_ENR, DEMO_MAC, OTHER_UID] {
         assert!(!text.contains(secret), "{secret}");
     }

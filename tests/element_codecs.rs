@@ -236,7 +236,7 @@ const RAW: &str = "avenc_aac bitrate=32000 ! audio/mpeg,mpegversion=4,stream-for
 #[test]
 fn adts_aac_is_recognised_under_each_of_its_ids() {
     for codec in [CodecId::AAC_ADTS, CodecId::AAC_WYZE, CodecId::SPEEX] {
-        let caps = "audio/mpeg,mpegversion=4,stream-format=adts,rate=16000,channels=1";
+        let caps = "audio/mpeg,mpegversion=4,stream-format=adts,framed=true,rate=16000,channels=1";
         audio(codec, 16000, 1024, &format!("audioconvert ! {ADTS}"), caps, 0, unchanged);
     }
 }
@@ -244,7 +244,7 @@ fn adts_aac_is_recognised_under_each_of_its_ids() {
 #[test]
 fn raw_aac_comes_out_unchanged() {
     // AAC-LC, 16 kHz, mono.
-    let caps = "audio/mpeg,mpegversion=4,stream-format=raw,rate=16000,channels=1,codec_data=(buffer)1408";
+    let caps = "audio/mpeg,mpegversion=4,stream-format=raw,framed=true,rate=16000,channels=1,codec_data=(buffer)1408";
     audio(CodecId::AAC_RAW, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, unchanged);
 }
 
@@ -275,7 +275,7 @@ fn to_latm(encoded: &mut Vec<Encoded>) {
 
 #[test]
 fn latm_aac_comes_out_in_loas_frames() {
-    let caps = "audio/mpeg,mpegversion=4,stream-format=loas,rate=16000,channels=1";
+    let caps = "audio/mpeg,mpegversion=4,stream-format=loas,framed=true,rate=16000,channels=1";
     audio(CodecId::AAC_LATM, 16000, 1024, &format!("audioconvert ! {RAW}"), caps, 0, to_latm);
 }
 

@@ -25,6 +25,8 @@ enum Kind {
     Signed(i32, i32, i32, i32),
     /// A read-only structure.
     Structure,
+    /// A read-only choice, by the nick of its default.
+    State(&'static str),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("spotlight", Choice("unchanged", "on"), Mutable::Playing),
         ("floodlight", Choice("unchanged", "on"), Mutable::Playing),
         ("siren", Choice("unchanged", "off"), Mutable::Playing),
+        ("connection-state", State("none"), Mutable::Never),
         ("stats", Structure, Mutable::Never),
         ("camera-info", Structure, Mutable::Never),
         ("camera-settings", Structure, Mutable::Never),
@@ -122,6 +125,10 @@ fn every_property_has_its_type_range_default_and_flags() {
                 assert!(class.value_by_nick(default).is_some() && class.value_by_nick(other).is_some(), "{name}");
             }
             Kind::Structure => assert_eq!(pspec.value_type(), gst::Structure::static_type()),
+            Kind::State(default) => {
+                let class = pspec.downcast_ref::<glib::ParamSpecEnum>().unwrap().enum_class();
+                assert!(class.value_by_nick(default).is_some(), "{name}");
+            }
         }
     }
 }
@@ -169,6 +176,10 @@ fn every_property_starts_at_its_default_and_takes_another_value() {
                 assert_eq!(nick(), other, "{name}");
             }
             Kind::Structure => assert_eq!(src.property::<Option<gst::Structure>>(name), None, "{name}"),
+            Kind::State(default) => {
+                let value = src.property_value(name);
+                assert_eq!(glib::EnumValue::from_value(&value).unwrap().1.nick(), default, "{name}");
+            }
         }
     }
 }
@@ -269,7 +280,7 @@ fn one_uri_serves_source_and_sink_and_only_keys_that_neither_has_are_warned_of()
             Kind::Number(.., other) => src.set_property(name, other),
             Kind::Signed(.., other) => src.set_property(name, other),
             Kind::Choice(_, other) => src.set_property_from_str(name, other),
-            Kind::Structure => {}
+            Kind::Structure | Kind::State(_) => {}
         }
     }
     let uri = src.property::<String>("uri") + "&subtype=hd";
@@ -304,7 +315,7 @@ fn properties_read_at_the_start_cannot_change_while_it_runs() {
             Kind::Number(.., other) => player.src.set_property(name, other),
             Kind::Signed(.., other) => player.src.set_property(name, other),
             Kind::Choice(_, other) => player.src.set_property_from_str(name, other),
-            Kind::Structure => unreachable!(),
+            Kind::Structure | Kind::State(_) => unreachable!(),
         }
         assert_eq!(value(), before, "{name}");
     }

@@ -301,6 +301,6 @@ fn a_change_within_the_stream_gives_new_caps() {
     let rate = SyntheticConfig { audio_rate: 16000, ..silent.clone() };
     expect("audio", rate, "audio/x-mulaw,rate=16000,channels=1");
     let aac = SyntheticConfig { audio: Some(CodecId::AAC_WYZE), audio_rate: 16000, ..silent };
-    expect("audio", aac, "audio/mpeg,mpegversion=4,stream-format=adts,rate=16000,channels=1");
+    expect("audio", aac, "audio/mpeg,mpegversion=4,stream-format=adts,framed=true,rate=16000,channels=1");
     player.end();
 }

@@ -104,7 +104,8 @@ impl AudioFormat {
     /// Tells the form of AAC by the bytes, and by the codec id only where they say nothing.
     fn aac(&mut self, info: &FrameInfo, data: &mut Vec<u8>) -> Option<Builder> {
         let caps = |format: &str, rate, channels| {
-            rated("audio/mpeg", rate, channels).field("mpegversion", 4).field("stream-format", format)
+            let caps = rated("audio/mpeg", rate, channels).field("mpegversion", 4);
+            caps.field("stream-format", format).field("framed", true)
         };
         let flags = info.audio_flags();
         let rate = flags.rate().unwrap_or(16_000);

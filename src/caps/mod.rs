@@ -45,21 +45,24 @@ pub fn video_template() -> gst::Caps {
 
 /// Returns the caps of all that an `audio` pad can carry.
 pub fn audio_template() -> gst::Caps {
-    let rate = gst::IntRange::new(7_350, 96_000);
-    let channels = gst::IntRange::new(1, 8);
+    let (rate, channels) = (gst::IntRange::new(7_350, 96_000), gst::IntRange::new(1, 8));
+    let aac = gst::List::new(["adts", "raw", "loas"]);
     let structures = [
-        gst::Structure::builder("audio/mpeg")
-            .field("mpegversion", 4)
-            .field("stream-format", gst::List::new(["adts", "raw", "loas"])),
+        gst::Structure::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", aac).field("framed", true),
         gst::Structure::builder("audio/mpeg").field("mpegversion", 1).field("layer", gst::IntRange::new(1, 3)),
         gst::Structure::builder("audio/x-mulaw"),
         gst::Structure::builder("audio/x-alaw"),
-        gst::Structure::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
-        gst::Structure::builder("audio/x-opus").field("channel-mapping-family", 0),
         gst::Structure::builder("audio/x-speex"),
         gst::Structure::builder("audio/x-adpcm").field("layout", gst::List::new(["g726", "dvi"])),
     ];
-    structures.into_iter().map(|s| s.field("rate", rate).field("channels", channels).build()).collect()
+    let mut caps: gst::Caps =
+        structures.into_iter().map(|s| s.field("rate", rate).field("channels", channels).build()).collect();
+    // This family of mappings has one or two channels.
+    let opus = gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).field("rate", rate);
+    caps.merge(opus.field("channels", gst::IntRange::new(1, 2)).build());
+    let raw = gst_audio::AudioCapsBuilder::new_interleaved().format(gst_audio::AudioFormat::S16le);
+    caps.merge(raw.rate_range(7_350..=96_000).channels_range(1..=8).build());
+    caps
 }
 
 #[cfg(test)]

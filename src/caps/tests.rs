@@ -231,7 +231,7 @@ fn pcm_is_cut_to_whole_samples() {
 
 fn aac(format: &str, rate: u32, channels: u32) -> String {
     format!(
-        "audio/mpeg, rate=(int){rate}, channels=(int){channels}, mpegversion=(int)4, stream-format=(string){format}"
+        "audio/mpeg, rate=(int){rate}, channels=(int){channels}, mpegversion=(int)4, stream-format=(string){format}, framed=(boolean)true"
     )
 }
 

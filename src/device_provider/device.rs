@@ -65,6 +65,7 @@ impl super::WyzeDevice {
     pub fn new(camera: &Listed, role: DeviceKind) -> Self {
         let mut properties = gst::Structure::builder("wyze-device")
             .field("device.api", "wyze")
+            .field("device.id", &camera.id)
             .field("online", camera.online)
             .field("can-stream", camera.obstacle.is_none())
             .build();

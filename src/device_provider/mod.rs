@@ -4,10 +4,11 @@
 //! network. A camera that comes or goes is removed and added again with its new properties, and not reported as
 //! changed: up to GStreamer 1.22 the list of devices would keep the old ones.
 //!
-//! [`search`] asks for cameras, without sockets. [`watch`] has the socket, the clock and a thread. [`device`] is what
+//! [`search`] asks for cameras, without sockets, and [`hosts`] resolves their names. [`watch`] has the socket, the clock and a thread. [`device`] is what
 //! an application gets.
 
 mod device;
+pub mod hosts;
 mod imp;
 pub mod search;
 mod watch;

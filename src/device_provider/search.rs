@@ -41,8 +41,9 @@ impl CameraSearch {
         let seek = |camera: &Camera| {
             let credentials = camera.credentials().ok().filter(|_| camera.obstacle().is_none())?;
             let port = camera.port.unwrap_or(DEFAULT_PORT);
-            // Host names are not resolved: that may take long, and the search may well do without.
-            let targets = targets(&Place { host: None, port, known: camera.known_address(), interface: None });
+            let known = camera.known_address();
+            let host = camera.host.clone().filter(|_| known.is_none());
+            let targets = targets(&Place { host, port, known, interface: None });
             // Only the session request has the time in it, and it is never sent.
             Some(Sought { transport: Transport::new(&credentials, targets, session_id(), 0), found: None })
         };

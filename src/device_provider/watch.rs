@@ -1,10 +1,12 @@
 //! Keeps track of the cameras: which are in the store, and which are online.
 
 use super::CAT;
+use super::hosts::Hosts;
 use super::search::CameraSearch;
 use crate::account::{Camera, Cameras, Store};
+use crate::protocol::credentials::public_id;
 use crate::protocol::wire::SessionId;
-use crate::session::{search_addresses, socket};
+use crate::session::{Place, search_addresses, socket};
 use inotify::{Inotify, WatchMask};
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
@@ -20,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for answers after each round of probes.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(500), Duration::from_millis(700)];
+/// How long to wait for the addresses of hosts that are names.
+const RESOLVING: Duration = Duration::from_millis(300);
 /// The time from one look to the next.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// The time to the next look where a camera that is online did not answer.
@@ -36,6 +40,8 @@ const WAKER: Token = Token(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub name: String,
+    /// Names the camera on any machine, and is no secret.
+    pub id: String,
     /// Names the camera in the store: by its name, or by its UID where several have that name.
     pub selector: String,
     pub model: String,
@@ -78,6 +84,7 @@ pub struct Watch {
     poll: Poll,
     events: Events,
     inotify: Inotify,
+    hosts: Hosts,
     store_changed: bool,
     stop: Arc<AtomicBool>,
 }
@@ -93,6 +100,7 @@ impl Watch {
             poll,
             events: Events::with_capacity(3),
             inotify,
+            hosts: Hosts::default(),
             store_changed: false,
             stop: Arc::default(),
         })
@@ -173,7 +181,9 @@ impl Watch {
     /// Asks for all cameras, and notes which of them answer.
     fn search(&mut self) -> io::Result<()> {
         let cameras: Vec<Camera> = self.cameras.iter().map(|(camera, _)| camera.clone()).collect();
-        let mut search = CameraSearch::new(&cameras, search_addresses, || SessionId(rand::rng().random()));
+        self.hosts.resolve(&cameras, Instant::now() + RESOLVING);
+        let targets = |place: &Place| search_addresses(&self.hosts.find(place));
+        let mut search = CameraSearch::new(&cameras, targets, || SessionId(rand::rng().random()));
         if !search.is_done() {
             let mut socket = socket::open()?;
             self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
@@ -215,6 +225,7 @@ impl Watch {
         cameras
             .map(|((camera, presence), selector)| Listed {
                 name: camera.name.clone(),
+                id: id(camera),
                 selector: selector.clone(),
                 model: camera.model.clone(),
                 firmware: camera.firmware.clone(),
@@ -243,6 +254,12 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Returns what names a camera on any machine: see [`Listed::id`].
+fn id(camera: &Camera) -> String {
+    let names = [camera.uid.expose(), camera.mac.expose(), &camera.name];
+    public_id(names.into_iter().find(|name| !name.is_empty()).unwrap_or_default())
 }
 
 /// Returns what names a camera in the store: see [`Listed::selector`].

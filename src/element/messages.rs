@@ -1,6 +1,7 @@
 //! Tells the application about the session that an element is in: progress, conflicts and errors.
 
 use super::Announcer;
+use super::connection::{Connection, ConnectionState, STATE, error_details};
 use crate::identity::IdentityError;
 use crate::protocol::error::{Cause, Error, Stage};
 use crate::protocol::medium::Medium;
@@ -33,12 +34,12 @@ pub struct ConnectionMessages {
     announcer: Announcer,
     stage: Stage,
     attempt: u32,
-    state: &'static str,
+    connection: Connection,
 }
 
 impl ConnectionMessages {
-    pub fn new(announcer: Announcer) -> Self {
-        ConnectionMessages { announcer, stage: Stage::Discovery, attempt: 0, state: "" }
+    pub fn new(announcer: Announcer, connection: Connection) -> Self {
+        ConnectionMessages { announcer, stage: Stage::Discovery, attempt: 0, connection }
     }
 
     /// Posts what an event changes. `flows` tells whether it shows that media are on their way.
@@ -46,33 +47,33 @@ impl ConnectionMessages {
         match event {
             Event::Stage(stage) => {
                 self.stage = *stage;
-                if self.state.is_empty() {
-                    self.post(element, "connecting", None);
+                if self.connection.state() == ConnectionState::None {
+                    self.post(element, ConnectionState::Connecting, None);
                 }
             }
             Event::Reconnecting { error, attempt, delay } => {
                 // A stall belongs to the stream that was, not to the attempt that comes.
                 self.attempt = 0;
                 if matches!(error, Error::Silent(_) | Error::Stalled(_) | Error::Unusable(_)) {
-                    self.post(element, "stalled", Some((error, Duration::ZERO)));
+                    self.post(element, ConnectionState::Stalled, Some((error, Duration::ZERO)));
                 }
                 self.attempt = *attempt;
-                self.post(element, "reconnecting", Some((error, *delay)));
+                self.post(element, ConnectionState::Reconnecting, Some((error, *delay)));
             }
-            Event::Ended(error) => self.post(element, "failed", Some((error, Duration::ZERO))),
-            _ if flows && self.state != "streaming" => {
+            Event::Ended(error) => self.post(element, ConnectionState::Failed, Some((error, Duration::ZERO))),
+            _ if flows && self.connection.state() != ConnectionState::Streaming => {
                 self.attempt = 0;
-                self.post(element, "streaming", None);
+                self.post(element, ConnectionState::Streaming, None);
             }
             _ => {}
         }
     }
 
-    fn post(&mut self, element: &gst::Element, state: &'static str, why: Option<(&Error, Duration)>) {
-        self.state = state;
+    fn post(&mut self, element: &gst::Element, state: ConnectionState, why: Option<(&Error, Duration)>) {
+        self.connection.set(state);
         let stage = why.map_or(self.stage, |(error, _)| error.stage());
         let mut structure = gst::Structure::builder("wyze-connection")
-            .field("state", state)
+            .field("state", state.name())
             .field("stage", stage.name())
             .field("attempt", self.attempt)
             .build();
@@ -85,6 +86,7 @@ impl ConnectionMessages {
         self.announcer.announce(element, move |element| {
             // Fails only without a bus, when nobody listens.
             let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+            element.notify(STATE);
         });
     }
 }
@@ -118,20 +120,20 @@ impl MediumChange {
     }
 }
 
-/// Posts the error that ended the session.
-pub fn ended(element: &impl IsA<gst::Element>, error: &Error) {
+/// Posts the error that ended the session of a camera.
+pub fn ended(element: &impl IsA<gst::Element>, error: &Error, camera: Option<&str>) {
     let element = element.as_ref();
     let stage = error.stage().name();
     if error.stage() != Stage::Streaming {
         post_progress(element, gst::ProgressType::Error, "Not connected");
     }
-    match error.cause() {
-        Cause::NotFound => gst::element_error!(element, gst::ResourceError::NotFound, ("{error}"), ["stage {stage}"]),
-        Cause::NotAuthorized => {
-            gst::element_error!(element, gst::ResourceError::NotAuthorized, ("{error}"), ["stage {stage}"]);
-        }
-        Cause::Lost => gst::element_error!(element, gst::ResourceError::Read, ("{error}"), ["stage {stage}"]),
-    }
+    let kind = match error.cause() {
+        Cause::NotFound => gst::ResourceError::NotFound,
+        Cause::NotAuthorized => gst::ResourceError::NotAuthorized,
+        Cause::Lost => gst::ResourceError::Read,
+    };
+    let details = error_details(camera, stage, error.reason());
+    gst::element_error!(element, kind, ("{error}"), ["stage {stage}"], details: details);
 }
 
 /// Makes the message for a camera that is not named well.

@@ -3,6 +3,7 @@
 
 mod announcer;
 mod commands;
+mod connection;
 mod messages;
 mod properties;
 mod stored;
@@ -12,10 +13,12 @@ use crate::protocol::client::Config;
 use crate::protocol::model::VideoWish;
 use crate::session::{Event, Membership, Use, Wants};
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use messages::ConnectionMessages;
 
 pub use announcer::Announcer;
 pub use commands::{Fill, act, ask};
+pub use connection::{Connection, ConnectionState, STATE, camera_label, error_details};
 pub use messages::{MediumChange, ended, identity_error};
 pub use properties::{is_valid, log_property, set_uri, set_uri_property};
 pub use stored::{StoredCamera, fill};
@@ -30,6 +33,7 @@ pub struct Joining<'a> {
     pub wants: Wants,
     pub video_wish: Option<VideoWish>,
     pub announcer: Announcer,
+    pub connection: Connection,
     /// Whether an event shows that media are on their way.
     pub flows: fn(&Event) -> bool,
 }
@@ -43,11 +47,11 @@ impl Joining<'_> {
         category: gst::DebugCategory,
         mut observe: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<Membership, gst::ErrorMessage> {
-        let Joining { identity, mut stored, config, wants, video_wish, announcer, flows } = self;
-        let (weak, mut connection) = (element.downgrade(), ConnectionMessages::new(announcer.clone()));
+        let Joining { identity, mut stored, config, wants, video_wish, announcer, connection, flows } = self;
+        let (weak, mut messages) = (element.downgrade(), ConnectionMessages::new(announcer.clone(), connection));
         let observer = move |event| {
             let Some(element) = weak.upgrade() else { return Use::Used };
-            connection.follow(&element, &event, flows(&event));
+            messages.follow(&element, &event, flows(&event));
             log(&element, category, &event);
             match &event {
                 Event::Stage(stage) => {
@@ -104,4 +108,20 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
 /// An element's metadata; the author is the package's.
 pub fn metadata(name: &str, class: &str, description: &str) -> gst::subclass::ElementMetadata {
     gst::subclass::ElementMetadata::new(name, class, description, env!("CARGO_PKG_AUTHORS"))
+}
+
+/// Says in the metadata of a class where the element is described.
+pub fn set_doc_uri<T: ObjectSubclass>(class: &mut T::Class)
+where
+    T::Type: IsA<gst::Element>,
+{
+    let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/properties.md\0");
+    // SAFETY: This is the class of an element, and both texts live as long as the process.
+    unsafe {
+        gst::ffi::gst_element_class_add_static_metadata(
+            (&raw mut *class).cast(),
+            gst::ffi::GST_ELEMENT_METADATA_DOC_URI.as_ptr().cast(),
+            page.as_ptr().cast(),
+        );
+    }
 }

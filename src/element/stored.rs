@@ -38,6 +38,7 @@ pub fn fill(identity: &mut Identity) -> Result<Option<StoredCamera>, IdentityErr
 
 fn fill_from(identity: &mut Identity, camera: &Camera) {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    identity.name = text(&camera.name);
     identity.uid = identity.uid.take().or_else(|| text(camera.uid.expose()));
     identity.enr = identity.enr.take().or_else(|| Some(camera.enr.clone()).filter(|enr| !enr.is_empty()));
     identity.mac = identity.mac.take().or_else(|| text(camera.mac.expose()));

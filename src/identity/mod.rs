@@ -23,6 +23,8 @@ pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_millis(15_000);
 pub struct Identity {
     /// The name, MAC or UID of a camera in the store.
     pub camera: Option<String>,
+    /// A URI has named the camera, or its host.
+    pub from_uri: bool,
     pub uid: Option<String>,
     pub enr: Option<Secret>,
     pub mac: Option<String>,
@@ -30,6 +32,8 @@ pub struct Identity {
     pub port: u16,
     pub interface: Option<String>,
     pub model: Option<String>,
+    /// The camera's name in the store. It comes from there and is no property.
+    pub name: Option<String>,
     /// The address where the camera was last, which is asked first. It comes from the store and is no property.
     pub known: Option<Ipv4Addr>,
     /// What is wrong with the last value of the property `uri`, if it was not taken.
@@ -43,6 +47,7 @@ impl Default for Identity {
     fn default() -> Self {
         Identity {
             camera: None,
+            from_uri: false,
             uid: None,
             enr: None,
             mac: None,
@@ -50,6 +55,7 @@ impl Default for Identity {
             port: DEFAULT_PORT,
             interface: None,
             model: None,
+            name: None,
             known: None,
             refused_uri: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
@@ -98,6 +104,24 @@ impl Identity {
         })
     }
 
+    /// Returns the value of the property `uri`, which is `uri` unless the property `camera` alone says all: whoever writes
+    /// down the properties that are set, as gst-device-monitor-1.0 does, is to name the camera once.
+    pub fn uri_property(&self, uri: Option<String>) -> Option<String> {
+        let Identity { camera, from_uri, uid, enr, mac, host, .. } = self;
+        let has_more = *from_uri || uid.is_some() || enr.is_some() || mac.is_some() || host.is_some();
+        uri.filter(|_| camera.is_none() || has_more)
+    }
+
+    /// Returns a URI that has no keys in it: of the camera's name, if it is named by one, else of its host. `None` where
+    /// neither is set, as the keys alone say which camera it is.
+    pub fn uri_without_keys(&self) -> Option<String> {
+        let camera = self.camera.as_ref().and(self.name.clone());
+        let host = self.host.clone().filter(|_| camera.is_none());
+        let named =
+            Identity { camera, port: if host.is_some() { self.port } else { DEFAULT_PORT }, host, ..Self::default() };
+        (named.camera.is_some() || named.host.is_some()).then(|| uri::format(&named, [])).flatten()
+    }
+
     pub fn place(&self) -> Place {
         let (host, interface) = (self.host.clone(), self.interface.clone());
         Place { host, port: self.port, known: self.known, interface }
@@ -117,7 +141,7 @@ impl Identity {
             text(
                 "camera",
                 "Camera",
-                "The camera's name, MAC or UID in the store, which gives all of the below that is not set",
+                "The camera's name, MAC or UID in the store, which gives what is not set of uid, enr, mac, host, port, model",
             ),
             text("uid", "UID", "The 20 characters that name the camera (p2p_id in the Wyze cloud)"),
             text("enr", "ENR", "The camera's key of 16 characters or more (enr in the Wyze cloud); keep it secret"),

@@ -75,7 +75,7 @@ pub fn apply(
             unknown.push(key);
         }
     }
-    new.refused_uri = None;
+    (new.refused_uri, new.from_uri) = (None, true);
     *identity = new;
     Ok(unknown)
 }

@@ -60,6 +60,11 @@ impl Uid {
     }
 }
 
+/// Returns a name for a camera that is made of its UID, the same each time, and is no secret: 32 hexadecimal digits.
+pub fn public_id(uid: &str) -> String {
+    Sha256::digest(uid)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The camera's key: 16 to 256 printable ASCII characters. The keys of DTLS and of the login challenge are made of it,
 /// and it is the login's password.
 #[derive(Clone, PartialEq, Eq)]

@@ -45,6 +45,20 @@ pub enum TalkError {
     HungUp,
 }
 
+impl TalkError {
+    /// Returns the word that stands for it in messages.
+    pub fn reason(self) -> &'static str {
+        match self {
+            TalkError::NoTwoWayAudio => "no-two-way-audio",
+            TalkError::Busy => "busy",
+            TalkError::Refused => "talk-refused",
+            TalkError::NotOpened => "talk-timeout",
+            TalkError::Handshake => "talk-handshake",
+            TalkError::HungUp => "talk-hung-up",
+        }
+    }
+}
+
 /// What has become of sound since the last report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TalkReport {

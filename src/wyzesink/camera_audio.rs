@@ -70,7 +70,10 @@ impl CameraAudio {
         let builder = match self.coding {
             Coding::Mulaw => gst::Caps::builder("audio/x-mulaw"),
             Coding::Alaw => gst::Caps::builder("audio/x-alaw"),
-            Coding::Pcm => gst::Caps::builder("audio/x-raw").field("format", "S16LE").field("layout", "interleaved"),
+            Coding::Pcm => {
+                let raw = gst_audio::AudioCapsBuilder::new_interleaved().format(gst_audio::AudioFormat::S16le);
+                return raw.rate(self.rate as i32).channels(self.channels as i32).build();
+            }
             Coding::AacAdts => aac("adts"),
             Coding::AacRaw => aac("raw"),
             Coding::Speex => gst::Caps::builder("audio/x-speex"),

@@ -3,7 +3,7 @@ use super::camera_audio::CameraAudio;
 use super::frame_cutter::CutFrame;
 use super::input_stream::InputStream;
 use super::talker::{Talker, Waited};
-use crate::element::{self, Announcer, Joining};
+use crate::element::{self, Announcer, Connection, Joining};
 use crate::identity::{self, Identity, UriError};
 use crate::protocol::talk::TalkEvent;
 use crate::session::{Event, Use, Wants, lock};
@@ -26,6 +26,7 @@ pub struct WyzeSink {
     /// The `stats` of the last run, to be read after it.
     last_stats: Mutex<Option<gst::Structure>>,
     announcer: Announcer,
+    connection: Connection,
 }
 
 #[glib::object_subclass]
@@ -34,6 +35,10 @@ impl ObjectSubclass for WyzeSink {
     type Type = super::WyzeSink;
     type ParentType = gst_base::BaseSink;
     type Interfaces = (gst::URIHandler,);
+
+    fn class_init(class: &mut Self::Class) {
+        element::set_doc_uri::<Self>(class);
+    }
 }
 
 impl ObjectImpl for WyzeSink {
@@ -43,9 +48,13 @@ impl ObjectImpl for WyzeSink {
             properties.extend([
                 glib::ParamSpecString::builder("uri")
                     .nick("URI")
-                    .blurb("All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…, or wyze:///CAMERA")
+                    .blurb(
+                        "The camera in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…, or wyze:///NAME for a camera of \
+                         the store",
+                    )
                     .mutable_ready()
                     .build(),
+                Connection::property(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
                     .blurb("What was sent and dropped, what the camera speaks, and how long it took to have it listen")
@@ -76,7 +85,11 @@ impl ObjectImpl for WyzeSink {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "uri" => self.uri().to_value(),
+            "uri" => {
+                let uri = self.uri();
+                lock(&self.settings).uri_property(uri).to_value()
+            }
+            element::STATE => self.connection.state().to_value(),
             "stats" => self.stats().to_value(),
             other => lock(&self.settings).property(other).expect("GObject knows no other property"),
         }
@@ -131,18 +144,17 @@ impl ElementImpl for WyzeSink {
 
 /// Returns the caps of all that a camera may speak, and of raw sound.
 fn template_caps() -> gst::Caps {
-    let rate = gst::IntRange::new(1, i32::MAX);
-    let channels = gst::IntRange::new(1, i32::MAX);
-    let raw = gst::Structure::builder("audio/x-raw").field("layout", "interleaved");
+    let any = gst::IntRange::new(1, i32::MAX);
     let aac = gst::Structure::builder("audio/mpeg")
         .field("mpegversion", 4)
         .field("stream-format", "adts")
         .field("framed", true);
-    let structures = [raw, gst::Structure::builder("audio/x-mulaw"), gst::Structure::builder("audio/x-alaw"), aac];
-    let mut caps: gst::Caps =
-        structures.into_iter().map(|s| s.field("rate", rate).field("channels", channels).build()).collect();
-    let opus = gst::Structure::builder("audio/x-opus").field("channel-mapping-family", 0).build();
-    caps.make_mut().append_structure(opus);
+    let structures = [gst::Structure::builder("audio/x-mulaw"), gst::Structure::builder("audio/x-alaw"), aac];
+    let structures = structures.into_iter().map(|s| s.field("rate", any).field("channels", any).build());
+    let mut caps = gst_audio::AudioCapsBuilder::new_interleaved().build();
+    caps.merge(structures.collect::<gst::Caps>());
+    // As in opusdec's template: not all caps of Opus tell rate and channels, as each packet does.
+    caps.merge(gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).build());
     caps
 }
 
@@ -271,7 +283,7 @@ impl WyzeSink {
         let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
         let config = identity.config().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
-        let talker = Talker::new(&obj, self.announcer.clone(), identity.connect_timeout);
+        let talker = Talker::new(&obj, self.announcer.clone(), &identity);
         let observer = Arc::downgrade(&talker);
         let observe = move |event| {
             if let Some(talker) = observer.upgrade() {
@@ -286,6 +298,7 @@ impl WyzeSink {
             wants: Wants::default(),
             video_wish: None,
             announcer: self.announcer.clone(),
+            connection: self.connection.clone(),
             flows: |event| matches!(event, Event::Talk(TalkEvent::Ready)),
         };
         let session = joining.join(obj.upcast_ref(), *CAT, observe)?;
@@ -301,6 +314,7 @@ impl WyzeSink {
             talker.leave();
             self.announcer.end_run();
             *lock(&self.last_stats) = Some(talker.stats());
+            self.connection.end(&*self.obj());
         }
         *lock(&self.stream) = InputStream::default();
     }

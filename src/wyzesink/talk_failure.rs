@@ -2,6 +2,7 @@
 
 use super::WyzeSink;
 use super::camera_audio::CameraAudio;
+use crate::element;
 use crate::protocol::talk::TalkError;
 use gst::prelude::*;
 
@@ -34,7 +35,7 @@ pub enum TalkFailure {
 
 impl TalkFailure {
     /// Posts the error and, if an installer could help, a message that says what is missing.
-    pub fn post(&self, element: &WyzeSink) {
+    pub fn post(&self, element: &WyzeSink, camera_name: Option<&str>) {
         if let TalkFailure::MissingElement { camera, .. } = self {
             // This is the message that gst_missing_encoder_message_new() of GstPbUtils makes.
             let structure = gst::Structure::builder("missing-plugin")
@@ -45,22 +46,42 @@ impl TalkFailure {
             // Fails only without a bus, when nobody listens.
             let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
         }
+        let details = element::error_details(camera_name, "talk", self.reason());
         match self {
             TalkFailure::Talk(TalkError::Busy | TalkError::Refused) => {
-                gst::element_error!(element, gst::ResourceError::Busy, ("{self}"));
+                gst::element_error!(element, gst::ResourceError::Busy, ("{self}"), details: details);
             }
             TalkFailure::Talk(TalkError::HungUp) => {
-                gst::element_error!(element, gst::ResourceError::Write, ("{self}"));
+                gst::element_error!(element, gst::ResourceError::Write, ("{self}"), details: details);
             }
             TalkFailure::Talk(_) | TalkFailure::TooSlow(_) | TalkFailure::Silent => {
-                gst::element_error!(element, gst::ResourceError::OpenWrite, ("{self}"));
+                gst::element_error!(element, gst::ResourceError::OpenWrite, ("{self}"), details: details);
             }
             TalkFailure::MissingElement { .. } => {
-                gst::element_error!(element, gst::CoreError::MissingPlugin, ("{self}"));
+                gst::element_error!(element, gst::CoreError::MissingPlugin, ("{self}"), details: details);
             }
-            TalkFailure::Codec(_) => gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}")),
-            TalkFailure::OtherCodec { .. } => gst::element_error!(element, gst::StreamError::WrongType, ("{self}")),
-            TalkFailure::Encoding { .. } => gst::element_error!(element, gst::StreamError::Encode, ("{self}")),
+            TalkFailure::Codec(_) => {
+                gst::element_error!(element, gst::StreamError::CodecNotFound, ("{self}"), details: details);
+            }
+            TalkFailure::OtherCodec { .. } => {
+                gst::element_error!(element, gst::StreamError::WrongType, ("{self}"), details: details);
+            }
+            TalkFailure::Encoding { .. } => {
+                gst::element_error!(element, gst::StreamError::Encode, ("{self}"), details: details);
+            }
+        }
+    }
+
+    /// Returns the word that stands for it in the details of the error message.
+    fn reason(&self) -> &'static str {
+        match self {
+            TalkFailure::Talk(error) => error.reason(),
+            TalkFailure::TooSlow(_) => "not-ready",
+            TalkFailure::Silent => "no-sound",
+            TalkFailure::Codec(_) => "unknown-codec",
+            TalkFailure::OtherCodec { .. } => "other-codec",
+            TalkFailure::MissingElement { .. } => "missing-element",
+            TalkFailure::Encoding { .. } => "encoding",
         }
     }
 }

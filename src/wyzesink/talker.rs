@@ -12,7 +12,7 @@ use super::talk_failure::TalkFailure;
 use super::{CAT, WyzeSink};
 use crate::caps::{AudioFormat, Verdict};
 use crate::element::{self, Announcer};
-use crate::identity::milliseconds;
+use crate::identity::{Identity, milliseconds};
 use crate::protocol::client::CameraInfo;
 use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
@@ -82,7 +82,7 @@ enum Failure {
     /// The talk has not failed.
     None,
     /// Whoever comes first posts the error.
-    Untold(Box<dyn FnOnce(&WyzeSink) + Send>),
+    Untold(Box<dyn FnOnce(&WyzeSink, Option<&str>) + Send>),
     Telling,
     Told,
 }
@@ -108,6 +108,8 @@ pub struct Talker {
     element: glib::WeakRef<WyzeSink>,
     announcer: Announcer,
     connect_timeout: Duration,
+    /// What the user calls the camera.
+    camera_name: Option<String>,
     state: Mutex<TalkState>,
     changed: Condvar,
     session: Mutex<Option<Membership>>,
@@ -123,11 +125,12 @@ pub enum Waited {
 }
 
 impl Talker {
-    pub fn new(element: &WyzeSink, announcer: Announcer, connect_timeout: Duration) -> Arc<Self> {
+    pub fn new(element: &WyzeSink, announcer: Announcer, identity: &Identity) -> Arc<Self> {
         Arc::new(Talker {
             element: element.downgrade(),
             announcer,
-            connect_timeout,
+            connect_timeout: identity.connect_timeout,
+            camera_name: element::camera_label(identity),
             state: Mutex::new(TalkState {
                 phase: Phase::Connecting { lost: false, idle: false },
                 format: AudioFormat::new(),
@@ -183,7 +186,7 @@ impl Talker {
             Event::Talk(TalkEvent::Failed(error)) => self.fail(TalkFailure::Talk(error)),
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
-                self.fails(move |element| element::ended(element, &error));
+                self.fails(move |element, camera| element::ended(element, &error, camera));
             }
         }
     }
@@ -306,7 +309,7 @@ impl Talker {
     }
 
     /// Enters the phase [`Phase::Failed`]. Returns true the first time. The error is then posted by `post`.
-    fn fails(self: &Arc<Self>, post: impl FnOnce(&WyzeSink) + Send + 'static) -> bool {
+    fn fails(self: &Arc<Self>, post: impl FnOnce(&WyzeSink, Option<&str>) + Send + 'static) -> bool {
         let mut state = self.state();
         if state.phase == Phase::Failed {
             return false;
@@ -324,7 +327,7 @@ impl Talker {
 
     /// Ends the talk with this error.
     pub fn fail(self: &Arc<Self>, failure: TalkFailure) {
-        if !self.fails(move |element| failure.post(element)) {
+        if !self.fails(move |element, camera| failure.post(element, camera)) {
             return;
         }
         if let Some(session) = lock(&self.session).as_ref() {
@@ -342,7 +345,7 @@ impl Talker {
         let Failure::Untold(post) = std::mem::replace(&mut state.failure, Failure::Telling) else { return };
         drop(state);
         if let Some(element) = self.element.upgrade() {
-            post(&element);
+            post(&element, self.camera_name.as_deref());
         }
         self.state().failure = Failure::Told;
         self.changed.notify_all();

@@ -6,6 +6,7 @@
 use super::WyzeSrc;
 use super::control_properties::Wishes;
 use super::picture_check::PictureCheck;
+use super::streams::Streams;
 use crate::protocol::client::CameraInfo;
 use crate::protocol::commands::controls::{CONTROLS, Control};
 use crate::protocol::commands::media::{self, Flip, VideoAnswer, VideoState};
@@ -34,6 +35,8 @@ struct State {
     /// `None` where there is no connection.
     camera: Option<CameraInfo>,
     wishes: Wishes,
+    /// They have the camera's bit rate as a tag.
+    streams: Option<Arc<Streams>>,
     /// The camera's own values of controls, as far as it has told them.
     told: BTreeMap<&'static str, &'static str>,
     parameters: Parameters,
@@ -49,6 +52,12 @@ struct State {
 }
 
 impl State {
+    /// Returns the bit rate that the camera's encoder is set to, in kbit/s.
+    fn bitrate(&self) -> Option<i64> {
+        let kilobytes = self.video.map(|video| video.parameters.bitrate.into());
+        kilobytes.or(self.parameters.get(id::BITRATE)).map(|kilobytes| kilobytes.saturating_mul(8))
+    }
+
     fn value(&self, control: &Control) -> Option<&'static str> {
         self.told.get(control.name).or_else(|| self.wishes.get(control.name)).copied()
     }
@@ -56,8 +65,8 @@ impl State {
 
 impl CameraSettings {
     /// Forgets the last run, and takes what the user wants in the next one.
-    pub fn start(&self, wishes: Wishes, picture: VideoWish) {
-        *lock(&self.0) = State { wishes, picture, ..State::default() };
+    pub fn start(&self, wishes: Wishes, picture: VideoWish, streams: Arc<Streams>) {
+        *lock(&self.0) = State { wishes, picture, streams: Some(streams), ..State::default() };
     }
 
     /// Uses this session from now on.
@@ -307,6 +316,10 @@ impl CameraSettings {
             let wish = state.wishes.get(control.name).filter(|wish| **wish != value);
             ignored.extend(wish.map(|wish| (control.name, *wish, value)));
         }
+        let bitrate = state.bitrate().and_then(|kbit| u32::try_from(kbit).ok()?.checked_mul(1000));
+        if let Some((streams, bitrate)) = state.streams.as_ref().zip(bitrate.filter(|bitrate| *bitrate > 0)) {
+            streams.set_bitrate(bitrate);
+        }
         drop(state);
         element.imp().announcer().announce(element.upcast_ref(), move |element| {
             for name in changed {
@@ -342,8 +355,6 @@ impl CameraSettings {
         }
         let told = |id| state.parameters.get(id);
         let video = state.video.map(|video| video.parameters);
-        let kbit = |kilobytes: i64| kilobytes.saturating_mul(8);
-        let bitrate = video.map(|video| video.bitrate.into()).or(told(id::BITRATE)).map(kbit);
         let framerate = video.map(|video| video.fps.into()).or(told(id::FPS));
         let resolution = video.and_then(|video| model::size_name(video.frame_size));
         if let Some(resolution) = resolution {
@@ -352,7 +363,7 @@ impl CameraSettings {
         let limits = state.parameters.pan_limits();
         let limits = limits.map(|limits| (limits.horizontal.into_inner(), limits.vertical.into_inner()));
         let numbers = [
-            ("bitrate", bitrate),
+            ("bitrate", state.bitrate()),
             ("framerate", framerate),
             ("battery", state.battery),
             ("horizontal-min", limits.map(|((min, _), _)| min)),

@@ -10,9 +10,10 @@ use super::settings::{
     SetClock, Settings,
 };
 use super::statistics;
+use super::streams::Streams;
 use super::uri;
 use crate::caps;
-use crate::element::{self, Announcer, Fill, Joining};
+use crate::element::{self, Announcer, Connection, Fill, Joining};
 use crate::identity::{self, Identity, UriError, milliseconds};
 use crate::protocol::client;
 use crate::protocol::commands::Request;
@@ -57,6 +58,7 @@ pub struct WyzeSrc {
     camera_settings: CameraSettings,
     navigator: Arc<Mutex<Navigator>>,
     announcer: Announcer,
+    connection: Connection,
 }
 
 #[glib::object_subclass]
@@ -65,6 +67,10 @@ impl ObjectSubclass for WyzeSrc {
     type Type = super::WyzeSrc;
     type ParentType = gst::Element;
     type Interfaces = (gst::URIHandler,);
+
+    fn class_init(class: &mut Self::Class) {
+        element::set_doc_uri::<Self>(class);
+    }
 }
 
 fn properties() -> Vec<glib::ParamSpec> {
@@ -76,6 +82,7 @@ fn properties() -> Vec<glib::ParamSpec> {
     properties.extend(treatments());
     properties.extend(control_properties::properties());
     properties.extend([
+        Connection::property(),
         structure("stats", "Statistics", "Counters of the connection and the times that its stages took"),
         structure("camera-info", "Camera info", "What is known of the camera: model, firmware, address, codecs"),
         structure("camera-settings", "Camera settings", "What the camera has told of its settings, by their names"),
@@ -95,7 +102,8 @@ fn own_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("uri")
             .nick("URI")
             .blurb(
-                "All of the above in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd, or wyze:///CAMERA",
+                "The camera and all settings in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd, or \
+                 wyze:///NAME for a camera of the store",
             )
             .mutable_ready()
             .build(),
@@ -106,10 +114,10 @@ fn own_properties() -> Vec<glib::ParamSpec> {
             .blurb("The picture size that the camera is asked for")
             .mutable_playing()
             .build(),
-        number("bitrate", "Bitrate", "Video bit rate in kbit/s, 0 is the best for the resolution", MAX_BITRATE, 0)
+        number("bitrate", "Bitrate", "Bit rate of the video that the camera is asked for, in kbit/s; 0 is the best for the resolution", MAX_BITRATE, 0)
             .mutable_playing()
             .build(),
-        number("framerate", "Frame rate", "Pictures a second, 0 is the camera's choice", u8::MAX.into(), 0)
+        number("framerate", "Frame rate", "Pictures a second that the camera is asked for; 0 is the camera's choice", u8::MAX.into(), 0)
             .mutable_playing()
             .build(),
         number(
@@ -215,7 +223,10 @@ impl ObjectImpl for WyzeSrc {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         let settings = || lock(&self.settings);
         match pspec.name() {
-            "uri" => uri::format(&settings()).to_value(),
+            "uri" => {
+                let settings = settings();
+                settings.identity.uri_property(uri::format(&settings)).to_value()
+            }
             "video" => settings().media.video.to_value(),
             "audio" => settings().media.audio.to_value(),
             "resolution" => settings().resolution.to_value(),
@@ -229,6 +240,7 @@ impl ObjectImpl for WyzeSrc {
             "set-clock" => settings().set_clock.to_value(),
             "navigation" => settings().navigation.to_value(),
             "camera-settings" => self.camera_settings.structure().to_value(),
+            element::STATE => self.connection.state().to_value(),
             "stats" => self.stats().to_value(),
             "camera-info" => self.camera_info().to_value(),
             other => match Control::named(other) {
@@ -454,10 +466,12 @@ impl WyzeSrc {
         let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
         let config = settings.config().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
-        let outputs = Outputs::new(&obj, self.announcer.clone(), &config.credentials.uid, settings.latency);
+        let streams = Arc::new(Streams::new(&config.credentials.uid, settings.identity.name.clone()));
+        let uri = settings.identity.uri_without_keys();
+        let outputs = Outputs::new(&obj, self.announcer.clone(), streams.clone(), uri, settings.latency);
         let receiver =
             Arc::new(Mutex::new(MediaReceiver::new(&obj, self.announcer.clone(), outputs.clone(), &settings)));
-        self.camera_settings.start(settings.wishes.clone(), settings.video_wish());
+        self.camera_settings.start(settings.wishes.clone(), settings.video_wish(), streams);
         *lock(&self.navigator) = Navigator::default();
         let (observer, camera_settings, weak) = (receiver.clone(), self.camera_settings.clone(), obj.downgrade());
         let joining = Joining {
@@ -467,6 +481,7 @@ impl WyzeSrc {
             wants: settings.wants(),
             video_wish: Some(settings.video_wish()),
             announcer: self.announcer.clone(),
+            connection: self.connection.clone(),
             flows: |event| matches!(event, Event::Frame(_)),
         };
         let session = joining.join(obj.upcast_ref(), *CAT, move |event| {
@@ -518,6 +533,8 @@ impl WyzeSrc {
         lock(&receiver).set_playing(false);
         let mut state = lock(&self.state);
         (state.last_stats, state.last_camera) = (stats, camera);
+        drop(state);
+        self.connection.end(&*self.obj());
     }
 
     fn clear(&self) {

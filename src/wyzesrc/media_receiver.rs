@@ -64,6 +64,8 @@ pub struct MediaReceiver {
     element: glib::WeakRef<WyzeSrc>,
     announcer: Announcer,
     outputs: Arc<Outputs>,
+    /// What the user calls the camera.
+    name: Option<String>,
     video_format: VideoFormat,
     audio_format: AudioFormat,
     timeline: Timeline,
@@ -92,6 +94,8 @@ pub struct MediaReceiver {
     unusable_since: Option<Instant>,
     /// In this connection, the application has been told of that.
     told_of_unusable: bool,
+    /// In this connection, the streams have been told when it began.
+    told_of_begin: bool,
 }
 
 impl MediaReceiver {
@@ -101,6 +105,7 @@ impl MediaReceiver {
             element: element.downgrade(),
             announcer,
             outputs,
+            name: element::camera_label(&settings.identity),
             video_format: VideoFormat::new(),
             audio_format: AudioFormat::new(),
             timeline: Timeline::new(),
@@ -120,6 +125,7 @@ impl MediaReceiver {
             told_of_resolution: false,
             unusable_since: None,
             told_of_unusable: false,
+            told_of_begin: false,
         }
     }
 
@@ -229,9 +235,9 @@ impl MediaReceiver {
             Event::Reconnecting { .. } => self.disconnected(),
             Event::Ended(error) => {
                 // EOS after the error, so that an application knows that this is no ordinary end.
-                let outputs = self.outputs.clone();
+                let (outputs, name) = (self.outputs.clone(), self.name.clone());
                 self.announcer.announce_always(element.upcast_ref(), move |element| {
-                    element::ended(element, &error);
+                    element::ended(element, &error, name.as_deref());
                     outputs.push_eos();
                 });
             }
@@ -243,8 +249,9 @@ impl MediaReceiver {
         self.connected_at = Some(Instant::now());
         self.video.expected &= camera.media.video;
         self.audio.expected &= camera.media.audio;
+        self.outputs.streams.set_camera(&camera);
         self.camera = Some(camera);
-        (self.unusable_since, self.told_of_unusable) = (None, false);
+        (self.unusable_since, self.told_of_unusable, self.told_of_begin) = (None, false, false);
         for state in [&mut self.video, &mut self.audio] {
             state.told_of_codec = false;
         }
@@ -282,6 +289,11 @@ impl MediaReceiver {
             Verdict::Push { caps, sync } => {
                 self.broken &= medium != Medium::Video || !sync;
                 let stamp = self.timeline.stamp(medium, info.seconds, info.microseconds, now.into());
+                if let Some(capture) = stamp.capture
+                    && !std::mem::replace(&mut self.told_of_begin, true)
+                {
+                    self.outputs.streams.set_begin(capture);
+                }
                 let buffer = self.buffer(medium, data, stamp, sync);
                 self.push(medium, buffer, caps);
             }

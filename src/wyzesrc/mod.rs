@@ -46,9 +46,11 @@ mod picture_check;
 mod queue;
 mod settings;
 mod statistics;
+mod streams;
 pub mod timeline;
 mod uri;
 
+use crate::element::ConnectionState;
 use gst::glib;
 use gst::prelude::*;
 use std::sync::LazyLock;
@@ -87,6 +89,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         settings::KeyFrameRequests::static_type(),
         settings::Navigation::static_type(),
         MoveDirection::static_type(),
+        ConnectionState::static_type(),
     ]
     .into_iter()
     .chain(control_properties::types())

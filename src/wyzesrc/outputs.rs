@@ -4,16 +4,15 @@
 //! Adding a pad runs the application's code, so the [`Announcer`] does it, and never the session thread.
 
 use super::queue::{Item, MAX_TIME, PadQueue, Popped};
+use super::streams::Streams;
 use super::{CAT, WyzeSrc};
 use crate::element::Announcer;
-use crate::protocol::credentials::Uid;
 use crate::protocol::medium::Medium;
 use crate::session::lock;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::UniqueFlowCombiner;
-use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -53,6 +52,15 @@ struct Output {
     changed_from: Mutex<Option<String>>,
     /// Nothing was linked; whatever is linked from now on has to start at a key frame.
     skips_delta: AtomicBool,
+    /// What was last told downstream of the streams and their tags.
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    version: u64,
+    collection: Option<gst::StreamCollection>,
+    tags: [gst::TagList; 2],
 }
 
 impl Output {
@@ -75,9 +83,9 @@ impl Output {
 /// The pads of one run of the element, from READY to READY.
 pub struct Outputs {
     element: glib::WeakRef<WyzeSrc>,
-    /// A hash of the UID: the same whenever this camera is watched, and no secret.
-    stream_id: String,
-    group_id: gst::GroupId,
+    pub streams: Arc<Streams>,
+    /// A URI that names the camera and has no keys in it.
+    uri: Option<String>,
     latency: gst::ClockTime,
     outputs: [Output; 2],
     state: Mutex<PadsState>,
@@ -85,12 +93,17 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    pub fn new(element: &WyzeSrc, announcer: Announcer, uid: &Uid, latency: Duration) -> Arc<Self> {
-        let hash = Sha256::digest(uid.bytes());
+    pub fn new(
+        element: &WyzeSrc,
+        announcer: Announcer,
+        streams: Arc<Streams>,
+        uri: Option<String>,
+        latency: Duration,
+    ) -> Arc<Self> {
         Arc::new(Outputs {
             element: element.downgrade(),
-            stream_id: hash[..16].iter().map(|byte| format!("{byte:02x}")).collect(),
-            group_id: gst::GroupId::next(),
+            streams,
+            uri,
             latency: gst::ClockTime::try_from(latency).unwrap_or(gst::ClockTime::ZERO),
             outputs: Default::default(),
             state: Mutex::default(),
@@ -185,7 +198,7 @@ impl Outputs {
     fn make_pad(self: &Arc<Self>, element: &WyzeSrc, medium: Medium) -> Result<gst::Pad, glib::BoolError> {
         let template =
             element.pad_template(medium.name()).ok_or_else(|| glib::bool_error!("no template {}", medium.name()))?;
-        let (for_activation, for_query) = (Arc::downgrade(self), self.latency);
+        let (for_activation, for_query) = (Arc::downgrade(self), Arc::downgrade(self));
         Ok(gst::Pad::builder_from_template(&template)
             .name(medium.name())
             // No parent here: the pad is activated before it is added.
@@ -194,18 +207,9 @@ impl Outputs {
                     for_activation.upgrade().ok_or_else(|| gst::loggable_error!(CAT, "The element stopped"))?;
                 outputs.activate(pad, medium, active)
             })
-            .query_function(move |pad, parent, query| match query.view_mut() {
-                gst::QueryViewMut::Latency(query) => {
-                    let queued = gst::ClockTime::try_from(MAX_TIME).unwrap_or(gst::ClockTime::ZERO);
-                    query.set(true, for_query, for_query + queued);
-                    true
-                }
-                gst::QueryViewMut::Seeking(query) => {
-                    let no_end = gst::GenericFormattedValue::none_for_format(query.format());
-                    query.set(false, gst::GenericFormattedValue::none_for_format(query.format()), no_end);
-                    true
-                }
-                _ => gst::Pad::query_default(pad, parent, query),
+            .query_function(move |pad, parent, query| match for_query.upgrade() {
+                Some(outputs) => outputs.query(pad, parent, medium, query),
+                None => false,
             })
             .event_function(|pad, parent, event| match event.view() {
                 gst::EventView::Latency(_) | gst::EventView::Reconfigure(_) => true,
@@ -222,6 +226,39 @@ impl Outputs {
             .build())
     }
 
+    /// Answers a query as live sources do.
+    fn query(&self, pad: &gst::Pad, parent: Option<&gst::Object>, medium: Medium, query: &mut gst::QueryRef) -> bool {
+        let none = |format| gst::GenericFormattedValue::none_for_format(format);
+        match query.view_mut() {
+            gst::QueryViewMut::Latency(query) => {
+                let queued = gst::ClockTime::try_from(MAX_TIME).unwrap_or(gst::ClockTime::ZERO);
+                query.set(true, self.latency, self.latency + queued);
+            }
+            gst::QueryViewMut::Seeking(query) => query.set(false, none(query.format()), none(query.format())),
+            gst::QueryViewMut::Scheduling(query) => {
+                let flags = gst::SchedulingFlags::SEQUENTIAL | gst::SchedulingFlags::BANDWIDTH_LIMITED;
+                query.set(flags, 1, -1, 0);
+                query.add_scheduling_modes([gst::PadMode::Push]);
+            }
+            // There is no end.
+            gst::QueryViewMut::Duration(query) if query.format() == gst::Format::Time => {
+                query.set(gst::ClockTime::NONE);
+            }
+            gst::QueryViewMut::Position(query) if query.format() == gst::Format::Time => {
+                match *lock(&self.outputs[medium as usize].reached) {
+                    Some(reached) => query.set(reached),
+                    None => return false,
+                }
+            }
+            gst::QueryViewMut::Uri(query) => match &self.uri {
+                Some(uri) => query.set_uri(Some(uri)),
+                None => return false,
+            },
+            _ => return gst::Pad::query_default(pad, parent, query),
+        }
+        true
+    }
+
     fn add_now(self: &Arc<Self>, element: &WyzeSrc, medium: Medium, caps: &gst::Caps) -> Result<(), glib::BoolError> {
         let pad = self.make_pad(element, medium)?;
         {
@@ -233,9 +270,7 @@ impl Outputs {
             state.pads[medium as usize] = Some(pad.clone());
         }
         pad.set_active(true)?;
-        let stream_id = format!("{}/{}", self.stream_id, medium.name());
-        let stream_start = gst::event::StreamStart::builder(&stream_id).group_id(self.group_id).build();
-        for event in [stream_start, gst::event::Caps::new(caps), segment()] {
+        for event in [self.streams.begin(medium, caps), gst::event::Caps::new(caps), segment()] {
             // Fails only on a flushing pad, which nobody uses.
             let _ = pad.store_sticky_event(&event);
         }
@@ -293,8 +328,10 @@ impl Outputs {
         if let Some(caps) = caps {
             gst::info!(CAT, obj = pad, "New caps {caps}");
             output.note_change(pad.current_caps(), &caps);
+            self.streams.set_caps(medium, &caps);
             pad.push_event(gst::event::Caps::new(&caps));
         }
+        self.tell_of_streams(pad, medium);
         if output.skips_delta.load(Ordering::Relaxed) && buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
             return true;
         }
@@ -303,6 +340,34 @@ impl Outputs {
         let result = pad.push(buffer);
         output.skips_delta.store(result == Err(gst::FlowError::NotLinked), Ordering::Relaxed);
         self.judge(pad, result, output)
+    }
+
+    /// Tells downstream which streams there are and what their tags are, where it does not know yet.
+    fn tell_of_streams(&self, pad: &gst::Pad, medium: Medium) {
+        let mut told = lock(&self.outputs[medium as usize].told);
+        let version = self.streams.version();
+        if told.version == version {
+            return;
+        }
+        let ((collection, is_new), tags) = (self.streams.collection(), self.streams.tags(medium));
+        let mut events = Vec::new();
+        if told.collection.as_ref() != Some(&collection) {
+            events.push(gst::event::StreamCollection::new(&collection));
+        }
+        let changed = tags.iter().zip(&told.tags).filter(|(tags, told)| tags != told);
+        events.extend(changed.map(|(tags, _)| gst::event::Tag::new(tags.clone())));
+        *told = Told { version, collection: Some(collection.clone()), tags };
+        drop(told);
+        if let Some(element) = self.element.upgrade().filter(|_| is_new) {
+            self.announcer.announce_always(element.upcast_ref(), move |element| {
+                let message = gst::message::StreamCollection::builder(&collection).src(element).build();
+                // Fails only without a bus, when nobody listens.
+                let _ = element.post_message(message);
+            });
+        }
+        for event in events {
+            pad.push_event(event);
+        }
     }
 
     /// Tells downstream that nothing comes, so that it need not wait for it, while the other pad goes on. Where neither
@@ -378,12 +443,14 @@ fn post_flow_error(element: &WyzeSrc, pad: &gst::Pad, error: gst::FlowError, cha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::credentials::Uid;
 
     #[test]
     fn a_pad_that_is_not_linked_goes_on_while_the_other_is_not_active_yet() {
         gst::init().unwrap();
-        let uid = Uid::from_wire(*b"HSBJYB5HSETGCDWD111A").unwrap();
-        let outputs = Outputs::new(&glib::Object::new::<WyzeSrc>(), Announcer::default(), &uid, Duration::ZERO);
+        let streams = Arc::new(Streams::new(&Uid::from_wire(*b"HSBJYB5HSETGCDWD111A").unwrap(), None));
+        let element = glib::Object::new::<WyzeSrc>();
+        let outputs = Outputs::new(&element, Announcer::default(), streams, None, Duration::ZERO);
         let [video, audio] = [gst::Pad::new(gst::PadDirection::Src), gst::Pad::new(gst::PadDirection::Src)];
         video.set_active(true).unwrap();
         for pad in [&video, &audio] {

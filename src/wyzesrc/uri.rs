@@ -203,6 +203,8 @@ mod tests {
             port: 4000,
             model: Some("HL_CAM4".into()),
             known: None,
+            name: None,
+            from_uri: true,
             refused_uri: None,
             connect_timeout: Duration::from_secs(3),
             reconnect_attempts: 7,

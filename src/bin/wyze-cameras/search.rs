@@ -2,6 +2,7 @@
 //! one.
 
 use gstwyze::account::Camera;
+use gstwyze::device_provider::hosts::Hosts;
 use gstwyze::device_provider::search::{Answer, CameraSearch};
 use gstwyze::protocol::transport::Envelope;
 use gstwyze::protocol::wire::{SessionId, cc51, iotc, transcode};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for answers after each round of questions.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(500), Duration::from_millis(700)];
+/// How long to wait for the addresses of hosts that are names.
+const RESOLVING: Duration = Duration::from_secs(1);
 /// Discovery answers are shorter, and longer datagrams are cut off.
 const DATAGRAM: usize = 2048;
 /// The most hosts that are noted.
@@ -41,7 +44,10 @@ pub struct Found {
 pub fn search(cameras: &[Camera], any: Option<&[SocketAddr]>, interface: Option<&str>) -> io::Result<Found> {
     // An answer to the empty UID says nothing of the camera that was asked for by its own, so each has a socket.
     let (socket, any_socket) = (open(interface)?, open(interface)?);
-    let targets = |place: &Place| search_addresses(&Place { interface: interface.map(Into::into), ..place.clone() });
+    let mut hosts = Hosts::default();
+    hosts.resolve(cameras, Instant::now() + RESOLVING);
+    let targets =
+        |place: &Place| search_addresses(&Place { interface: interface.map(Into::into), ..hosts.find(place) });
     let mut search = CameraSearch::new(cameras, targets, || SessionId(rand::rng().random()));
     let question = scrambled(iotc::emit_search(SessionId(rand::rng().random())));
     let mut strangers = BTreeMap::new();
