@@ -1,46 +1,20 @@
-#!/usr/bin/env bash
-# Shows a camera's picture, plays its sound and talks through its speaker: one pipeline, one session of the camera.
-set -euo pipefail
-# shellcheck source=pipelines/camera.sh
-. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+#!/bin/sh
+# Shows a camera's picture, plays its sound, and sends the microphone's sound to its speaker, until Ctrl-C:
+#
+#   pipelines/intercom.sh "Front Door"
+#
+# What the loudspeaker plays is taken out of what the microphone hears: webrtcechoprobe listens to the one, webrtcdsp
+# mends the other, and both want this format. With headphones, leave them out.
+# wyzesrc and wyzesink share one session of the camera, as they are in one process.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
+# the MAC of a camera whose name has them.
+#
+# `wyze-cameras watch` does more: its key t is push to talk.
+camera=${1:?"name the camera, as in: intercom.sh 'Front Door'"}
 
-usage() {
-  cat <<TEXT
-Usage: $(basename "$0") [-t SECONDS] [--no-echo-cancellation]
-
-Shows the camera's picture, plays its sound and sends the microphone's to its speaker, until the window is closed or
-Ctrl-C. What the loudspeaker plays is taken out of what the microphone hears.
-
-  -t SECONDS    ends after so many seconds
-  --no-echo-cancellation
-                leaves the microphone's sound as it is, for headphones
-  WYZE_VIDEO_SINK, WYZE_AUDIO_SINK, WYZE_AUDIO_SOURCE
-                GStreamer elements to show, play and record with (autovideosink, autoaudiosink, autoaudiosrc)
-TEXT
-  camera_usage
-}
-
-seconds='' cancel=true
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage && exit ;;
-    -t) number -t "${2:-}" && seconds=$2 && shift ;;
-    --no-echo-cancellation) cancel=false ;;
-    *) wrong_usage "unknown argument '$1'" ;;
-  esac
-  shift
-done
-
-find_camera
-find_plugin
-# Echo cancellation works on 10 ms of 16-bit sound at a rate of its choice, the same on both sides.
-format='audio/x-raw,format=S16LE,rate=48000,channels=1'
-probe=() canceller=()
-if [ "$cancel" = true ]; then
-  probe=(! "$format" ! webrtcechoprobe name=echo)
-  canceller=(! "$format" ! webrtcdsp probe=echo)
-fi
-run_pipeline "$seconds" "${camera[@]}" \
-  camera.video ! queue ! decodebin ! videoconvert ! "${WYZE_VIDEO_SINK:-autovideosink}" \
-  camera.audio ! queue ! decodebin ! audioconvert ! audioresample "${probe[@]}" ! "${WYZE_AUDIO_SINK:-autoaudiosink}" \
-  "${WYZE_AUDIO_SOURCE:-autoaudiosrc}" ! queue ! audioconvert ! audioresample "${canceller[@]}" ! "${speaker[@]}"
+exec gst-launch-1.0 wyzesrc name=camera camera="$camera" \
+  camera.video ! queue ! decodebin ! videoconvert ! autovideosink \
+  camera.audio ! queue ! decodebin ! audioconvert ! audioresample \
+    ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! webrtcechoprobe name=echo ! autoaudiosink \
+  autoaudiosrc ! queue ! audioconvert ! audioresample \
+    ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! webrtcdsp probe=echo ! wyzesink camera="$camera"

@@ -1,37 +1,12 @@
-#!/usr/bin/env bash
-# Plays a camera's sound, or writes it to a file.
-set -euo pipefail
-# shellcheck source=pipelines/camera.sh
-. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+#!/bin/sh
+# Plays a camera's sound until Ctrl-C. The camera is not asked for its picture:
+#
+#   pipelines/listen.sh "Front Door"
+#
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
+# the MAC of a camera whose name has them.
+# To write a file instead, put `wavenc ! filesink location=sound.wav` in the place of autoaudiosink.
+camera=${1:?"name the camera, as in: listen.sh 'Front Door'"}
 
-usage() {
-  cat <<TEXT
-Usage: $(basename "$0") [-t SECONDS] [-o FILE.wav]
-
-Plays the camera's sound until Ctrl-C. The camera is not asked for its picture.
-
-  -t SECONDS     ends after so many seconds
-  -o FILE.wav    writes the sound to a file instead
-TEXT
-  camera_usage
-}
-
-seconds='' output=''
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage && exit ;;
-    -t) number -t "${2:-}" && seconds=$2 && shift ;;
-    -o) output=${2:-} && [ -n "$output" ] || wrong_usage "-o needs a file" && shift ;;
-    *) wrong_usage "unknown argument '$1'" ;;
-  esac
-  shift
-done
-
-find_camera
-find_plugin
-if [ -n "$output" ]; then
-  sink=(wavenc ! filesink "location=$(quoted "$output")")
-else
-  sink=(autoaudiosink)
-fi
-run_pipeline "$seconds" "${camera[@]}" video=false camera.audio ! queue ! decodebin ! audioconvert ! audioresample ! "${sink[@]}"
+exec gst-launch-1.0 wyzesrc camera="$camera" video=false \
+  ! queue ! decodebin ! audioconvert ! audioresample ! autoaudiosink

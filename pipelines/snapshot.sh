@@ -1,54 +1,16 @@
-#!/usr/bin/env bash
-# Takes one picture of a camera.
-set -euo pipefail
-# shellcheck source=pipelines/camera.sh
-. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+#!/bin/sh
+# Writes a camera's next picture to a JPEG file:
+#
+#   pipelines/snapshot.sh "Front Door" picture.jpg
+#
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
+# the MAC of a camera whose name has them, and no file whose name has them.
+# For PNG, write pngenc in the place of jpegenc. If somebody watched the camera in another size just before, the picture
+# may still have that size.
+#
+# `wyze-cameras snapshot` does more: it waits for the right size, and takes pictures again and again.
+camera=${1:?"name the camera and a file, as in: snapshot.sh 'Front Door' picture.jpg"}
+file=${2:?"name a file, as in: snapshot.sh 'Front Door' picture.jpg"}
 
-usage() {
-  cat <<TEXT
-Usage: $(basename "$0") [-n PICTURES] FILE.jpg|FILE.png
-
-Writes one picture of the camera to FILE.
-
-  -n PICTURES    writes the PICTURES-th picture (20); the first ones may have the size that an earlier viewer asked for
-TEXT
-  camera_usage
-}
-
-count=20 output=''
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage && exit ;;
-    -n)
-      case ${2:-} in '' | *[!0-9]* | 0) wrong_usage "-n needs a whole number" ;; esac
-      count=$2 && shift
-      ;;
-    -*) wrong_usage "unknown argument '$1'" ;;
-    *) [ -z "$output" ] || wrong_usage "one file is enough" && output=$1 ;;
-  esac
-  shift
-done
-case $output in
-  *.jpg | *.jpeg) encoder=jpegenc ;;
-  *.png) encoder=pngenc ;;
-  '') wrong_usage "say which file to write" ;;
-  *) wrong_usage "the file's name has to end in .jpg or .png" ;;
-esac
-
-find_camera
-find_plugin
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-# identity counts the picture at which it ends too.
-run_pipeline '' "${camera[@]}" audio=false \
-  camera.video ! decodebin ! identity "eos-after=$((count + 1))" ! videoconvert ! "$encoder" \
-  ! multifilesink max-files=1 "location=$(quoted "$work/%d")"
-picture=("$work"/*)
-[ -s "${picture[0]}" ] || {
-  echo "$(basename "$0"): the camera sent no picture" >&2
-  exit 1
-}
-# Two steps, so that whoever reads FILE meanwhile sees the old picture or the new one.
-cp "${picture[0]}" "$output.part"
-mv "$output.part" "$output"
-echo "$output"
+exec gst-launch-1.0 wyzesrc camera="$camera" audio=false \
+  ! decodebin ! videoconvert ! jpegenc snapshot=true ! filesink location="$file"

@@ -1,40 +1,14 @@
-#!/usr/bin/env bash
-# Plays a file, or the microphone, through a camera's speaker.
-set -euo pipefail
-# shellcheck source=pipelines/camera.sh
-. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+#!/bin/sh
+# Plays a file through a camera's speaker, in any format that GStreamer knows:
+#
+#   pipelines/talk.sh "Front Door" announcement.ogg
+#
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
+# the MAC of a camera whose name has them, and no file whose name has them.
+# To talk by the microphone until Ctrl-C, write `autoaudiosrc ! queue` in the place of filesrc and decodebin.
+#
+# `wyze-cameras talk` does more: it reads out text, too.
+camera=${1:?"name the camera and a file, as in: talk.sh 'Front Door' announcement.ogg"}
+file=${2:?"name a file, as in: talk.sh 'Front Door' announcement.ogg"}
 
-usage() {
-  cat <<TEXT
-Usage: $(basename "$0") [-t SECONDS] [FILE]
-
-Plays FILE, in any format that GStreamer knows, through the camera's speaker. Without FILE, it plays the microphone's
-sound until Ctrl-C.
-
-  -t SECONDS    ends after so many seconds
-  WYZE_AUDIO_SOURCE
-                GStreamer element to record with (autoaudiosrc)
-TEXT
-  camera_usage
-}
-
-seconds='' file=''
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage && exit ;;
-    -t) number -t "${2:-}" && seconds=$2 && shift ;;
-    -*) wrong_usage "unknown argument '$1'" ;;
-    *) [ -z "$file" ] || wrong_usage "one file is enough" && file=$1 ;;
-  esac
-  shift
-done
-
-find_camera
-find_plugin
-if [ -n "$file" ]; then
-  [ -r "$file" ] || wrong_usage "'$file' cannot be read"
-  sound=(filesrc "location=$(quoted "$file")" ! decodebin)
-else
-  sound=("${WYZE_AUDIO_SOURCE:-autoaudiosrc}")
-fi
-run_pipeline "$seconds" "${sound[@]}" ! queue ! audioconvert ! audioresample ! "${speaker[@]}"
+exec gst-launch-1.0 filesrc location="$file" ! decodebin ! wyzesink camera="$camera"

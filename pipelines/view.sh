@@ -1,39 +1,15 @@
-#!/usr/bin/env bash
-# Shows a camera's picture and plays its sound.
-set -euo pipefail
-# shellcheck source=pipelines/camera.sh
-. "$(dirname "${BASH_SOURCE[0]}")/camera.sh"
+#!/bin/sh
+# Shows a camera's picture and plays its sound, until Ctrl-C or until the window is closed:
+#
+#   pipelines/view.sh "Front Door"
+#
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
+# the MAC of a camera whose name has them.
+# For a camera without sound, leave out the line that begins with camera.audio.
+#
+# `wyze-cameras watch` does more: keys turn the camera, take a picture and talk.
+camera=${1:?"name the camera, as in: view.sh 'Front Door'"}
 
-usage() {
-  cat <<TEXT
-Usage: $(basename "$0") [-t SECONDS] [--no-audio]
-
-Shows the camera's picture and plays its sound, until the window is closed or Ctrl-C.
-
-  -t SECONDS    ends after so many seconds
-  --no-audio    shows the picture only
-  WYZE_VIDEO_SINK, WYZE_AUDIO_SINK
-                GStreamer elements to show and play with (autovideosink, autoaudiosink)
-TEXT
-  camera_usage
-}
-
-seconds='' audio=true
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) usage && exit ;;
-    -t) number -t "${2:-}" && seconds=$2 && shift ;;
-    --no-audio) audio=false ;;
-    *) wrong_usage "unknown argument '$1'" ;;
-  esac
-  shift
-done
-
-find_camera
-find_plugin
-sound=()
-if [ "$audio" = true ]; then
-  sound=(camera.audio ! queue ! decodebin ! audioconvert ! audioresample ! "${WYZE_AUDIO_SINK:-autoaudiosink}")
-fi
-run_pipeline "$seconds" "${camera[@]}" "audio=$audio" \
-  camera.video ! queue ! decodebin ! videoconvert ! "${WYZE_VIDEO_SINK:-autovideosink}" "${sound[@]}"
+exec gst-launch-1.0 wyzesrc name=camera camera="$camera" \
+  camera.video ! queue ! decodebin ! videoconvert ! autovideosink \
+  camera.audio ! queue ! decodebin ! audioconvert ! audioresample ! autoaudiosink
