@@ -8,8 +8,8 @@ packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev glib-networking
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-gl gstreamer1.0-alsa gstreamer1.0-pulseaudio meson ninja-build
-  python3-gi gir1.2-gstreamer-1.0
+  gstreamer1.0-libav gstreamer1.0-rtsp gstreamer1.0-x gstreamer1.0-gl gstreamer1.0-alsa gstreamer1.0-pulseaudio
+  meson ninja-build python3-gi gir1.2-gstreamer-1.0
 )
 
 install_packages() {
@@ -45,8 +45,8 @@ install_test_runner() {
   fi
 }
 
-# The tests read traces, speak, and press keys in a window.
-[ "${1:-}" != --tests ] || packages+=(tshark espeak-ng xvfb xdotool)
+# The tests read traces, speak, press keys in a window and check scripts with them.
+[ "${1:-}" != --tests ] || packages+=(tshark espeak-ng xvfb xdotool shellcheck)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2
