@@ -193,6 +193,12 @@ impl Running {
         assert_eq!(unsafe { libc::kill(-self.pid(), libc::SIGINT) }, 0);
     }
 
+    /// Sends SIGTERM to the process alone, as a service manager may.
+    pub fn terminate(&self) {
+        // SAFETY: the process is this one's child, and has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.pid(), libc::SIGTERM) }, 0);
+    }
+
     pub fn wait(mut self) -> (ExitStatus, String) {
         let mut status = None;
         let deadline = Instant::now() + PATIENCE;
@@ -276,13 +282,6 @@ impl Picture {
         let pixels = (y..y + height).flat_map(|y| (x..x + width).map(move |x| (x, y)));
         let spread = |[r, g, b]: [u8; 3]| r.max(g).max(b) - r.min(g).min(b);
         pixels.map(|(x, y)| spread(self.pixel(x, y))).max().unwrap()
-    }
-
-    /// The mean difference of this picture and another.
-    pub fn difference(&self, other: &Picture) -> f64 {
-        assert_eq!(self.rgb.len(), other.rgb.len());
-        let sum: u64 = self.rgb.iter().zip(&other.rgb).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-        sum as f64 / self.rgb.len() as f64
     }
 }
 
