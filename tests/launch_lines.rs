@@ -159,7 +159,7 @@ fn a_camera_whose_name_another_has_too_is_shown_by_its_mac() {
 }
 
 #[test]
-fn the_recipes_hand_on_every_name_that_their_comments_do_not_exclude() {
+fn the_recipes_hand_on_every_name_but_those_that_gst_launch_reads_for_itself() {
     init();
     let home = tempfile::tempdir().unwrap();
     let arguments = fake_launcher(home.path());
@@ -171,9 +171,6 @@ fn the_recipes_hand_on_every_name_that_their_comments_do_not_exclude() {
         assert!(output.status.success(), "{name}: {output:?}");
         let source = source(&std::fs::read_to_string(&arguments).unwrap(), 4);
         assert_eq!(source.property::<String>("camera"), *name);
-        let pipeline = source.parent().unwrap().downcast::<gst::Bin>().unwrap();
-        let sink = pipeline.iterate_all_by_element_factory_name("filesink").next().unwrap().unwrap();
-        assert_eq!(sink.property::<String>("location"), *name);
     }
     assert!(!Path::new("/tmp/broken-out").exists());
 }
