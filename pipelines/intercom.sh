@@ -6,8 +6,8 @@
 # What the loudspeaker plays is taken out of what the microphone hears: webrtcechoprobe listens to the one, webrtcdsp
 # mends the other, and both want this format. With headphones, leave them out.
 # wyzesrc and wyzesink share one session of the camera, as they are in one process.
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them.
 #
 # `wyze-cameras watch` does more: its key t is push to talk.
 camera=${1:?"name the camera, as in: intercom.sh 'Front Door'"}

@@ -4,8 +4,8 @@
 #   pipelines/mkv.sh "Front Door" film.mkv
 #
 # The file can be played while it grows. A file that is there already is written over.
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them, and no file whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them, and no file whose name has them.
 # For a camera that sends H.265, write h265parse. For one whose sound is AAC, write `queue ! aacparse` in the last line.
 # For one without sound, leave out the line that begins with camera.audio: the file waits for both.
 #

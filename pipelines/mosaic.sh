@@ -3,8 +3,8 @@
 #
 #   pipelines/mosaic.sh "Front Door" Garden Garage Attic
 #
-# Cameras are names of the store, or MACs. gst-launch-1.0 reads quotation marks and backslashes for itself: take the
-# MAC of a camera whose name has them.
+# Cameras are names of the store, or MACs. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera whose
+# name has them.
 # resolution=360p asks the cameras for a small picture. All four have to be there at the start; one that is lost later
 # comes back by itself.
 # If the first camera has no sound, leave out the line that begins with first.audio.

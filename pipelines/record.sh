@@ -4,8 +4,8 @@
 #   pipelines/record.sh "Front Door" films
 #
 # The picture stays as the camera sends it, so a file is cut at the first key frame after its minute. Sound becomes AAC.
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them.
 # For a camera that sends H.265, write h265parse. For one without sound, leave out the line that begins with
 # camera.audio: files wait for both.
 #
@@ -14,7 +14,7 @@
 camera=${1:?"name the camera and a folder, as in: record.sh 'Front Door' films"}
 folder=${2:?"name a folder for the files, as in: record.sh 'Front Door' films"}
 
-# gst-launch-1.0 would read quotation marks and backslashes in the folder's name, and splitmuxsink the % in it.
+# gst-launch-1.0 would read ", ' and \ in the folder's name, and splitmuxsink the % in it.
 mkdir -p -- "$folder" && cd -- "$folder" || exit
 exec gst-launch-1.0 -e wyzesrc name=camera camera="$camera" \
   splitmuxsink name=files max-size-time=60000000000 location="$(date +%Y%m%d-%H%M%S)-%05d.mp4" \

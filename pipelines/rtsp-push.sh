@@ -4,8 +4,8 @@
 #   pipelines/rtsp-push.sh "Front Door" rtsp://127.0.0.1:8554/front-door
 #
 # The picture stays as the camera sends it, and sound becomes AAC.
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them; a URL has %22 and %5C for them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them; a URL has %22, %27 and %5C for them.
 # A password in the URL can be read by all users of this machine.
 # For a camera that sends H.265, write h265parse. For one without sound, leave out the line that begins with
 # camera.audio: the server is told of both.

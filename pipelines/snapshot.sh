@@ -3,8 +3,8 @@
 #
 #   pipelines/snapshot.sh "Front Door" picture.jpg
 #
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them, and no file whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them, and no file whose name has them.
 # For PNG, write pngenc in the place of jpegenc. If somebody watched the camera in another size just before, the picture
 # may still have that size.
 #

@@ -3,8 +3,8 @@
 #
 #   pipelines/talk.sh "Front Door" announcement.ogg
 #
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them, and no file whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them, and no file whose name has them.
 # To talk by the microphone until Ctrl-C, write `autoaudiosrc ! queue` in the place of filesrc and decodebin.
 #
 # `wyze-cameras talk` does more: it reads out text, too.

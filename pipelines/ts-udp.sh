@@ -6,8 +6,8 @@
 # The host may be a multicast address, such as 239.1.2.3. Nothing is sent again that is lost, and nothing is encrypted.
 # alignment=7 puts seven packets of the stream into a datagram, as is usual. Sound becomes AAC.
 # config-interval=-1 repeats what a decoder has to know at each key frame, for those who join later.
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them.
 # For a camera that sends H.265, write h265parse. For one without sound, leave out the line that begins with
 # camera.audio: the stream waits for both.
 usage="name the camera, a host and a port, as in: ts-udp.sh 'Front Door' 192.168.1.30 5000"

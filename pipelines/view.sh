@@ -3,8 +3,8 @@
 #
 #   pipelines/view.sh "Front Door"
 #
-# The camera is a name of the store, or a MAC. gst-launch-1.0 reads quotation marks and backslashes for itself: take
-# the MAC of a camera whose name has them.
+# The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
+# whose name has them.
 # For a camera without sound, leave out the line that begins with camera.audio.
 #
 # `wyze-cameras watch` does more: keys turn the camera, take a picture and talk.
