@@ -333,15 +333,15 @@ fn hls_is_a_playlist_of_segments() {
     let running = scene.start(hls);
     let playlist = || std::fs::read_to_string(folder.join("live.m3u8")).unwrap_or_default();
     let segments = || playlist().lines().filter(|line| line.ends_with(".ts")).map(str::to_owned).collect::<Vec<_>>();
-    wait_until("three segments", || segments().len() >= 3);
+    wait_until("four segments", || segments().len() >= 4);
     assert!(!playlist().contains("#EXT-X-ENDLIST"), "it is live");
     running.interrupt();
     assert!(playlist().starts_with("#EXTM3U") && playlist().contains("#EXT-X-ENDLIST"), "{}", playlist());
     for (number, segment) in segments().iter().enumerate() {
         let text = discover(&folder.join(segment));
         assert!(text.contains("MPEG-2 Transport Stream") && text.contains("H.264") && text.contains("AAC"), "{text}");
-        // The last one ends when it is told to.
-        if number + 1 < segments().len() {
+        // A camera may send two key frames at first, and the last segment ends when it is told to.
+        if number > 0 && number + 1 < segments().len() {
             assert!(play_file(&folder.join(segment)).picture_count >= 35, "{segment}");
         }
     }
