@@ -5,7 +5,7 @@
 #   python3 -m http.server --directory web      # then play http://HOST:8000/live.m3u8
 #
 # The folder has the playlist and the newest segments. Each begins with a key frame, so it has 2 s or a little more.
-# send-keyframe-requests=false leaves the camera alone: hlssink2 would ask it for a key frame for each segment.
+# send-keyframe-requests=false takes key frames as they come, and leaves the camera's encoder alone.
 # The camera is a name of the store, or a MAC. gst-launch-1.0 reads ", ' and \ for itself: take the MAC of a camera
 # whose name has them.
 # For a camera without sound, leave out the line that begins with camera.audio: segments wait for both.

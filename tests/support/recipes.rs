@@ -163,11 +163,12 @@ impl Scene {
         running.interrupt();
     }
 
-    /// Stops the cameras and asserts that they found no fault with their clients.
+    /// Stops the cameras and asserts that they found no fault with what their clients sent. When it came depends on how
+    /// busy the machine is.
     pub fn assert_good_manners(self) {
         for camera in self.cameras {
             let log = camera.stop();
-            assert!(log.is_empty(), "{log}");
+            assert_eq!(log.byte_entries().count(), 0, "{log}");
         }
     }
 }
