@@ -106,6 +106,9 @@ struct Tools {
 /// How a camera's recording goes.
 #[derive(Default)]
 struct Gauge {
+    /// Pictures that came from the camera.
+    received: AtomicU64,
+    /// Pictures that went into files.
     pictures: AtomicU64,
     bytes: AtomicU64,
     lost: AtomicU64,
@@ -118,6 +121,23 @@ impl Gauge {
         if frame.medium == Medium::Video {
             self.pictures.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// What all cameras' recordings came to.
+#[derive(Default)]
+struct Total {
+    files: u64,
+    /// Pictures that came from the cameras, and those that went into files.
+    received: u64,
+    pictures: u64,
+}
+
+impl Total {
+    fn add(&mut self, gauge: &Gauge) {
+        self.files += gauge.files.load(Ordering::Relaxed);
+        self.received += gauge.received.load(Ordering::Relaxed);
+        self.pictures += gauge.pictures.load(Ordering::Relaxed);
     }
 }
 
@@ -155,15 +175,15 @@ pub fn record(store: &Store, arguments: RecordArguments) -> Result<(), Failure> 
         running.push(Running { camera, gauge, thread, pictures: 0 });
     }
     wait(arguments.duration, &shelf, &report, &mut running);
-    let mut files = 0;
+    let mut total = Total::default();
     for recorder in running {
         // If it panicked, its message has been printed.
         let _ = recorder.thread.join();
-        files += recorder.gauge.files.load(Ordering::Relaxed);
+        total.add(&recorder.gauge);
     }
     report.clear();
-    report.ended(files);
-    match files {
+    report.ended(&total);
+    match total.files {
         0 => Err(Failure::Other("nothing was recorded".into())),
         _ => Ok(()),
     }

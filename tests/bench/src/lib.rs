@@ -1,13 +1,29 @@
-//! Memory and CPU time of the running process, for programs that measure.
+//! Memory and CPU time of this process and of others, for programs that measure.
 
 use std::time::Duration;
 use std::{fs, io};
 
 /// Returns the resident memory in KiB; fails if `/proc/self/status` cannot be read or parsed.
 pub fn resident_memory() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident_memory_of(std::process::id())
+}
+
+/// Returns the resident memory of a process in KiB; fails if it is gone.
+pub fn resident_memory_of(process: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)
+}
+
+/// Returns the user and system time that a process has used so far; fails if it is gone.
+pub fn cpu_time_of(process: u32) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The program's name, in parentheses, may have spaces in it. The times are the 14th and 15th field of all.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks = fields.map(|field| field.parse::<u64>().map_err(io::Error::other)).sum::<io::Result<u64>>()?;
+    // SAFETY: sysconf takes no pointer.
+    let ticks_a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(Duration::from_secs_f64(ticks as f64 / ticks_a_second as f64))
 }
 
 /// Returns the user and system time that the process has used so far.

@@ -54,6 +54,21 @@ impl Entries {
         self.failure_count
     }
 
+    /// One line: how long it takes until the picture is back after a reboot.
+    pub fn reboots_told(&self) -> String {
+        format!("from a camera's return after a reboot to the first video frame: {}\n", spread(&self.after_reboot))
+    }
+
+    /// A line for each failure.
+    pub fn failures_told(&self) -> String {
+        let mut told: String = self.failures.iter().map(|failure| format!("FAILED: {failure}\n")).collect();
+        let left = self.failure_count - self.failures.len() as u64;
+        if left > 0 {
+            told += &format!("FAILED: {left} more failures\n");
+        }
+        told
+    }
+
     pub fn recovered(&mut self, outage: Outage, after: Duration) {
         match outage {
             Outage::Reboot => self.after_reboot.push(after),
@@ -76,7 +91,7 @@ impl fmt::Display for Entries {
             self.talks,
             self.talks_given_up
         )?;
-        writeln!(f, "from a camera's return after a reboot to the first video frame: {}", spread(&self.after_reboot))?;
+        write!(f, "{}", self.reboots_told())?;
         writeln!(f, "from the end of a silence to the first video frame: {}", spread(&self.after_silence))?;
         writeln!(
             f,
@@ -91,9 +106,7 @@ impl fmt::Display for Entries {
             self.errors,
             self.most_late.as_secs_f64()
         )?;
-        self.failures.iter().try_for_each(|failure| writeln!(f, "FAILED: {failure}"))?;
-        let left = self.failure_count - self.failures.len() as u64;
-        if left > 0 { writeln!(f, "FAILED: {left} more failures") } else { Ok(()) }
+        f.write_str(&self.failures_told())
     }
 }
 

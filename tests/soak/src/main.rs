@@ -5,7 +5,12 @@
 
 mod census;
 mod chaos;
+mod film_check;
 mod ledger;
+mod load_camera;
+mod program;
+mod record_serve;
+mod rtsp_client;
 mod soak_camera;
 mod viewer;
 
@@ -53,6 +58,13 @@ struct Arguments {
     /// milliseconds. Fails on a call that takes 200 ms, on a panic and on a critical message
     #[arg(long, conflicts_with_all = ["cameras", "stall_limit", "rest"])]
     chaos: bool,
+    /// Record and serve four cameras by `wyze-cameras`, with clients that come and go. Fails where pictures are missing
+    /// in the files, FFmpeg finds a fault in one, a client loses its connection, or the programs' memory grows
+    #[arg(long, conflicts_with_all = ["cameras", "stall_limit", "rest", "chaos"])]
+    record_serve: bool,
+    /// How often a camera restarts in the whole run of --record-serve
+    #[arg(long, default_value_t = 30, value_name = "REBOOTS", requires = "record_serve")]
+    reboots: u32,
     /// Make this fault on purpose, to see that it is found
     #[arg(long, hide = true)]
     plant: Option<Fault>,
@@ -236,17 +248,20 @@ fn main() -> Result<ExitCode, Error> {
     gstwyze::plugin_register_static()?;
     let seed = arguments.seed.unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
     let length = Duration::from_secs_f64(arguments.hours * 3600.0);
-    if arguments.chaos {
+    let passed = if arguments.chaos {
         println!("chaos: {} h, seed {seed}", arguments.hours);
-        let passed = chaos::run(length, seed)?;
-        println!("{}", if passed { "passed" } else { "failed" });
-        return Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-    }
-    println!("soak: {} cameras, {} h, seed {seed}", arguments.cameras, arguments.hours);
-    let mut soak = Soak::new(&arguments, seed)?;
-    soak.run(length)?;
-    soak.print_summary();
-    let failures = soak.ledger.open().failures();
-    println!("{}", if failures == 0 { "passed" } else { "failed" });
-    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        chaos::run(length, seed)?
+    } else if arguments.record_serve {
+        println!("record and serve: {} h, seed {seed}", arguments.hours);
+        record_serve::run(length, arguments.reboots, seed)?
+    } else {
+        println!("soak: {} cameras, {} h, seed {seed}", arguments.cameras, arguments.hours);
+        let mut soak = Soak::new(&arguments, seed)?;
+        soak.run(length)?;
+        soak.print_summary();
+        let failures = soak.ledger.open().failures();
+        failures == 0
+    };
+    println!("{}", if passed { "passed" } else { "failed" });
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -309,7 +309,7 @@ fn talk(settings: &str) -> Result<gst::Pipeline, gst::glib::Error> {
 }
 
 /// Picks the link's next state: clean four times in ten, else one fault, or a little of each.
-fn weather(rng: &mut StdRng) -> LinkConfig {
+pub fn weather(rng: &mut StdRng) -> LinkConfig {
     let fair = LinkConfig::default();
     let some = |most: u64| Duration::from_millis(most);
     match rng.random_range(0..10) {

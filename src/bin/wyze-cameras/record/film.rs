@@ -22,6 +22,8 @@ const FRAGMENT: u32 = 500;
 const CLUSTER: i64 = 500_000_000;
 /// Bytes that wait for the disk; more means that it is too slow.
 const MOST_WAITING: u64 = 64 << 20;
+/// The least time between two pictures. Containers round to this or finer, and players refuse pictures of equal times.
+const STEP: ClockTime = ClockTime::from_mseconds(1);
 /// How long writing the rest may take.
 const PATIENCE: ClockTime = ClockTime::from_seconds(60);
 
@@ -43,6 +45,8 @@ pub struct Film {
     picture: Option<AppSrc>,
     sound: Option<AppSrc>,
     origin: ClockTime,
+    /// When the last picture is shown.
+    shown: Option<ClockTime>,
     contents: Contents,
     /// Whether the file is MP4, or QuickTime, which is the same for this.
     has_creation_time: bool,
@@ -86,6 +90,7 @@ impl Film {
             picture,
             sound,
             origin: opening.origin,
+            shown: None,
             contents,
             has_creation_time,
             has_failed: false,
@@ -107,7 +112,11 @@ impl Film {
 
     /// Writes a frame, in its own time.
     pub fn push(&mut self, frame: &Frame) {
-        let Some(at) = frame.at.checked_sub(self.origin) else { return };
+        let Some(mut at) = frame.at.checked_sub(self.origin) else { return };
+        if frame.medium == Medium::Video {
+            at = self.shown.map_or(at, |shown| at.max(shown + STEP));
+            self.shown = Some(at);
+        }
         let mut buffer = frame.buffer.clone();
         let data = buffer.make_mut();
         data.set_pts(at);

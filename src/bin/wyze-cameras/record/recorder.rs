@@ -184,6 +184,7 @@ impl Recorder {
         self.retry_delay = SHORTEST_RETRY;
         let ready = match frame.medium {
             Medium::Video => {
+                self.tools.gauge.received.fetch_add(1, Ordering::Relaxed);
                 (self.alone, self.last_sound) = (ClockTime::ZERO, None);
                 let sound = self.sound.as_mut().map(|sound| sound.follow(frame.at)).unwrap_or_default();
                 [sound, vec![frame]].concat()

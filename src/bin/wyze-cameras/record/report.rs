@@ -3,7 +3,7 @@
 
 use super::super::output::tell;
 use super::super::values::readable;
-use super::template;
+use super::{Total, template};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -75,8 +75,9 @@ impl Report {
         self.event("error", camera, json!({ "text": text.to_string() }), &line, true);
     }
 
-    pub fn ended(&self, files: u64) {
-        self.event("ended", None, json!({ "files": files }), &format!("recorded files: {files}"), false);
+    pub fn ended(&self, total: &Total) {
+        let fields = json!({ "files": total.files, "received": total.received, "pictures": total.pictures });
+        self.event("ended", None, fields, &format!("recorded files: {}", total.files), false);
     }
 
     fn event(&self, event: &str, camera: Option<&str>, fields: Value, text: &str, is_error: bool) {
