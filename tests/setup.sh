@@ -45,8 +45,8 @@ install_test_runner() {
   fi
 }
 
-# The tests read traces, speak, press keys in a window and check scripts with them.
-[ "${1:-}" != --tests ] || packages+=(tshark espeak-ng xvfb xdotool shellcheck)
+# The tests read traces, recordings and streams, speak, press keys in a window and check scripts with them.
+[ "${1:-}" != --tests ] || packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2

@@ -62,11 +62,10 @@ impl Server {
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut stderr = child.stderr.take().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let errors = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
+            let lines = stderr.lines().map_while(Result::ok);
+            lines.inspect(|line| eprintln!("{line}")).map(|line| line + "\n").collect()
         });
         let mut server = Server { child, lines, errors: Some(errors), urls: Vec::new() };
         server.urls = (0..cameras).map(|_| server.line()).collect();
@@ -280,6 +279,9 @@ fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, streams: &Streams) {
         "L16" => "rtpL16depay",
         "OPUS" => "rtpopusdepay",
         "MPEG4-GENERIC" => "rtpmp4gdepay",
+        "MP4V-ES" => "rtpmp4vdepay",
+        "H263-1998" => "rtph263pdepay",
+        "MPA" => "rtpmpadepay",
         other => panic!("{other}"),
     };
 
@@ -332,6 +334,13 @@ impl RawClient {
         let (url, sequence) = (&self.url, self.sequence);
         let request = format!("{method} {url}{path} RTSP/1.0\r\nCSeq: {sequence}\r\n{headers}\r\n");
         self.stream.write_all(request.as_bytes()).unwrap();
+        let mut first = [0];
+        self.stream.peek(&mut first).unwrap();
+        while first == *b"$" {
+            // Packets of streams that others play already may come before the answer.
+            self.packet();
+            self.stream.peek(&mut first).unwrap();
+        }
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -341,12 +350,46 @@ impl RawClient {
         String::from_utf8(head).unwrap()
     }
 
+    /// Asks for the camera's description, and returns it.
+    pub fn describe(&mut self, headers: &str) -> String {
+        let head = self.ask("DESCRIBE", "", &format!("Accept: application/sdp\r\n{headers}"));
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect(&head);
+        let mut body = vec![0; length.parse().unwrap()];
+        self.stream.read_exact(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    /// Asks for the media of these paths over TCP, in two channels each from 0 on, and for them to be played.
+    pub fn play_media(&mut self, paths: &[&str], headers: &str) {
+        let mut session = String::new();
+        for (number, path) in paths.iter().enumerate() {
+            let (rtp, rtcp) = (2 * number, 2 * number + 1);
+            let transport = format!("Transport: RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}\r\n");
+            let answer = self.ask("SETUP", path, &format!("{transport}{session}{headers}"));
+            let told = answer.lines().find_map(|line| line.strip_prefix("Session: ")).expect(&answer);
+            session = format!("Session: {}\r\n", told.split(';').next().unwrap());
+        }
+        let answer = self.ask("PLAY", "", &format!("{session}{headers}"));
+        assert!(answer.starts_with("RTSP/1.0 200"), "{answer}");
+    }
+
     /// Asks for the picture over TCP, and reads nothing of it.
     pub fn play(&mut self) {
-        let answer = self.ask("SETUP", "/stream=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
-        let session = answer.lines().find_map(|line| line.strip_prefix("Session: ")).expect(&answer);
-        let session = format!("Session: {}\r\n", session.split(';').next().unwrap());
-        let answer = self.ask("PLAY", "", &session);
-        assert!(answer.starts_with("RTSP/1.0 200"), "{answer}");
+        self.play_media(&["/stream=0"], "");
+    }
+
+    /// Returns the next packet that comes, and its channel.
+    pub fn packet(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 4];
+        self.stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[0], b'$', "{head:?}");
+        let mut packet = vec![0; usize::from(u16::from_be_bytes([head[2], head[3]]))];
+        self.stream.read_exact(&mut packet).unwrap();
+        (head[1], packet)
+    }
+
+    pub fn send_packet(&mut self, channel: u8, packet: &[u8]) {
+        let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+        self.stream.write_all(&[&[b'$', channel, length[0], length[1]], packet].concat()).unwrap();
     }
 }

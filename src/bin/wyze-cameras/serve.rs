@@ -2,6 +2,7 @@
 
 mod access;
 mod clock;
+mod complaint;
 mod factory;
 mod feed;
 mod hub;
@@ -54,6 +55,9 @@ pub struct ServeArguments {
     /// How long a camera's session stays open after the last client, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 10_000, hide = true)]
     linger: u64,
+    /// How long after a failure a camera is tried again, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 5_000, hide = true)]
+    retry: u64,
 }
 
 pub fn serve(store: &Store, arguments: &ServeArguments) -> Result<(), Failure> {
@@ -93,7 +97,11 @@ fn hubs(store: &Store, arguments: &ServeArguments) -> Result<Vec<Arc<Hub>>, Fail
     if wanted.is_empty() {
         return Err(Failure::Other("no stored camera can be streamed from".into()));
     }
-    let policy = Policy { always_on: arguments.always_on, linger: Duration::from_millis(arguments.linger) };
+    let policy = Policy {
+        always_on: arguments.always_on,
+        linger: Duration::from_millis(arguments.linger),
+        retry: Duration::from_millis(arguments.retry),
+    };
     let hub = |camera: &&Camera| {
         let place = cameras.iter().position(|other| std::ptr::eq(other, *camera)).unwrap_or_default();
         let is_unique = cameras.find(&camera.name).is_ok();

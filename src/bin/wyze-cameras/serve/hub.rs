@@ -3,6 +3,7 @@
 //!
 //! `check` opens and closes the feed, and is called by the main loop only. All else may be called from any thread.
 
+use super::complaint::Complaint;
 use super::feed::Feed;
 use super::outlet::{Held, Outlet};
 use super::output::tell;
@@ -20,8 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(9);
 /// How long sound is waited for that wyzesrc has announced, once there is a picture, and the other way round.
 const AUDIO_PATIENCE: Duration = Duration::from_secs(3);
 const VIDEO_PATIENCE: Duration = Duration::from_secs(8);
-/// How long after a failure the camera is tried again.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// How long a key frame is waited for that a client needs, until the camera is asked again, and how often it is asked.
 /// `wyzesrc` drops a request that comes less than 2 s after another one.
@@ -35,6 +34,8 @@ pub struct Policy {
     pub always_on: bool,
     /// How long the session stays open after the last client.
     pub linger: Duration,
+    /// How long after a failure the camera is tried again.
+    pub retry: Duration,
 }
 
 #[derive(Debug)]
@@ -60,6 +61,7 @@ struct Talk {
     not_before: Option<Instant>,
     /// The speaker has failed and is to be stopped.
     is_broken: bool,
+    complaint: Complaint,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,9 @@ struct State {
     connection: String,
     /// Why the camera cannot be served, until it can.
     error: Option<String>,
+    /// Why the last attempt to connect has failed, as long as nothing has come.
+    obstacle: Option<String>,
+    complaint: Complaint,
     /// The feed has failed and is to be stopped.
     is_broken: bool,
     /// Not before this time is the feed started again.
@@ -97,6 +102,8 @@ impl Hub {
             feed: None,
             connection: "closed".into(),
             error: None,
+            obstacle: None,
+            complaint: Complaint::default(),
             is_broken: false,
             retry_at: None,
             viewers: 0,
@@ -132,7 +139,7 @@ impl Hub {
         let is_wanted = self.policy.always_on || has_clients;
         let released = state.release(has_clients);
         let is_over = state.feed.is_some() && (!is_wanted || state.is_broken);
-        let closed = if is_over { state.close(now) } else { None };
+        let closed = if is_over { state.close(now + self.policy.retry) } else { None };
         let is_due = !is_over && state.feed.is_none() && state.retry_at.is_none_or(|at| at <= now);
         if is_wanted && is_due {
             state.connection = "connecting".into();
@@ -151,8 +158,11 @@ impl Hub {
             match Feed::start(&self.camera, self) {
                 Ok(feed) => self.state().feed = Some(feed),
                 Err(why) => {
-                    self.fail(&why);
-                    self.state().close(now);
+                    // The pipeline has told a better reason, if it knows one.
+                    if !self.state().is_broken {
+                        self.fail(&why);
+                    }
+                    self.state().close(now + self.policy.retry);
                 }
             }
         }
@@ -182,8 +192,9 @@ impl Hub {
         let mut failure = None;
         while !state.is_known() && failure.is_none() {
             let now = Instant::now();
-            failure =
-                state.error.clone().or_else(|| (deadline <= now).then(|| "the camera does not answer".to_owned()));
+            let is_over = deadline <= now;
+            let obstacle = || state.obstacle.clone().unwrap_or_else(|| "the camera does not answer".to_owned());
+            failure = state.error.clone().or_else(|| is_over.then(obstacle));
             // A medium that does not come is given up by the clock.
             let nap = deadline.saturating_duration_since(now).min(Duration::from_millis(100));
             (state, _) = self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
@@ -211,9 +222,7 @@ impl Hub {
             bin.add(&back_channel(self, number)?).map_err(|e| e.to_string())?;
         }
         for (medium, track) in state.tracks() {
-            if let Some(sample) = track.specimen() {
-                outlet.prime(medium, sample);
-            }
+            track.specimen().iter().for_each(|sample| outlet.prime(medium, sample));
         }
         state.outlets.push(outlet);
         Ok((number, bin))
@@ -221,7 +230,13 @@ impl Hub {
 
     /// The RTSP server has prepared the medium of an outlet for a client.
     pub fn outlet_is_prepared(&self, number: u64, media: &RTSPMedia) {
-        let is_new = self.state().outlets.iter().any(|outlet| outlet.number == number && outlet.can_be_held());
+        let mut state = self.state();
+        let mut outlets = state.outlets.iter_mut().filter(|outlet| outlet.number == number);
+        let is_new = outlets.next().is_some_and(|outlet| {
+            outlet.is_prepared = true;
+            outlet.can_be_held()
+        });
+        drop(state);
         if let Some(held) = is_new.then(|| Held::new(media)).flatten() {
             let mut state = self.state();
             match state.outlets.iter_mut().find(|outlet| outlet.number == number && outlet.can_be_held()) {
@@ -260,7 +275,7 @@ impl Hub {
         for outlet in state.outlets.iter_mut().filter(|outlet| !outlet.is_live) {
             outlet.is_live = true;
             for sample in state.video.iter().flat_map(Track::since_key_frame) {
-                if outlet.primed.is_none() || outlet.primed != sample.buffer().and_then(|buffer| buffer.pts()) {
+                if outlet.primed.is_none() || outlet.primed < sample.buffer().and_then(|buffer| buffer.pts()) {
                     outlet.push(Medium::Video, sample);
                 }
             }
@@ -281,8 +296,8 @@ impl Hub {
             match Speaker::start(&self.camera, outlet, self) {
                 Ok(speaker) => talk.speaker = Some(speaker),
                 Err(why) => {
-                    talk.not_before = Some(Instant::now() + RETRY);
-                    tell(format_args!("wyze-cameras: {}: talking: {why}", self.name));
+                    talk.not_before = Some(Instant::now() + self.policy.retry);
+                    talk.complaint.make(&self.name, &format!("talking: {why}"));
                 }
             }
         }
@@ -293,10 +308,13 @@ impl Hub {
 
     /// The speaker's pipeline has failed.
     pub fn cannot_talk(self: &Arc<Self>, why: &str) {
-        tell(format_args!("wyze-cameras: {}: talking: {why}", self.name));
         // Whoever starts the speaker may have the lock.
-        let hub = self.clone();
-        glib::idle_add_once(move || hub.talk().is_broken = true);
+        let (hub, text) = (self.clone(), format!("talking: {why}"));
+        glib::idle_add_once(move || {
+            let mut talk = hub.talk();
+            talk.is_broken = true;
+            talk.complaint.make(&hub.name, &text);
+        });
     }
 
     /// Ends talking where nobody talks any more, or where it has failed.
@@ -304,7 +322,7 @@ impl Hub {
         let mut talk = self.talk();
         let is_broken = std::mem::take(&mut talk.is_broken);
         if is_broken {
-            talk.not_before = Some(Instant::now() + RETRY);
+            talk.not_before = Some(Instant::now() + self.policy.retry);
         }
         let is_over = is_broken || talk.speaker.as_ref().is_some_and(Speaker::is_silent);
         let over = if is_over { talk.speaker.take() } else { None };
@@ -350,12 +368,17 @@ impl Hub {
                 return;
             }
             *track = Some(Track::new(format, caps.to_owned()));
+            (state.complaint, state.obstacle) = Default::default();
             state.first_track_at.get_or_insert_with(Instant::now);
             // Clients were told of another codec. They have to ask again.
             state.outlets.iter().filter(|outlet| !outlet.takes(medium, format)).for_each(Outlet::end);
         }
-        for outlet in state.outlets.iter().filter(|outlet| outlet.is_live && outlet.takes(medium, format)) {
-            outlet.push(medium, &sample);
+        for outlet in state.outlets.iter_mut().filter(|outlet| outlet.takes(medium, format)) {
+            if outlet.is_live {
+                outlet.push(medium, &sample);
+            } else if outlet.is_being_prepared(medium) {
+                outlet.prime(medium, &sample);
+            }
         }
         if let Some(track) = state.track(medium) {
             track.keep(medium, caps, is_key, sample);
@@ -373,18 +396,30 @@ impl Hub {
                 tell(format_args!("wyze-cameras: {}: {}", self.name, warning.error()));
             }
             gst::MessageView::Element(element) => {
-                let connection = element.structure().filter(|fields| fields.name() == "wyze-connection");
-                if let Some(Ok(word)) = connection.map(|fields| fields.get::<String>("state")) {
-                    self.state().connection = word;
+                if let Some(fields) = element.structure().filter(|fields| fields.name() == "wyze-connection") {
+                    self.connection_is(fields);
                 }
             }
             _ => {}
         }
     }
 
-    fn fail(&self, why: &str) {
-        tell(format_args!("wyze-cameras: {}: {why}", self.name));
+    /// Follows the connection, whose first attempts may fail for a reason that people can mend.
+    fn connection_is(&self, fields: &gst::StructureRef) {
         let mut state = self.state();
+        if let Ok(word) = fields.get("state") {
+            state.connection = word;
+        }
+        let has_come = state.tracks().next().is_some();
+        if let (false, Ok(_), Ok(why)) = (has_come, fields.get::<&str>("reason"), fields.get::<&str>("text")) {
+            state.complaint.make(&self.name, why);
+            state.obstacle = Some(why.to_owned());
+        }
+    }
+
+    fn fail(&self, why: &str) {
+        let mut state = self.state();
+        state.complaint.make(&self.name, why);
         state.error = Some(why.to_owned());
         state.is_broken = true;
         self.changed.notify_all();
@@ -398,7 +433,7 @@ impl Hub {
             "name": self.name,
             "path": format!("/{}", self.slug),
             "state": state.connection,
-            "error": state.error,
+            "error": state.error.as_ref().or(state.obstacle.as_ref()),
             "video": describe(&state.video),
             "audio": describe(&state.audio),
             "clients": state.viewers,
@@ -443,14 +478,16 @@ impl State {
         self.outlets.iter_mut().filter(|outlet| is_over(outlet)).filter_map(Outlet::release).collect()
     }
 
-    /// Takes the feed, so that it can be dropped without the lock, and forgets what came of it.
-    fn close(&mut self, now: Instant) -> Option<Feed> {
+    /// Takes the feed, so that it can be dropped without the lock, and forgets what came of it. One that has failed is
+    /// not started again before `retry_at`.
+    fn close(&mut self, retry_at: Instant) -> Option<Feed> {
         self.connection = if self.is_broken { "failed" } else { "closed" }.into();
-        self.retry_at = std::mem::take(&mut self.is_broken).then(|| now + RETRY);
+        self.retry_at = std::mem::take(&mut self.is_broken).then_some(retry_at);
         self.announced.clear();
         self.has_all = false;
         self.first_track_at = None;
         self.key_frame_asked = None;
+        self.obstacle = None;
         (self.video, self.audio) = (None, None);
         self.feed.take()
     }

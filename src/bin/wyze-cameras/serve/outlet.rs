@@ -51,7 +51,9 @@ pub struct Outlet {
     is_shared: bool,
     /// Whether a client plays.
     pub is_live: bool,
-    /// The time stamp of the key frame that it was given so that the RTSP server can describe it.
+    /// Whether the RTSP server knows all that clients have to know of it.
+    pub is_prepared: bool,
+    /// The time stamp of the last picture that it was given so that the RTSP server can describe it.
     pub primed: Option<gst::ClockTime>,
 }
 
@@ -78,7 +80,13 @@ impl Outlet {
             source.link(&payloader).map_err(|e| e.to_string())?;
             branches.push(Branch { medium: *medium, format: *format, source });
         }
-        Ok((Outlet { number, branches, held: None, is_shared, is_live: false, primed: None }, bin))
+        Ok((Outlet { number, branches, held: None, is_shared, is_live: false, is_prepared: false, primed: None }, bin))
+    }
+
+    /// Whether it is to be given what comes of a medium so that the RTSP server can describe it.
+    pub fn is_being_prepared(&self, medium: Medium) -> bool {
+        let mut branches = self.branches.iter().filter(|branch| branch.medium == medium);
+        !self.is_live && !self.is_prepared && branches.any(|branch| branch.format.route.holds_back())
     }
 
     /// Whether it takes what a camera sends that has this format of a medium. One that lacks the medium does.

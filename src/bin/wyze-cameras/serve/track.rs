@@ -1,6 +1,7 @@
 //! How a codec of a camera becomes RTP: what is done to it once for all clients, and what packs it into packets.
 
 use gst::prelude::*;
+use std::sync::LazyLock;
 
 /// Picture or sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +34,31 @@ pub struct Route {
     pub payloader: &'static str,
 }
 
+/// How much MP3 a packet may have: more than the longest frame, as the payloader fails where a frame exceeds it.
+const MP3_PACKET: gst::ClockTime = gst::ClockTime::from_mseconds(80);
 const ENCODERS: &[&str] = &["fdkaacenc", "avenc_aac", "voaacenc"];
+
+/// Whether one of the encoders of AAC is installed.
+static HAS_AAC: LazyLock<bool> =
+    LazyLock::new(|| ENCODERS.iter().any(|name| gst::ElementFactory::find(name).is_some()));
 
 macro_rules! encoded {
     ($decoder:literal) => {
-        Route {
-            stages: &[&[$decoder], &["audioconvert"], &["audioresample"], ENCODERS, &["aacparse"]],
-            payloader: "rtpmp4gpay",
+        match *HAS_AAC {
+            true => Route {
+                stages: &[&[$decoder], &["audioconvert"], &["audioresample"], ENCODERS, &["aacparse"]],
+                payloader: "rtpmp4gpay",
+            },
+            false => Route {
+                stages: &[&[$decoder], &["audioconvert"], &["audioresample"], &["opusenc"]],
+                payloader: "rtpopuspay",
+            },
         }
     };
 }
 
 /// Returns the route of a stream with these caps; `None` where there is none. What RTP has a payload for that players
-/// know is passed on as it is; other sound becomes AAC.
+/// know is passed on as it is; other sound becomes AAC, or Opus where nothing makes AAC.
 pub fn route(caps: &gst::StructureRef) -> Option<Route> {
     let plain = |stages, payloader| Route { stages, payloader };
     let number = |field| caps.get::<i32>(field).unwrap_or_default();
@@ -132,9 +145,10 @@ impl Track {
         }
     }
 
-    /// Returns a piece that can be described: the key frame, or the last piece of sound.
-    pub fn specimen(&self) -> Option<&gst::Sample> {
-        self.kept.first()
+    /// Returns what can be described: the key frame, or the last piece of sound, and what followed if that is needed.
+    pub fn specimen(&self) -> &[gst::Sample] {
+        let length = if self.format.route.holds_back() { self.kept.len() } else { self.kept.len().min(1) };
+        &self.kept[..length]
     }
 
     /// Returns the picture since the last key frame, as far as it is kept.
@@ -159,6 +173,11 @@ impl Track {
 }
 
 impl Route {
+    /// Whether the payloader keeps a piece until the next one has come.
+    pub fn holds_back(&self) -> bool {
+        matches!(self.payloader, "rtpmp4vpay" | "rtpmpapay")
+    }
+
     /// Makes the elements between camera and clients.
     pub fn make_stages(&self) -> Result<Vec<gst::Element>, String> {
         self.stages.iter().map(|names| make_first(names)).collect()
@@ -182,10 +201,12 @@ impl Route {
             "rtppcmupay" | "rtppcmapay" => {}
             _ => payloader.set_property("pt", 96 + number),
         }
-        if self.payloader.starts_with("rtph26") {
-            // Who joins later needs the parameter sets.
-            payloader.set_property("config-interval", -1);
+        if payloader.has_property("aggregate-mode") {
             payloader.set_property_from_str("aggregate-mode", "zero-latency");
+        }
+        if self.payloader == "rtpmpapay" {
+            // By itself it waits until a packet is full, which is half a second of some cameras.
+            payloader.set_property("max-ptime", MP3_PACKET.nseconds() as i64);
         }
         Ok(payloader)
     }
@@ -196,6 +217,7 @@ fn make_first(names: &[&str]) -> Result<gst::Element, String> {
     let made = names.iter().find_map(|name| gst::ElementFactory::make(name).build().ok());
     let element = made.ok_or_else(|| format!("GStreamer's element {} is not installed", names.join(" or ")))?;
     if element.has_property("config-interval") {
+        // Who joins later needs the parameter sets.
         element.set_property("config-interval", -1);
     }
     Ok(element)
