@@ -28,6 +28,20 @@ check_dependencies() {
   fi
 }
 
+# systemd looks whether the program is there, which it is in the target folder only.
+check_units() {
+  if ! command -v systemd-analyze >/dev/null; then
+    echo "Skipped: the units of systemd, which is not there"
+    return
+  fi
+  mkdir "$work/units"
+  local unit
+  for unit in packaging/systemd/*.service; do
+    sed "s|/usr/bin/wyze-cameras|$target/debug/wyze-cameras|" "$unit" >"$work/units/$(basename "$unit")"
+  done
+  systemd-analyze verify "$work"/units/*.service
+}
+
 # Fails where GStreamer does not take the plugin from this folder. GStreamer itself only blacklists a plugin that cannot
 # be loaded.
 inspect() {
@@ -72,6 +86,8 @@ RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
   cargo doc --quiet --locked --workspace --no-deps --document-private-items
 step "Build"
 cargo build --quiet --locked --workspace --all-targets
+step "Units of systemd"
+check_units
 step "Plugin as cargo builds it"
 inspect "$target/debug"
 step "Plugin as meson installs it"

@@ -141,8 +141,28 @@ impl Recording {
     }
 
     pub fn start_in(folder: Arc<TempDir>, cameras: &[String], options: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wyze-cameras"));
-        command.arg("record").args(cameras).arg("--to").arg(folder.path()).args(options);
+        let to = folder.path().to_owned();
+        Self::spawn(None, folder, &to, cameras, options)
+    }
+
+    /// Records to `to`, with the user's configuration in `folder`. The program is started by the `wrapper`, if there
+    /// is one.
+    pub fn spawn(
+        wrapper: Option<Command>,
+        folder: Arc<TempDir>,
+        to: &Path,
+        cameras: &[String],
+        options: &[&str],
+    ) -> Self {
+        let program = env!("CARGO_BIN_EXE_wyze-cameras");
+        let mut command = match wrapper {
+            Some(mut wrapper) => {
+                wrapper.arg(program);
+                wrapper
+            }
+            None => Command::new(program),
+        };
+        command.arg("record").args(cameras).arg("--to").arg(to).args(options);
         if !options.contains(&"--segment") {
             command.args(["--segment", ONE_FILE]);
         }
@@ -175,8 +195,12 @@ impl Recording {
         wait_until(&format!("{of} {state}"), || self.events(of).iter().any(|event| event["state"] == state));
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     }
 

@@ -5,6 +5,7 @@
 //! that its CPU time does not count.
 
 mod commands;
+mod serve;
 mod talk;
 
 use clap::Parser;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Number of connections whose time is measured
     #[arg(long, default_value_t = 10)]
     connects: usize,
+    /// Measure `wyze-cameras serve` instead, which has to be built: first pictures, and what 20 clients cost
+    #[arg(long)]
+    serve: bool,
     /// Be the camera: the program starts itself a second time with this
     #[arg(long, hide = true)]
     camera: bool,
@@ -50,6 +54,9 @@ fn main() -> Result<(), Error> {
     }
     gst::init()?;
     gstwyze::plugin_register_static()?;
+    if arguments.serve {
+        return serve::measure(&arguments);
+    }
     let camera = Camera::start(&arguments)?;
     let mut connects = Vec::new();
     for _ in 0..arguments.connects {

@@ -29,6 +29,17 @@ pub fn pictures(file: &Path) -> Result<u64, Error> {
     if text.is_empty() && output.status.success() { Ok(0) } else { Ok(text.parse()?) }
 }
 
+/// Returns how long the sound in a file is, in seconds; 0 without any.
+pub fn length_of_sound(file: &Path) -> Result<f64, Error> {
+    let mut command = Command::new("ffprobe");
+    command
+        .args(["-v", "error", "-select_streams", "a", "-show_entries", "packet=pts_time", "-of", "csv=p=0"])
+        .arg(file);
+    let output = command.output().map_err(|e| format!("ffprobe: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().last().map_or(Ok(0.0), |line| line.trim_end_matches(',').parse())?)
+}
+
 /// Decodes a whole file. Returns what FFmpeg finds wrong with it.
 pub fn faults(file: &Path) -> Result<Vec<String>, Error> {
     let mut command = Command::new("ffmpeg");

@@ -6,11 +6,13 @@
 mod census;
 mod chaos;
 mod film_check;
+mod kills;
 mod ledger;
 mod load_camera;
 mod program;
 mod record_serve;
 mod rtsp_client;
+mod silent_camera;
 mod soak_camera;
 mod viewer;
 
@@ -65,6 +67,13 @@ struct Arguments {
     /// How often a camera restarts in the whole run of --record-serve
     #[arg(long, default_value_t = 30, value_name = "REBOOTS", requires = "record_serve")]
     reboots: u32,
+    /// Kill a recorder (SIGKILL) so often, at random moments. Fails where more than the last second of the open file is
+    /// lost, or anything of an earlier one
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["cameras", "stall_limit", "rest", "chaos", "record_serve"])]
+    kills: Option<u32>,
+    /// Record cameras for 40 s each whose sound stops at 9 s, or that have none. Fails where picture or sound is missing
+    #[arg(long, conflicts_with_all = ["cameras", "stall_limit", "rest", "chaos", "record_serve", "kills"])]
+    no_sound: bool,
     /// Make this fault on purpose, to see that it is found
     #[arg(long, hide = true)]
     plant: Option<Fault>,
@@ -254,6 +263,11 @@ fn main() -> Result<ExitCode, Error> {
     } else if arguments.record_serve {
         println!("record and serve: {} h, seed {seed}", arguments.hours);
         record_serve::run(length, arguments.reboots, seed)?
+    } else if let Some(times) = arguments.kills {
+        println!("{times} kills, seed {seed}");
+        kills::run(times, seed)?
+    } else if arguments.no_sound {
+        silent_camera::run()?
     } else {
         println!("soak: {} cameras, {} h, seed {seed}", arguments.cameras, arguments.hours);
         let mut soak = Soak::new(&arguments, seed)?;

@@ -200,6 +200,8 @@ impl Film {
 fn text(message: &gst::Message) -> String {
     match message.view() {
         gst::MessageView::Error(error) => match error.debug() {
+            // That says it all.
+            _ if error.error().matches(gst::ResourceError::NoSpaceLeft) => error.error().to_string(),
             Some(debug) => format!("{} ({debug})", error.error()),
             None => error.error().to_string(),
         },
