@@ -270,3 +270,39 @@ fn feed(
     last.link(&pad).map_err(|_| format!("the files cannot hold {caps}"))?;
     Ok(source)
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::super::container::Format;
+    use super::*;
+    use nix::sys::stat::Mode;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    /// A JPEG picture of this length, 50 ms for each number after the first.
+    pub fn picture(number: u64, length: usize) -> Frame {
+        gst::init().unwrap();
+        let caps = gst::Caps::builder("image/jpeg").field("width", 640).field("height", 360);
+        let caps = caps.field("framerate", gst::Fraction::new(20, 1)).build();
+        let buffer = gst::Buffer::from_mut_slice(vec![0; length]);
+        Frame { medium: Medium::Video, buffer, caps, at: ClockTime::from_mseconds(50 * number) }
+    }
+
+    /// Begins a film in a pipe, and returns the side from which it is read.
+    pub fn on_a_pipe(folder: &Path) -> (Film, File) {
+        let path = folder.join("pipe");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        // Opened like this, neither side waits for the other, and this one never.
+        let reader = File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        let caps = picture(0, 1).caps;
+        let opening = Opening {
+            camera: "Garden",
+            picture: Some(&caps),
+            sound: None,
+            origin: ClockTime::ZERO,
+            begin: SystemTime::UNIX_EPOCH,
+        };
+        let container = Format::Mkv.container(Some(&caps)).unwrap();
+        let file = reader.try_clone().unwrap();
+        (Film::begin(&opening, &container, path, file).unwrap(), reader)
+    }
+}

@@ -362,3 +362,46 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::container::Format;
+    use super::super::film::tests::picture;
+    use super::super::shelf::{Limits, Shelf};
+    use super::super::{Gauge, Report};
+    use super::*;
+
+    fn recorder(folder: &tempfile::TempDir) -> Recorder {
+        let limits = Limits { age: None, size: None, min_free: 0 };
+        let shelf = Shelf::new(folder.path().to_owned(), "%s".parse().unwrap(), limits).unwrap();
+        let tools = Tools { shelf: Arc::new(shelf), report: Arc::new(Report::new()), gauge: Arc::<Gauge>::default() };
+        let options = Options { segment: Duration::from_secs(u32::MAX.into()), format: Format::Mkv, copy_audio: false };
+        let mut recorder = Recorder::new("Garden".into(), String::new(), Arc::new(options), tools);
+        recorder.take(Item::Pad(Medium::Video));
+        recorder.take(Item::NoMorePads);
+        recorder
+    }
+
+    /// Runs as if nothing had come for so long, and then four pictures. Returns the number of files.
+    fn files_after_an_outage(outage: Duration) -> u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = recorder(&folder);
+        (0..4).for_each(|number| recorder.take(Item::Captured(picture(number, 1000))));
+        recorder.came = Instant::now().checked_sub(outage).unwrap();
+        recorder.tick();
+        let later = outage.as_millis() as u64 / 50;
+        (later..later + 4).for_each(|number| recorder.take(Item::Captured(picture(number, 1000))));
+        let gauge = recorder.tools.gauge.clone();
+        recorder.drain();
+        recorder.reel.close();
+        assert_eq!(gauge.received.load(Ordering::Relaxed), 8);
+        assert_eq!(gauge.pictures.load(Ordering::Relaxed), 8);
+        gauge.files.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn an_outage_of_more_than_a_minute_begins_a_new_file() {
+        assert_eq!(files_after_an_outage(Duration::from_secs(59)), 1);
+        assert_eq!(files_after_an_outage(Duration::from_secs(61)), 2);
+    }
+}

@@ -310,3 +310,49 @@ fn with_sets(frame: &Frame, mut data: Vec<u8>) -> Option<Frame> {
     buffer.make_mut().set_flags(frame.buffer.flags());
     Some(Frame { buffer, ..frame.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::container::Format;
+    use super::super::film::tests::{on_a_pipe, picture};
+    use super::super::shelf::{Limits, Shelf};
+    use super::super::{Gauge, Report};
+    use super::*;
+    use std::io::Read;
+
+    /// A disk that takes nothing is a pipe that nobody reads.
+    #[test]
+    fn a_disk_that_is_too_slow_ends_the_file_and_the_next_begins_when_it_has_caught_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (film, mut pipe) = on_a_pipe(folder.path());
+        let limits = Limits { age: None, size: None, min_free: 0 };
+        let shelf = Shelf::new(folder.path().to_owned(), "%s".parse().unwrap(), limits).unwrap();
+        let tools = Tools { shelf: Arc::new(shelf), report: Arc::new(Report::new()), gauge: Arc::<Gauge>::default() };
+        let options = Options { segment: Duration::from_secs(600), format: Format::Mkv, copy_audio: false };
+        let mut reel = Reel::new("Garden", Arc::new(options), tools);
+        let frame = picture(0, 1 << 20);
+        let now = SystemTime::now();
+        let kind = Picture { caps: frame.caps.clone(), sets: None };
+        reel.open = Some(Open { film, picture: Some(kind), segment: reel.segment(now) });
+        let mut at = 0;
+        while reel.open.is_some() {
+            reel.picture(&picture(at, 1 << 20), now);
+            reel.tend();
+            at += 1;
+            assert!(at < 200, "the disk is never too slow");
+        }
+        // What comes now is lost.
+        reel.picture(&picture(at, 1 << 20), now);
+        assert!(reel.open.is_none());
+        let (mut written, mut buffer) = (0, vec![0; 1 << 16]);
+        while !reel.finishing.is_empty() {
+            // Nothing may be there at the moment.
+            written += pipe.read(&mut buffer).unwrap_or_default() as u64;
+            reel.tend();
+        }
+        assert!(written > (at - 1) << 20, "{written} of {at} MiB");
+        reel.picture(&picture(at + 1, 1 << 20), now);
+        assert!(reel.open.is_some());
+        reel.close();
+    }
+}
