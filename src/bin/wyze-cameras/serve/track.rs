@@ -69,7 +69,7 @@ pub fn route(caps: &gst::StructureRef) -> Option<Route> {
         "video/x-h265" => plain(&[], "rtph265pay"),
         "image/jpeg" => plain(&[&["jpegparse"]], "rtpjpegpay"),
         "video/mpeg" if number("mpegversion") == 4 => plain(&[&["mpeg4videoparse"]], "rtpmp4vpay"),
-        "video/x-h263" => plain(&[], "rtph263ppay"),
+        "video/x-h263" => plain(&[&["capssetter"]], "rtph263ppay"),
         "audio/x-mulaw" if is_telephone => plain(&[], "rtppcmupay"),
         "audio/x-mulaw" => encoded!("mulawdec"),
         "audio/x-alaw" if is_telephone => plain(&[], "rtppcmapay"),
@@ -180,7 +180,12 @@ impl Route {
 
     /// Makes the elements between camera and clients.
     pub fn make_stages(&self) -> Result<Vec<gst::Element>, String> {
-        self.stages.iter().map(|names| make_first(names)).collect()
+        let stages: Vec<_> = self.stages.iter().map(|names| make_first(names)).collect::<Result<_, _>>()?;
+        for setter in stages.iter().filter(|stage| self.payloader == "rtph263ppay" && stage.has_property("caps")) {
+            // The payloader wants to know what a camera's H.263 is not: one of the later versions.
+            setter.set_property_from_str("caps", "video/x-h263,h263version=h263");
+        }
+        Ok(stages)
     }
 
     /// Returns the caps that the last stage has to make, where it could make others.
