@@ -167,8 +167,22 @@ impl Client {
         let streams = Streams::default();
         let (weak, found) = (pipeline.downgrade(), streams.clone());
         source.connect_pad_added(move |_, pad| {
-            if let Some(pipeline) = weak.upgrade() {
-                receive(&pipeline, pad, &found);
+            let (weak, found) = (weak.clone(), found.clone());
+            let with = move |pad: &gst::Pad, caps: &gst::CapsRef| {
+                if let Some(pipeline) = weak.upgrade() {
+                    receive(&pipeline, pad, caps, &found);
+                }
+            };
+            match pad.current_caps() {
+                Some(caps) => with(pad, &caps),
+                // They come before the first packet does.
+                None => drop(pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+                    let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
+                        return gst::PadProbeReturn::Ok;
+                    };
+                    with(pad, caps.caps());
+                    gst::PadProbeReturn::Remove
+                })),
             }
         });
         let trouble = Arc::new(Mutex::new(None));
@@ -267,8 +281,7 @@ impl Drop for Client {
 }
 
 /// Takes a stream out of its packets, and counts.
-fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, streams: &Streams) {
-    let caps = pad.current_caps().or_else(|| pad.pad_template_caps().into()).unwrap();
+fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, caps: &gst::CapsRef, streams: &Streams) {
     let encoding = caps.structure(0).unwrap().get::<String>("encoding-name").unwrap();
     let depayloader = match encoding.as_str() {
         "H264" => "rtph264depay",
