@@ -77,12 +77,15 @@ impl Phase {
     }
 }
 
+/// Posts the error for a sink and its camera's name.
+type Post = Box<dyn FnOnce(&WyzeSink, Option<&str>) + Send>;
+
 /// Whether the application has been told why the talk failed.
 enum Failure {
     /// The talk has not failed.
     None,
     /// Whoever comes first posts the error.
-    Untold(Box<dyn FnOnce(&WyzeSink, Option<&str>) + Send>),
+    Untold(Post),
     Telling,
     Told,
 }
