@@ -7,13 +7,14 @@ mod with_store;
 
 use gst::prelude::*;
 use gstwyze::account::{Camera, Store};
+use gstwyze::protocol::credentials::Credentials;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::sync::mpsc;
 use support::*;
 use with_store::*;
-use wyze_camera::{CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, MediaSource};
+use wyze_camera::{CameraConfig, CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, MediaSource};
 
 const OTHER_UID: &str = "GARAGE7890123456789A";
 
@@ -42,6 +43,14 @@ fn both(name: &str, online: bool) -> Vec<(String, String, bool)> {
     ["Sink/Network/Audio", "Source/Network/Video"].map(|class| (name.into(), class.into(), online)).to_vec()
 }
 
+fn with_uid(uid: &str, envelope: Envelope) -> TestCamera {
+    let change = |config: &mut CameraConfig| {
+        config.envelope = envelope;
+        config.credentials = Credentials::new(uid, DEMO_ENR, DEMO_MAC).unwrap();
+    };
+    TestCamera::with_config(change, MediaSource::None)
+}
+
 #[test]
 fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
     if !with_own_store("a_probe_lists_the_cameras_of_the_store_and_who_is_online") {
@@ -49,23 +58,10 @@ fn a_probe_lists_the_cameras_of_the_store_and_who_is_online() {
     }
     assert_eq!(provider().devices().len(), 0);
     let camera = TestCamera::new(MediaSource::None);
-    let newer = TestCamera::with_config(
-        |config| {
-            config.envelope = Envelope::Cc51;
-            let uid = "NEWER67890123456789A";
-            config.credentials = gstwyze::protocol::credentials::Credentials::new(uid, DEMO_ENR, DEMO_MAC).unwrap();
-        },
-        MediaSource::None,
-    );
+    let newer = with_uid("NEWER67890123456789A", Envelope::Cc51);
     keep(entry("Front Door", &camera));
     keep(Camera { uid: "NEWER67890123456789A".into(), ..entry("Newer", &newer) });
-    let by_name = TestCamera::with_config(
-        |config| {
-            let uid = "NAMED67890123456789A";
-            config.credentials = gstwyze::protocol::credentials::Credentials::new(uid, DEMO_ENR, DEMO_MAC).unwrap();
-        },
-        MediaSource::None,
-    );
+    let by_name = with_uid("NAMED67890123456789A", CameraConfig::demo().unwrap().envelope);
     let host = Some("localhost".to_owned());
     keep(Camera { uid: "NAMED67890123456789A".into(), host, ..entry("By Name", &by_name) });
     keep(silent("Garage"));

@@ -1,11 +1,28 @@
 //! The pipeline that has a camera's `wyzesrc`, with a chain of elements for each medium that comes.
 
-use super::hub::Hub;
 use super::track::{Format, Medium, Route, route};
 use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Who takes what comes of a feed.
+pub trait Audience: Send + Sync + 'static {
+    /// The feed has a pad for this medium.
+    fn medium_came(&self, medium: Medium);
+
+    /// The feed waits for no other medium.
+    fn all_media_came(&self);
+
+    /// The camera has sent this.
+    fn sample(&self, medium: Medium, format: Format, caps: &gst::CapsRef, sample: gst::Sample);
+
+    /// A medium has a codec that cannot be served.
+    fn cannot_serve(&self, medium: Medium, why: &str);
+
+    /// The pipeline of the feed has posted this.
+    fn message(&self, message: &gst::MessageRef);
+}
 
 /// A running pipeline; dropping it stops it.
 #[derive(Debug)]
@@ -22,8 +39,8 @@ struct Chain {
 }
 
 impl Feed {
-    /// Connects to the camera that the store knows by `camera`. What comes of it is told to `hub`.
-    pub fn start(camera: &str, hub: &Arc<Hub>) -> Result<Self, String> {
+    /// Connects to the camera that the store knows by `camera`. What comes of it goes to `audience`.
+    pub fn start(camera: &str, audience: &Arc<impl Audience>) -> Result<Self, String> {
         let source = gst::ElementFactory::make("wyzesrc")
             .property("camera", camera)
             // A camera that is away is waited for as long as somebody asks for it.
@@ -33,19 +50,19 @@ impl Feed {
         let pipeline = gst::Pipeline::new();
         super::clock::set(&pipeline);
         pipeline.add(&source).map_err(|e| e.to_string())?;
-        let (weak, place) = (Arc::downgrade(hub), pipeline.downgrade());
+        let (weak, place) = (Arc::downgrade(audience), pipeline.downgrade());
         source.connect_pad_added(move |_, pad| attach(pad, &place, &weak));
-        let weak = Arc::downgrade(hub);
+        let weak = Arc::downgrade(audience);
         source.connect_no_more_pads(move |_| {
-            if let Some(hub) = weak.upgrade() {
-                hub.all_media_came();
+            if let Some(audience) = weak.upgrade() {
+                audience.all_media_came();
             }
         });
-        let weak = Arc::downgrade(hub);
+        let weak = Arc::downgrade(audience);
         let bus = pipeline.bus().ok_or("a pipeline has no bus")?;
         bus.set_sync_handler(move |_, message| {
-            if let Some(hub) = weak.upgrade() {
-                hub.message(message);
+            if let Some(audience) = weak.upgrade() {
+                audience.message(message);
             }
             gst::BusSyncReply::Drop
         });
@@ -69,16 +86,16 @@ impl Drop for Feed {
 }
 
 /// Follows a pad of `wyzesrc`: its codec is known, and may become another.
-fn attach(pad: &gst::Pad, pipeline: &glib::WeakRef<gst::Pipeline>, hub: &Weak<Hub>) {
+fn attach(pad: &gst::Pad, pipeline: &glib::WeakRef<gst::Pipeline>, audience: &Weak<impl Audience>) {
     let chain = Arc::new(Mutex::new(Chain::default()));
     if let Some(caps) = pad.current_caps() {
-        relink(pad, &caps, &chain, pipeline, hub);
+        relink(pad, &caps, &chain, pipeline, audience);
     }
-    let (pipeline, hub) = (pipeline.clone(), hub.clone());
+    let (pipeline, audience) = (pipeline.clone(), audience.clone());
     // The probe runs in the thread that pushes, so that nothing is in the chain while it is exchanged.
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
         if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
-            relink(pad, &caps.caps_owned(), &chain, &pipeline, &hub);
+            relink(pad, &caps.caps_owned(), &chain, &pipeline, &audience);
         }
         gst::PadProbeReturn::Ok
     });
@@ -90,9 +107,10 @@ fn relink(
     caps: &gst::Caps,
     chain: &Mutex<Chain>,
     pipeline: &glib::WeakRef<gst::Pipeline>,
-    hub: &Weak<Hub>,
+    audience: &Weak<impl Audience>,
 ) {
-    let (Some(pipeline), Some(hub), Some(structure)) = (pipeline.upgrade(), hub.upgrade(), caps.structure(0)) else {
+    let (Some(pipeline), Some(audience), Some(structure)) = (pipeline.upgrade(), audience.upgrade(), caps.structure(0))
+    else {
         return;
     };
     let medium = Medium::of(pad);
@@ -108,12 +126,12 @@ fn relink(
     }
     chain.route = wanted;
     let made = match wanted {
-        Some(route) => build(&pipeline, pad, medium, route, &hub),
+        Some(route) => build(&pipeline, pad, medium, route, &audience),
         None => Err(format!("RTP has nothing for {}", structure.name())),
     };
     match made {
         Ok(elements) => chain.elements = elements,
-        Err(why) => hub.cannot_serve(medium, &why),
+        Err(why) => audience.cannot_serve(medium, &why),
     }
 }
 
@@ -123,7 +141,7 @@ fn build(
     pad: &gst::Pad,
     medium: Medium,
     route: Route,
-    hub: &Arc<Hub>,
+    audience: &Arc<impl Audience>,
 ) -> Result<Vec<gst::Element>, String> {
     let mut elements = route.make_stages()?;
     let sink = AppSink::builder().sync(false).async_(false).enable_last_sample(false);
@@ -131,11 +149,11 @@ fn build(
         Some(caps) => sink.caps(&caps).build(),
         None => sink.build(),
     };
-    let weak = Arc::downgrade(hub);
+    let weak = Arc::downgrade(audience);
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        if let (Some(hub), Some(caps)) = (weak.upgrade(), sample.caps()) {
-            hub.sample(medium, Format::new(route, caps), caps, in_running_time(&sample));
+        if let (Some(audience), Some(caps)) = (weak.upgrade(), sample.caps()) {
+            audience.sample(medium, Format::new(route, caps), caps, in_running_time(&sample));
         }
         Ok(gst::FlowSuccess::Ok)
     });
@@ -157,7 +175,7 @@ fn build(
         }
         return Err(why);
     }
-    hub.medium_came(medium);
+    audience.medium_came(medium);
     Ok(elements)
 }
 

@@ -4,10 +4,10 @@
 //! `check` opens and closes the feed, and is called by the main loop only. All else may be called from any thread.
 
 use super::complaint::Complaint;
-use super::feed::Feed;
+use super::feed::{Audience, Feed};
 use super::outlet::{Held, Outlet};
 use super::output::tell;
-use super::speaker::{Speaker, back_channel};
+use super::speaker::{Floor, Speaker, back_channel};
 use super::track::{Format, Medium, Track};
 use gst::glib;
 use gst::prelude::*;
@@ -286,37 +286,6 @@ impl Hub {
         }
     }
 
-    /// A client of this outlet says something. Who talks first has the floor until there is a pause.
-    pub fn client_says(self: &Arc<Self>, outlet: u64, sound: gst::Buffer) {
-        let mut talk = self.talk();
-        if talk.is_broken || talk.not_before.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        if talk.speaker.is_none() {
-            match Speaker::start(&self.camera, outlet, self) {
-                Ok(speaker) => talk.speaker = Some(speaker),
-                Err(why) => {
-                    talk.not_before = Some(Instant::now() + self.policy.retry);
-                    talk.complaint.make(&self.name, &format!("talking: {why}"));
-                }
-            }
-        }
-        if let Some(speaker) = talk.speaker.as_mut().filter(|speaker| speaker.outlet == outlet) {
-            speaker.say(sound);
-        }
-    }
-
-    /// The speaker's pipeline has failed.
-    pub fn cannot_talk(self: &Arc<Self>, why: &str) {
-        // Whoever starts the speaker may have the lock.
-        let (hub, text) = (self.clone(), format!("talking: {why}"));
-        glib::idle_add_once(move || {
-            let mut talk = hub.talk();
-            talk.is_broken = true;
-            talk.complaint.make(&hub.name, &text);
-        });
-    }
-
     /// Ends talking where nobody talks any more, or where it has failed.
     fn hush(&self) {
         let mut talk = self.talk();
@@ -328,80 +297,6 @@ impl Hub {
         let over = if is_over { talk.speaker.take() } else { None };
         drop(talk);
         drop(over);
-    }
-
-    /// The feed has a pad for this medium.
-    pub fn medium_came(&self, medium: Medium) {
-        let mut state = self.state();
-        if !state.announced.contains(&medium) {
-            state.announced.push(medium);
-        }
-    }
-
-    /// The feed waits for no other medium.
-    pub fn all_media_came(&self) {
-        self.state().has_all = true;
-        self.changed.notify_all();
-    }
-
-    /// A medium has a codec that cannot be served.
-    pub fn cannot_serve(&self, medium: Medium, why: &str) {
-        tell(format_args!("wyze-cameras: {}: no {}: {why}", self.name, medium.name()));
-        let mut state = self.state();
-        state.announced.retain(|other| *other != medium);
-        *state.track(medium) = None;
-        state.outlets.iter().filter(|outlet| outlet.has(medium)).for_each(Outlet::end);
-    }
-
-    /// The camera has sent this.
-    pub fn sample(&self, medium: Medium, format: Format, caps: &gst::CapsRef, sample: gst::Sample) {
-        let mut state = self.state();
-        let state = &mut *state;
-        let is_key = sample.buffer().is_some_and(|buffer| !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
-        if medium == Medium::Video && is_key {
-            state.key_frame_asked = None;
-        }
-        let track = state.track(medium);
-        let is_new = track.as_ref().is_none_or(|track| track.format != format);
-        if is_new {
-            if medium == Medium::Video && !is_key {
-                return;
-            }
-            *track = Some(Track::new(format, caps.to_owned()));
-            (state.complaint, state.obstacle) = Default::default();
-            state.first_track_at.get_or_insert_with(Instant::now);
-            // Clients were told of another codec. They have to ask again.
-            state.outlets.iter().filter(|outlet| !outlet.takes(medium, format)).for_each(Outlet::end);
-        }
-        for outlet in state.outlets.iter_mut().filter(|outlet| outlet.takes(medium, format)) {
-            if outlet.is_live {
-                outlet.push(medium, &sample);
-            } else if outlet.is_being_prepared(medium) {
-                outlet.prime(medium, &sample);
-            }
-        }
-        if let Some(track) = state.track(medium) {
-            track.keep(medium, caps, is_key, sample);
-        }
-        if is_new {
-            self.changed.notify_all();
-        }
-    }
-
-    /// The pipeline of the feed has posted this.
-    pub fn message(&self, message: &gst::MessageRef) {
-        match message.view() {
-            gst::MessageView::Error(error) => self.fail(&error.error().to_string()),
-            gst::MessageView::Warning(warning) => {
-                tell(format_args!("wyze-cameras: {}: {}", self.name, warning.error()));
-            }
-            gst::MessageView::Element(element) => {
-                if let Some(fields) = element.structure().filter(|fields| fields.name() == "wyze-connection") {
-                    self.connection_is(fields);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// Follows the connection, whose first attempts may fail for a reason that people can mend.
@@ -438,6 +333,108 @@ impl Hub {
             "audio": describe(&state.audio),
             "clients": state.viewers,
         })
+    }
+}
+
+impl Audience for Hub {
+    fn medium_came(&self, medium: Medium) {
+        let mut state = self.state();
+        if !state.announced.contains(&medium) {
+            state.announced.push(medium);
+        }
+    }
+
+    fn all_media_came(&self) {
+        self.state().has_all = true;
+        self.changed.notify_all();
+    }
+
+    fn sample(&self, medium: Medium, format: Format, caps: &gst::CapsRef, sample: gst::Sample) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let is_key = sample.buffer().is_some_and(|buffer| !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+        if medium == Medium::Video && is_key {
+            state.key_frame_asked = None;
+        }
+        let track = state.track(medium);
+        let is_new = track.as_ref().is_none_or(|track| track.format != format);
+        if is_new {
+            if medium == Medium::Video && !is_key {
+                return;
+            }
+            *track = Some(Track::new(format, caps.to_owned()));
+            (state.complaint, state.obstacle) = Default::default();
+            state.first_track_at.get_or_insert_with(Instant::now);
+            // Clients were told of another codec. They have to ask again.
+            state.outlets.iter().filter(|outlet| !outlet.takes(medium, format)).for_each(Outlet::end);
+        }
+        for outlet in state.outlets.iter_mut().filter(|outlet| outlet.takes(medium, format)) {
+            if outlet.is_live {
+                outlet.push(medium, &sample);
+            } else if outlet.is_being_prepared(medium) {
+                outlet.prime(medium, &sample);
+            }
+        }
+        if let Some(track) = state.track(medium) {
+            track.keep(medium, caps, is_key, sample);
+        }
+        if is_new {
+            self.changed.notify_all();
+        }
+    }
+
+    fn cannot_serve(&self, medium: Medium, why: &str) {
+        tell(format_args!("wyze-cameras: {}: no {}: {why}", self.name, medium.name()));
+        let mut state = self.state();
+        state.announced.retain(|other| *other != medium);
+        *state.track(medium) = None;
+        state.outlets.iter().filter(|outlet| outlet.has(medium)).for_each(Outlet::end);
+    }
+
+    fn message(&self, message: &gst::MessageRef) {
+        match message.view() {
+            gst::MessageView::Error(error) => self.fail(&error.error().to_string()),
+            gst::MessageView::Warning(warning) => {
+                tell(format_args!("wyze-cameras: {}: {}", self.name, warning.error()));
+            }
+            gst::MessageView::Element(element) => {
+                if let Some(fields) = element.structure().filter(|fields| fields.name() == "wyze-connection") {
+                    self.connection_is(fields);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Floor for Hub {
+    fn client_says(self: &Arc<Self>, outlet: u64, sound: gst::Buffer) {
+        let mut talk = self.talk();
+        if talk.is_broken || talk.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        if talk.speaker.is_none() {
+            match Speaker::start(&self.camera, outlet, self) {
+                Ok(speaker) => talk.speaker = Some(speaker),
+                Err(why) => {
+                    talk.not_before = Some(Instant::now() + self.policy.retry);
+                    talk.complaint.make(&self.name, &format!("talking: {why}"));
+                }
+            }
+        }
+        if let Some(speaker) = talk.speaker.as_mut().filter(|speaker| speaker.outlet == outlet) {
+            speaker.say(sound);
+        }
+    }
+
+    fn cannot_talk(self: &Arc<Self>, why: &str) {
+        // Whoever starts the speaker may have the lock.
+        let (hub, text) = (self.clone(), format!("talking: {why}"));
+        glib::idle_add_once(move || {
+            let mut talk = hub.talk();
+            talk.is_broken = true;
+            talk.complaint.make(&hub.name, &text);
+        });
     }
 }
 

@@ -1,7 +1,6 @@
 //! The way back: what a client says goes to the camera, by a pipeline of its own, so that a camera that cannot be talked
 //! to costs no client its picture.
 
-use super::hub::Hub;
 use gst::prelude::*;
 use gst_app::{AppLeakyType, AppSink, AppSinkCallbacks, AppSrc};
 use std::sync::Arc;
@@ -9,6 +8,15 @@ use std::time::{Duration, Instant};
 
 /// After so long without sound, the camera is told that nobody talks any more.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// Where clients talk.
+pub trait Floor: Send + Sync + 'static {
+    /// A client of this outlet says something. Who talks first has the floor until there is a pause.
+    fn client_says(self: &Arc<Self>, outlet: u64, sound: gst::Buffer);
+
+    /// The speaker's pipeline has failed.
+    fn cannot_talk(self: &Arc<Self>, why: &str);
+}
 
 /// Somebody who talks; dropping it ends that. It waits for threads, so do so without locks.
 #[derive(Debug)]
@@ -21,8 +29,8 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Opens the way to the camera that the store knows by `camera`. What comes of it is told to `hub`.
-    pub fn start(camera: &str, outlet: u64, hub: &Arc<Hub>) -> Result<Self, String> {
+    /// Opens the way to the camera that the store knows by `camera`. A failure is told to `floor`.
+    pub fn start(camera: &str, outlet: u64, floor: &Arc<impl Floor>) -> Result<Self, String> {
         let caps = gst::Caps::builder("audio/x-mulaw").field("rate", 8000).field("channels", 1).build();
         let source = AppSrc::builder()
             .caps(&caps)
@@ -39,10 +47,10 @@ impl Speaker {
         let elements = [source.upcast_ref(), &decoder, &sink];
         pipeline.add_many(elements).map_err(|e| e.to_string())?;
         gst::Element::link_many(elements).map_err(|e| e.to_string())?;
-        let (weak, bus) = (Arc::downgrade(hub), pipeline.bus().ok_or("a pipeline has no bus")?);
+        let (weak, bus) = (Arc::downgrade(floor), pipeline.bus().ok_or("a pipeline has no bus")?);
         bus.set_sync_handler(move |_, message| {
-            if let (Some(hub), gst::MessageView::Error(error)) = (weak.upgrade(), message.view()) {
-                hub.cannot_talk(&error.error().to_string());
+            if let (Some(floor), gst::MessageView::Error(error)) = (weak.upgrade(), message.view()) {
+                floor.cannot_talk(&error.error().to_string());
             }
             gst::BusSyncReply::Drop
         });
@@ -74,18 +82,18 @@ impl Drop for Speaker {
 }
 
 /// Makes the bin that gst-rtsp-server looks for as a client's way back, by the names of bin, element and pad.
-pub fn back_channel(hub: &Arc<Hub>, outlet: u64) -> Result<gst::Bin, String> {
+pub fn back_channel(floor: &Arc<impl Floor>, outlet: u64) -> Result<gst::Bin, String> {
     let caps = gst::Caps::builder("application/x-rtp").field("media", "audio").field("payload", 0);
     let caps = caps.field("clock-rate", 8000).field("encoding-name", "PCMU").build();
     let filter = gst::ElementFactory::make("capsfilter").name("depay_backchannel").property("caps", caps);
     let filter = filter.build().map_err(|e| e.to_string())?;
     let depayloader = gst::ElementFactory::make("rtppcmudepay").build().map_err(|e| e.to_string())?;
     let sink = AppSink::builder().sync(false).async_(false).enable_last_sample(false).build();
-    let weak = Arc::downgrade(hub);
+    let weak = Arc::downgrade(floor);
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        if let Some((hub, sound)) = weak.upgrade().zip(sample.buffer_owned()) {
-            hub.client_says(outlet, sound);
+        if let Some((floor, sound)) = weak.upgrade().zip(sample.buffer_owned()) {
+            floor.client_says(outlet, sound);
         }
         Ok(gst::FlowSuccess::Ok)
     });
