@@ -11,6 +11,7 @@ mod device;
 pub mod hosts;
 mod imp;
 pub mod search;
+mod store_watch;
 mod watch;
 
 use gst::glib;

@@ -3,18 +3,16 @@
 use super::CAT;
 use super::hosts::Hosts;
 use super::search::CameraSearch;
+use super::store_watch::StoreWatch;
 use crate::account::{Camera, Cameras, Store};
 use crate::protocol::credentials::public_id;
 use crate::protocol::wire::SessionId;
 use crate::session::{Place, search_addresses, socket};
-use inotify::{Inotify, WatchMask};
 use mio::net::UdpSocket;
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rand::RngExt;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -83,7 +81,7 @@ pub struct Watch {
     selectors: Vec<String>,
     poll: Poll,
     events: Events,
-    inotify: Inotify,
+    store_watch: StoreWatch,
     hosts: Hosts,
     store_changed: bool,
     stop: Arc<AtomicBool>,
@@ -91,15 +89,15 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(store: Store) -> io::Result<Self> {
-        let (poll, inotify) = (Poll::new()?, Inotify::init()?);
-        poll.registry().register(&mut SourceFd(&inotify.as_raw_fd()), STORE, Interest::READABLE)?;
+        let poll = Poll::new()?;
+        let store_watch = StoreWatch::new(poll.registry(), STORE)?;
         Ok(Watch {
             store,
             cameras: Vec::new(),
             selectors: Vec::new(),
             poll,
             events: Events::with_capacity(3),
-            inotify,
+            store_watch,
             hosts: Hosts::default(),
             store_changed: false,
             stop: Arc::default(),
@@ -169,13 +167,12 @@ impl Watch {
         changed
     }
 
-    /// Watches the store's folder, or its parent as long as there is none. Watching a folder again changes nothing.
+    /// Watches the store's folder, or its parent as long as there is none.
     fn watch_folder(&mut self) {
-        let mask = WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::CLOSE_WRITE;
         let folder = self.store.folder();
         let mut watched = [Some(folder), folder.parent()].into_iter().flatten();
         // Where neither exists, the next look tries again.
-        watched.any(|folder| self.inotify.watches().add(folder, mask).is_ok());
+        watched.any(|folder| self.store_watch.add(folder));
     }
 
     /// Asks for all cameras, and notes which of them answer.
@@ -248,9 +245,8 @@ impl Watch {
         }
         if self.events.iter().any(|event| event.token() == STORE) {
             self.store_changed = true;
-            let mut buffer = [0; 4096];
-            // Reading the store shows what has changed. But unread events would keep the next one from being reported.
-            while self.inotify.read_events(&mut buffer).is_ok() {}
+            // Reading the store shows what has changed.
+            self.store_watch.clear();
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One attempt to reach the camera: a socket, the client that uses it, and what they have come to.
 
-use super::socket;
+use super::{icmp, socket};
 use crate::protocol::client::{Client, Event};
 use crate::protocol::error::Stage;
 use crate::protocol::trace::{Direction, Trace};
@@ -98,7 +98,7 @@ impl Attempt {
             }
         }
         if std::mem::take(&mut self.icmp) {
-            for refused in std::iter::from_fn(|| socket::next_icmp_error(&self.socket)).take(BATCH).flatten() {
+            for refused in std::iter::from_fn(|| icmp::next(&self.socket)).take(BATCH).flatten() {
                 if let Some((Trace(sink), _)) = &self.trace {
                     sink.refused(refused);
                 }

@@ -26,6 +26,7 @@ mod backoff;
 mod calls;
 mod driver;
 mod event;
+mod icmp;
 mod members;
 mod registry;
 mod shared;
@@ -47,6 +48,7 @@ pub use calls::Reply;
 pub use event::Event;
 pub use members::{Use, Wants};
 pub use registry::{Caller, Conflict, JoinError, Membership};
+pub use socket::bind_interface;
 pub use targets::search_addresses;
 
 /// Where to look for a camera.

@@ -1,12 +1,12 @@
 //! The session's UDP socket.
 
+use super::icmp;
 use mio::net::UdpSocket;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt::Ipv4RecvErr};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 
 /// In bytes: a key frame of a 2K camera comes in one burst, and a busy machine may read it late.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -18,30 +18,24 @@ pub fn open() -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     // The kernel cuts this to its limit.
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    // Without this, only a connected socket learns of "port unreachable".
-    setsockopt(&socket, Ipv4RecvErr, &true)?;
+    icmp::listen(&socket)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-/// Makes the socket send and receive on this network interface only. Fails if there is none of that name.
-pub fn bind_interface(socket: &UdpSocket, name: &str) -> io::Result<()> {
-    SockRef::from(socket).bind_device(Some(name.as_bytes()))
-}
-
-/// Takes the next ICMP error that something sent was answered with; `None` if there are no more. Returns the address
-/// whose port is unreachable; `Some(None)` for any other ICMP error.
-pub fn next_icmp_error(socket: &UdpSocket) -> Option<Option<SocketAddr>> {
-    let mut room = nix::cmsg_space!(nix::libc::sock_extended_err, SockaddrIn);
-    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    // No room for the datagram that it answers: only the destination matters, and that comes as the message's address.
-    let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut [], Some(&mut room), flags).ok()?;
-    let refused = message.cmsgs().is_ok_and(|mut messages| {
-        messages.any(|message| {
-            matches!(message, ControlMessageOwned::Ipv4RecvErr(e, _) if e.ee_errno == Errno::ECONNREFUSED as u32)
-        })
-    });
-    Some(message.address.filter(|_| refused).map(|address| SocketAddrV4::from(address).into()))
+/// Makes the socket send and receive on this network interface only. Fails if there is none of that name, and where the
+/// system cannot do it.
+pub fn bind_interface(socket: &impl AsFd, name: &str) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    return socket.bind_device(Some(name.as_bytes()));
+    #[cfg(target_vendor = "apple")]
+    return socket.bind_device_by_index_v4(std::num::NonZero::new(nix::net::if_::if_nametoindex(name)?));
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    {
+        let _ = (socket, name);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system binds no socket to an interface"))
+    }
 }
 
 /// Whether the error is about the network, which refused an earlier datagram or is away, and not about the socket
@@ -75,13 +69,13 @@ mod tests {
         socket.send_to(b"anybody?", closed).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
         let told = loop {
-            match next_icmp_error(&socket) {
+            match icmp::next(&socket) {
                 Some(told) => break told,
                 None => assert!(Instant::now() < deadline, "not told"),
             }
         };
         assert_eq!(told, Some(closed));
-        assert_eq!(next_icmp_error(&socket), None);
+        assert_eq!(icmp::next(&socket), None);
     }
 
     #[test]

@@ -6,9 +6,8 @@ use gstwyze::device_provider::hosts::Hosts;
 use gstwyze::device_provider::search::{Answer, CameraSearch};
 use gstwyze::protocol::transport::Envelope;
 use gstwyze::protocol::wire::{SessionId, cc51, iotc, transcode};
-use gstwyze::session::{Place, search_addresses};
+use gstwyze::session::{Place, bind_interface, search_addresses};
 use rand::RngExt;
-use socket2::SockRef;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -79,7 +78,7 @@ fn open(interface: Option<&str>) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_broadcast(true)?;
     if let Some(name) = interface {
-        SockRef::from(&socket).bind_device(Some(name.as_bytes()))?;
+        bind_interface(&socket, name)?;
     }
     Ok(socket)
 }
