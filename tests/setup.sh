@@ -46,7 +46,7 @@ install_test_runner() {
 }
 
 # The tests read traces, recordings and streams, speak, press keys in a window and check scripts with them.
-[ "${1:-}" != --tests ] || packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck)
+[ "${1:-}" != --tests ] || packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2
