@@ -129,18 +129,26 @@ fn python_records_what_moves_and_what_was_before() {
         let running = scene.start(command);
         scene.await_pictures(70);
         assert!(files(&folder).is_empty(), "{}", running.text());
-        let mut control = Command::new(env!("CARGO_BIN_EXE_wyze-cameras"));
-        control.args(["control", "Front Door", "siren", "on"]).env("XDG_CONFIG_HOME", scene.home.path());
-        assert!(control.status().unwrap().success());
+        let siren = |state| {
+            let mut control = scene.command(env!("CARGO_BIN_EXE_wyze-cameras"));
+            control.args(["control", "Front Door", "siren", state]);
+            assert!(control.status().unwrap().success());
+        };
+        siren("on");
         wait_until("a file", || running.text().contains("finished "));
         let text = running.text();
+        siren("off");
+        wait_until("another file", || running.text().matches("motion, ").count() == 2);
+        // Ctrl-C finishes it.
         running.interrupt();
         let before: f64 = between(&text, "motion, and ", " s").parse().unwrap();
         // From a key frame on, of which there is one each two seconds.
         assert!((1.0..3.5).contains(&before), "{text}");
-        let [file] = &files(&folder)[..] else { panic!("{text}") };
-        assert!(discover(file).contains("Matroska"));
-        ffmpeg::decode(file);
+        let [file, other] = &files(&folder)[..] else { panic!("{text}") };
+        for file in [file, other] {
+            assert!(discover(file).contains("Matroska"));
+            ffmpeg::decode(file);
+        }
         let played = play_file(file);
         let least = (before + 1.0) * 20.0 - 5.0;
         assert!((least..least + 30.0).contains(&(played.picture_count as f64)), "{} {text}", played.picture_count);

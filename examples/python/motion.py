@@ -61,8 +61,7 @@ class Recording:
 
     def finish(self):
         self.source.emit("end-of-stream")
-        ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
-        self.pipeline.get_bus().timed_pop_filtered(10 * Gst.SECOND, ends)
+        self.pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
         self.pipeline.set_state(Gst.State.NULL)
         print(f"finished {self.file}", flush=True)
 
@@ -84,21 +83,21 @@ class Watch:
         self.last_look = look
 
     def keep(self, sample):
-        """Keeps an encoded picture, in the file or for one that may begin."""
+        """Keeps an encoded picture for a file that may begin, and writes it to one that has begun."""
         now = time_of(sample)
         is_moving = self.moved_at is not None and now - self.moved_at < self.options.after
+        if self.recent or is_key_frame(sample):
+            self.recent.append(sample)
+        self.forget(now - self.options.before)
         if self.recording and not is_moving:
             self.finish()
-        if self.recording:
+        elif self.recording:
             self.recording.add(sample)
-            return
-        self.recent.append(sample)
-        self.forget(now - self.options.before)
-        if is_moving and is_key_frame(self.recent[0]):
+        elif is_moving and self.recent:
             self.recording = Recording(self.options.folder, sample.get_caps())
             print(f"motion, and {now - time_of(self.recent[0]):.1f} s before it: {self.recording.file}", flush=True)
-            while self.recent:
-                self.recording.add(self.recent.popleft())
+            for recent in self.recent:
+                self.recording.add(recent)
 
     def forget(self, time):
         """Drops what comes before the last key frame of that time: a file can only begin with a key frame."""
