@@ -210,7 +210,8 @@ fn the_files_that_the_pages_name_are_there() {
     let mut missing = Vec::new();
     for (page, text) in pages() {
         for word in text.split(['`', '(', ')', ' ', '\n', '#', ',', ':', ';']) {
-            let is_path = ["pipelines/", "examples/", "tests/", "docs/", "src/"].iter().any(|folder| word.starts_with(folder));
+            let is_path =
+                ["pipelines/", "examples/", "tests/", "docs/", "src/"].iter().any(|folder| word.starts_with(folder));
             let is_name = word.ends_with(".rs") && !word.contains('/');
             if is_path && !is_there(word) || is_name && !sources.iter().any(|name| name == word) {
                 missing.push(format!("{}: {word}", page.display()));

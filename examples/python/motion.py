@@ -37,10 +37,10 @@ def is_key_frame(sample):
     return not sample.get_buffer().has_flags(Gst.BufferFlags.DELTA_UNIT)
 
 
-def stop_on_error(pipeline):
+def error_of(pipeline):
+    """Returns what has failed in the pipeline, or None."""
     message = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
-    if message:
-        sys.exit(f"motion.py: {message.parse_error()[0].message}")
+    return message and f"motion.py: {message.parse_error()[0].message}"
 
 
 class Recording:
@@ -57,7 +57,9 @@ class Recording:
 
     def add(self, sample):
         self.source.emit("push-sample", sample)
-        stop_on_error(self.pipeline)
+        error = error_of(self.pipeline)
+        if error:
+            sys.exit(error)
 
     def finish(self):
         self.source.emit("end-of-stream")
@@ -116,7 +118,10 @@ def run(pipeline, watch):
     while True:
         # A call into GStreamer holds Ctrl-C up until it returns.
         sample = encoded.emit("try-pull-sample", Gst.SECOND // 10)
-        stop_on_error(pipeline)
+        error = error_of(pipeline)
+        if error:
+            watch.finish()
+            sys.exit(error)
         small = grey.emit("try-pull-sample", 0)
         if small:
             watch.look(small)
@@ -141,9 +146,8 @@ def main():
     try:
         run(pipeline, watch)
     except KeyboardInterrupt:
-        pass
-    finally:
         watch.finish()
+    finally:
         pipeline.set_state(Gst.State.NULL)
 
 
