@@ -14,6 +14,7 @@ mod interrupt;
 mod launch;
 mod line;
 mod list;
+mod man;
 mod output;
 #[cfg(feature = "record")]
 mod player;
@@ -101,6 +102,8 @@ enum Command {
     Completions {
         shell: Shell,
     },
+    #[command(hide = true)]
+    Man(man::ManArguments),
 }
 
 /// Why a command failed.
@@ -201,6 +204,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Remove(arguments) => edit::remove(&store, &arguments),
         Command::Import(arguments) => import::import(&store, &arguments),
         Command::Completions { shell } => print(completion::script(shell)?),
+        Command::Man(arguments) => man::man(&arguments),
     }
 }
 
