@@ -48,7 +48,9 @@ fn each_command_has_a_page_with_its_options() {
     let found: BTreeSet<String> = found.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(found, pages);
 
+    let installed = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/meson.build")).unwrap();
     for name in &commands {
+        assert!(installed.contains(&format!("'{name}'")), "packaging/meson.build lacks {name}");
         let page = plain(&folder.path().join(format!("wyze-cameras-{name}.1")));
         let help = help(&[name]);
         assert!(options(&page).is_superset(&options(&help)), "{name}:\n{page}\n{help}");
