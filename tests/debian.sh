@@ -1,18 +1,27 @@
 # Sourced by scripts that try things in a fresh Debian. They need root and debootstrap.
 # shellcheck shell=bash
 
-# Runs the script again with mounts and processes of its own, and ends both after so many seconds. Call it first.
+# Runs the script again, with mounts and processes of its own and a temporary folder $work, and ends all of that after so
+# many seconds at the latest. Call it first.
+#
+# The folder is deleted from outside, where nothing is mounted in it: within, that would delete what is mounted.
 alone() {
-  local seconds=$1
+  local seconds=$1 needed
   shift
-  [ -z "${ALONE:-}" ] || return 0
+  work=${ALONE:-}
+  [ -z "$work" ] || return 0
   for needed in debootstrap unshare; do
     command -v "$needed" >/dev/null || {
       echo "$needed is missing: apt-get install debootstrap util-linux" >&2
       exit 1
     }
   done
-  ALONE=yes exec timeout --kill-after=10 "$seconds" unshare --mount --pid --mount-proc --fork --kill-child "$0" "$@"
+  work=$(mktemp -d)
+  trap 'rm -rf --one-file-system "$work"' EXIT
+  local code=0
+  ALONE=$work timeout --foreground --kill-after=10 "$seconds" \
+    unshare --mount --propagation private --pid --mount-proc --fork --kill-child "$0" "$@" || code=$?
+  exit "$code"
 }
 
 # Lays a Debian of this release into an empty folder, from the mirror that this machine uses.
@@ -48,4 +57,12 @@ install_inside() {
     tail -n 20 "$folder.log" >&2
     exit 1
   }
+}
+
+# Copies the source as it is here, with what is not committed yet, into an empty folder.
+copy_source() {
+  local folder=$1 top
+  top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+  git -C "$top" ls-files -z --cached --others --exclude-standard |
+    (cd "$top" && xargs -0 cp --parents --preserve=mode,timestamps --no-dereference -t "$folder")
 }

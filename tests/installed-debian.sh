@@ -13,8 +13,7 @@ alone 3600 "$@"
 release=${1:?"name a release: bookworm or trixie"}
 packages=${2:-}
 target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
-work=$(mktemp -d)
-trap 'umount "$work/debian/proc" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
+debian=$work/debian
 
 if [ -z "$packages" ]; then
   packages=$work/packages
@@ -26,35 +25,35 @@ if [ ! -e "$camera" ]; then
   camera=$target/debug/wyze-camera
 fi
 
-lay_debian "$release" "$work/debian"
+lay_debian "$release" "$debian"
 for package in gstreamer1.0-wyze wyze-cameras; do
-  cp "$packages/$package"_*.deb "$work/debian/tmp/$package.deb"
+  cp "$packages/$package"_*.deb "$debian/tmp/$package.deb"
 done
 
 echo "== the program alone"
-install_inside "$work/debian" /tmp/wyze-cameras.deb
-inside "$work/debian" wyze-cameras --version
-ROOT=$work/debian "$root/tests/picture.sh" "$camera" wyze-cameras
+install_inside "$debian" /tmp/wyze-cameras.deb
+inside "$debian" wyze-cameras --version
+ROOT=$debian "$root/tests/picture.sh" "$camera" wyze-cameras
 
 echo "== the plugin"
-install_inside "$work/debian" /tmp/gstreamer1.0-wyze.deb gstreamer1.0-tools
-inside "$work/debian" gst-inspect-1.0 wyze
-inside "$work/debian" gst-inspect-1.0 wyzesrc >"$work/element"
+install_inside "$debian" /tmp/gstreamer1.0-wyze.deb gstreamer1.0-tools
+inside "$debian" gst-inspect-1.0 wyze
+inside "$debian" gst-inspect-1.0 wyzesrc >"$work/element"
 grep -E '^ +(Long-name|Klass) ' "$work/element"
-ROOT=$work/debian "$root/tests/picture.sh" "$camera"
+ROOT=$debian "$root/tests/picture.sh" "$camera"
 
 echo "== what else came with them"
 for file in /usr/share/man/man1/wyze-cameras-record.1.gz /usr/share/bash-completion/completions/wyze-cameras \
   /usr/share/zsh/site-functions/_wyze-cameras /usr/share/fish/vendor_completions.d/wyze-cameras.fish \
   /lib/systemd/system/wyze-serve.service /lib/systemd/system/wyze-record@.service \
   /usr/share/doc/wyze-cameras/copyright; do
-  inside "$work/debian" ls "$file"
+  inside "$debian" ls "$file"
 done
-inside "$work/debian" getent passwd wyze-record wyze-serve
+inside "$debian" getent passwd wyze-record wyze-serve
 
 echo "== removed"
-inside "$work/debian" apt-get -qq -y purge wyze-cameras gstreamer1.0-wyze >/dev/null
-if inside "$work/debian" gst-inspect-1.0 --exists wyzesrc; then
+inside "$debian" apt-get -qq -y purge wyze-cameras gstreamer1.0-wyze >/dev/null
+if inside "$debian" gst-inspect-1.0 --exists wyzesrc; then
   echo "the plugin is still there" >&2
   exit 1
 fi

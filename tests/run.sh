@@ -59,7 +59,7 @@ inspect() {
 # Uses the profile and the target folder of the tests, so that nothing is compiled anew.
 meson_installs() {
   {
-    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug &&
+    meson setup "$work/build" --prefix="$work/prefix" --buildtype=debug -Dcamera="$target/debug/wyze-camera" &&
       meson compile -C "$work/build" &&
       meson test -C "$work/build" &&
       meson install -C "$work/build"
@@ -68,12 +68,24 @@ meson_installs() {
     exit 1
   }
   inspect "$(dirname "$(find "$work/prefix" -name libgstwyze.so)")"
+  local file
+  for file in man/man1/wyze-cameras-record.1 bash-completion/completions/wyze-cameras zsh/site-functions/_wyze-cameras \
+    fish/vendor_completions.d/wyze-cameras.fish licenses/gst-plugin-wyze/LICENSE-MIT; do
+    [ -s "$work/prefix/share/$file" ] || {
+      echo "meson did not install share/$file" >&2
+      exit 1
+    }
+  done
+  grep -qF "$work/prefix/bin/wyze-cameras serve" "$work/prefix/lib/systemd/system/wyze-serve.service"
+  PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name gstwyze.pc)") pkg-config --exists --print-errors gstwyze
 }
 
 step "What is missing"
 tests/setup.sh --tests
 step "Format"
 cargo fmt --all --check
+step "Scripts"
+shellcheck -x tests/*.sh packaging/*.sh
 step "Lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 step "Lints of the plugin without cloud and program"
