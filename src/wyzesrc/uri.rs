@@ -226,7 +226,7 @@ mod tests {
         };
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
         assert_eq!(format(&Settings::default()), None);
-        let identity = Identity { camera: Some("Büro 1/2?".into()), ..Identity::default() };
+        let identity = Identity { camera: Some("Büro 1/2?".into()), from_uri: true, ..Identity::default() };
         let settings = Settings { identity, ..Settings::default() };
         assert_eq!(format(&settings).as_deref(), Some("wyze:///B%C3%BCro%201%2F2%3F"));
         assert!(applied(&format(&settings).unwrap()).unwrap() == settings);
