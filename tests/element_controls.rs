@@ -102,6 +102,28 @@ fn a_change_in_playing_reaches_the_camera_and_is_read_back() {
 }
 
 #[test]
+fn an_answer_from_before_a_change_does_not_undo_it() {
+    let camera = panning(synthetic());
+    let player = Player::new(&camera, Link::Both);
+    let src = &player.src;
+    player.connect();
+    wait_for_settings(src);
+    for choice in ["on", "off", "auto", "on"] {
+        // The camera answers in order, so it still tells the value before.
+        src.emit_by_name::<()>("refresh-settings", &[]);
+        src.set_property_from_str("night-vision", choice);
+        ask(src, 10040, &[]);
+        assert_eq!(nick(src, "night-vision"), choice);
+    }
+    let mut pictures = 0;
+    player.until("some pictures", |seen| {
+        assert_eq!(seen.warning(), None, "nothing was ignored");
+        pictures += u32::from(seen.buffer("video").is_some());
+        (pictures == 10).then_some(())
+    });
+}
+
+#[test]
 fn the_camera_s_settings_are_a_structure() {
     let camera = panning(synthetic());
     let player = Player::new(&camera, Link::Both);

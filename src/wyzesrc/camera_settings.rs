@@ -39,6 +39,9 @@ struct State {
     streams: Option<Arc<Streams>>,
     /// The camera's own values of controls, as far as it has told them.
     told: BTreeMap<&'static str, &'static str>,
+    /// How many times the camera has been told to set a control and has not answered. What it tells of that control
+    /// meanwhile is what it had before.
+    under_way: BTreeMap<&'static str, u32>,
     parameters: Parameters,
     video: Option<VideoState>,
     /// Percent.
@@ -201,7 +204,10 @@ impl CameraSettings {
     fn write(&self, element: &WyzeSrc, control: &'static Control, choice: &'static str, reads_back: bool) {
         let model = lock(&self.0).camera.as_ref().map(|camera| camera.model.clone());
         let name = control.name;
-        self.send(element, model.and_then(|model| control.write(&model, choice)), move |this, element, reply| {
+        let request = model.and_then(|model| control.write(&model, choice));
+        *lock(&self.0).under_way.entry(name).or_default() += 1;
+        let is_sent = self.send(element, request, move |this, element, reply| {
+            this.written(name);
             match reply {
                 Reply::Answer(payload) => match refusal(&payload) {
                     Some(number) => {
@@ -220,6 +226,16 @@ impl CameraSettings {
                 Reply::Lost => {}
             }
         });
+        if !is_sent {
+            self.written(name);
+        }
+    }
+
+    /// Notes that the camera has answered what set a control, or never will.
+    fn written(&self, name: &str) {
+        if let Some(count) = lock(&self.0).under_way.get_mut(name) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     fn read(&self, element: &WyzeSrc, control: &'static Control) {
@@ -256,24 +272,25 @@ impl CameraSettings {
         });
     }
 
-    /// Sends a request, if there is one and a connection, and calls back with what came of it.
+    /// Sends a request, if there is one and a connection, and calls back with what came of it. Returns whether it does.
     fn send(
         &self,
         element: &WyzeSrc,
         request: Option<Request>,
         then: impl FnOnce(&CameraSettings, &WyzeSrc, Reply) + Send + 'static,
-    ) {
+    ) -> bool {
         let caller = {
             let state = lock(&self.0);
             state.caller.clone().filter(|_| state.camera.is_some())
         };
-        let Some((caller, request)) = caller.zip(request) else { return };
+        let Some((caller, request)) = caller.zip(request) else { return false };
         let (this, weak) = (self.clone(), element.downgrade());
         caller.command(request.into(), move |reply| {
             if let Some(element) = weak.upgrade() {
                 then(&this, &element, reply);
             }
         });
+        true
     }
 
     // What the camera tells
@@ -310,6 +327,9 @@ impl CameraSettings {
         let (mut changed, mut ignored) = (Vec::new(), Vec::new());
         let mut state = lock(&self.0);
         for &(control, value) in values {
+            if state.under_way.get(control.name).is_some_and(|count| *count > 0) {
+                continue;
+            }
             let before = state.value(control);
             state.told.insert(control.name, value);
             changed.extend(Some(control.name).filter(|_| before != Some(value)));
