@@ -1,10 +1,10 @@
 //! How an element's connection goes, for its property `connection-state` and the messages that tell of changes.
 
 use crate::identity::Identity;
+use crate::session::lock;
 use gst::glib;
 use gst::prelude::*;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub const STATE: &str = "connection-state";
 
@@ -30,15 +30,6 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
-    const ALL: [ConnectionState; 6] = [
-        ConnectionState::None,
-        ConnectionState::Connecting,
-        ConnectionState::Streaming,
-        ConnectionState::Stalled,
-        ConnectionState::Reconnecting,
-        ConnectionState::Failed,
-    ];
-
     /// Returns the word that stands for it in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,7 +45,7 @@ impl ConnectionState {
 
 /// The state of an element's connection. Clones share it.
 #[derive(Clone, Default)]
-pub struct Connection(Arc<AtomicU8>);
+pub struct Connection(Arc<Mutex<ConnectionState>>);
 
 impl Connection {
     pub fn property() -> glib::ParamSpec {
@@ -66,11 +57,11 @@ impl Connection {
     }
 
     pub fn state(&self) -> ConnectionState {
-        ConnectionState::ALL[usize::from(self.0.load(Ordering::Relaxed))]
+        *lock(&self.0)
     }
 
     pub fn set(&self, state: ConnectionState) {
-        self.0.store(state as u8, Ordering::Relaxed);
+        *lock(&self.0) = state;
     }
 
     /// Notes that the element has stopped.

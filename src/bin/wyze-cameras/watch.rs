@@ -61,7 +61,7 @@ pub fn watch(store: &Store, arguments: &WatchArguments) -> Result<(), Failure> {
     // It gives the terminal back when it is dropped.
     let _keyboard = terminal::Keyboard::open(sender.clone());
     tell("Keys: arrows turn, n night vision, s picture to a file, t talk, q end");
-    let mut watcher = Watcher { arguments, camera, uri, window, voice: None, falls_silent: None };
+    let mut watcher = Watcher { arguments, camera, uri, window, voice: None, talks: false, falls_silent: None };
     while !interrupt::came() {
         match watcher.window.is_over() {
             Ok(false) => {}
@@ -70,6 +70,7 @@ pub fn watch(store: &Store, arguments: &WatchArguments) -> Result<(), Failure> {
             Err(failure) if watcher.window.has_shown() => {
                 tell(format_args!("wyze-cameras: {failure}"));
                 watcher.window = open(&watcher.uri, arguments, &sender)?;
+                watcher.window.mute(watcher.talks);
             }
             Err(failure) => return Err(failure),
         }
@@ -95,6 +96,8 @@ struct Watcher<'a> {
     window: Window,
     /// The user talks, or has just stopped.
     voice: Option<Voice>,
+    /// Whether the user talks. Meanwhile the camera is not heard, so that it does not hear itself.
+    talks: bool,
     /// When the user has stopped talking, unless the key is pressed again before.
     falls_silent: Option<Instant>,
 }
@@ -105,7 +108,7 @@ impl Watcher<'_> {
             Input::Key(Key::Turn(direction)) => self.window.turn(direction),
             Input::Key(Key::NightVision) => tell(format_args!("night vision: {}", self.window.switch_night_vision())),
             Input::Key(Key::Picture) => self.window.take_picture(),
-            Input::Key(Key::Talk) if self.window.is_muted() => self.falls_silent = Some(Instant::now()),
+            Input::Key(Key::Talk) if self.talks => self.falls_silent = Some(Instant::now()),
             Input::Key(Key::Talk) | Input::TalkBegins => self.talk(),
             Input::TalkEnds => self.falls_silent = Some(Instant::now() + RELEASING),
             Input::Key(Key::Quit) => {}
@@ -120,10 +123,10 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    /// Begins to talk, or goes on. Meanwhile the camera is not heard, so that it does not hear itself.
+    /// Begins to talk, or goes on.
     fn talk(&mut self) {
         self.falls_silent = None;
-        if self.window.is_muted() {
+        if self.talks {
             return;
         }
         // Who talks again does not wait for the end of what was said.
@@ -131,7 +134,7 @@ impl Watcher<'_> {
         let microphone = voice::microphone(&self.arguments.audio_source);
         match microphone.and_then(|sound| Voice::start(&self.uri, &sound)) {
             Ok(voice) => {
-                self.voice = Some(voice);
+                (self.voice, self.talks) = (Some(voice), true);
                 self.window.mute(true);
                 tell("talking");
             }
@@ -155,8 +158,8 @@ impl Watcher<'_> {
         self.silent();
     }
 
-    fn silent(&self) {
-        if self.window.is_muted() {
+    fn silent(&mut self) {
+        if std::mem::take(&mut self.talks) {
             self.window.mute(false);
             tell("talk ended");
         }

@@ -132,6 +132,20 @@ struct Viewer {
     first_buffer: Duration,
 }
 
+/// Starts a pipeline, and returns how long it took until the first buffer came to the element of this name.
+fn first_buffer(pipeline: &gst::Pipeline, sink: &str) -> Result<Duration, Error> {
+    let pad = pipeline.by_name(sink).and_then(|sink| sink.static_pad("sink")).ok_or("no sink pad")?;
+    let (sender, receiver) = mpsc::channel();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        // Sending fails only if the buffer came too late and nobody waits for it any more.
+        let _ = sender.send(Instant::now());
+        gst::PadProbeReturn::Remove
+    });
+    let start = Instant::now();
+    pipeline.set_state(gst::State::Playing)?;
+    Ok(receiver.recv_timeout(Duration::from_secs(20))? - start)
+}
+
 impl Viewer {
     /// Starts a pipeline and waits for its first video buffer.
     fn start(uri: &str) -> Result<Self, Error> {
@@ -140,17 +154,8 @@ impl Viewer {
         let pipeline = gst::parse::launch(description)?.downcast::<gst::Pipeline>().map_err(|_| "not a pipeline")?;
         let source = pipeline.by_name("source").ok_or("no source")?;
         source.set_property("uri", uri);
-        let pad = pipeline.by_name("video").and_then(|sink| sink.static_pad("sink")).ok_or("no sink pad")?;
-        let (sender, receiver) = mpsc::channel();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            // Sending fails only if the buffer came too late and nobody waits for it any more.
-            let _ = sender.send(Instant::now());
-            gst::PadProbeReturn::Remove
-        });
-        let start = Instant::now();
-        pipeline.set_state(gst::State::Playing)?;
-        let first = receiver.recv_timeout(Duration::from_secs(20))?;
-        Ok(Viewer { pipeline, source, first_buffer: first - start })
+        let first_buffer = first_buffer(&pipeline, "video")?;
+        Ok(Viewer { pipeline, source, first_buffer })
     }
 
     fn packets(&self) -> u64 {

@@ -1,12 +1,11 @@
 //! What `wyze-cameras serve` costs: the time to a client's first picture, and the CPU time of further clients.
 
-use crate::{Arguments, Camera, Error};
+use crate::{Arguments, Camera, Error, first_buffer};
 use gst::prelude::*;
 use gstwyze::account::{self, Store, StoreError};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wyze_bench::{cpu_time_of, resident_memory_of};
 
@@ -126,17 +125,8 @@ impl Client {
                     fakesink name=sink sync=false async=false";
         let pipeline = gst::parse::launch(line)?.downcast::<gst::Pipeline>().map_err(|_| "not a pipeline")?;
         pipeline.by_name("source").ok_or("no source")?.set_property("location", url);
-        let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).ok_or("no pad")?;
-        let (sender, receiver) = mpsc::channel();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            // Sending fails only where nobody waits any more.
-            let _ = sender.send(Instant::now());
-            gst::PadProbeReturn::Remove
-        });
-        let start = Instant::now();
-        pipeline.set_state(gst::State::Playing)?;
-        let first = receiver.recv_timeout(Duration::from_secs(20))?;
-        Ok(Client { pipeline, first_picture: first - start })
+        let first_picture = first_buffer(&pipeline, "sink")?;
+        Ok(Client { pipeline, first_picture })
     }
 }
 

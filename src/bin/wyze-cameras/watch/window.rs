@@ -140,10 +140,6 @@ impl Window {
         });
     }
 
-    pub fn is_muted(&self) -> bool {
-        self.volume.property("mute")
-    }
-
     pub fn mute(&self, is_muted: bool) {
         self.volume.set_property("mute", is_muted);
     }
