@@ -1,10 +1,11 @@
 //! How long a command takes there and back, and whether frames come later for it.
 
-use crate::{Error, Viewer};
 use gst::glib;
 use gst::prelude::*;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
+use wyze_bench::Error;
+use wyze_bench::viewer::Viewer;
 
 const ROUND_TRIPS: usize = 500;
 /// The code of the command that reads the parameters of the video stream.

@@ -1,7 +1,12 @@
-//! Memory and CPU time of this process and of others, for programs that measure.
+//! What programs that measure share: cameras in a process of their own, viewers, and what a process uses.
+
+pub mod camera;
+pub mod viewer;
 
 use std::time::Duration;
 use std::{fs, io};
+
+pub type Error = Box<dyn std::error::Error>;
 
 /// Returns the resident memory in KiB; fails if `/proc/self/status` cannot be read or parsed.
 pub fn resident_memory() -> io::Result<u64> {
@@ -26,14 +31,36 @@ pub fn cpu_time_of(process: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / ticks_a_second as f64))
 }
 
-/// Returns the user and system time that the process has used so far.
-pub fn cpu_time() -> Duration {
-    // SAFETY: getrusage fills the structure, for which zeros are valid.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    time(usage.ru_utime) + time(usage.ru_stime)
+/// What this process has used so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// User and system time.
+    pub cpu: Duration,
+    /// How often a thread gave up its core, or lost it.
+    pub switches: u64,
+}
+
+impl Usage {
+    pub fn now() -> Self {
+        // SAFETY: getrusage fills the structure, for which zeros are valid.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+            usage
+        };
+        let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
+        Usage { cpu: time(usage.ru_utime) + time(usage.ru_stime), switches: (usage.ru_nvcsw + usage.ru_nivcsw) as u64 }
+    }
+
+    /// What was used since `earlier`.
+    pub fn since(self, earlier: Usage) -> Usage {
+        Usage { cpu: self.cpu - earlier.cpu, switches: self.switches - earlier.switches }
+    }
+}
+
+/// Returns the middle one; `None` of nothing.
+pub fn median<T: Copy + PartialOrd>(values: &[T]) -> Option<T> {
+    let mut values = values.to_vec();
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    values.get(values.len() / 2).copied()
 }

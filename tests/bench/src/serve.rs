@@ -1,13 +1,15 @@
 //! What `wyze-cameras serve` costs: the time to a client's first picture, and the CPU time of further clients.
 
-use crate::{Arguments, Camera, Error, first_buffer};
+use crate::Arguments;
 use gst::prelude::*;
 use gstwyze::account::{self, Store, StoreError};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use wyze_bench::{cpu_time_of, resident_memory_of};
+use wyze_bench::camera::{Cameras, identity};
+use wyze_bench::viewer::first_buffer;
+use wyze_bench::{Error, cpu_time_of, resident_memory_of};
 
 const CLIENTS: usize = 20;
 const FIRST_PICTURES: usize = 10;
@@ -18,15 +20,16 @@ const LINGER_MS: &str = "1";
 
 /// Measures the program that was built beside this one.
 pub fn measure(arguments: &Arguments) -> Result<(), Error> {
-    let camera = Camera::start(arguments)?;
+    let camera = Cameras::start(&arguments.camera, 1)?;
     let folder = tempfile::tempdir()?;
-    let port = camera.uri.split([':', '?']).nth(2).ok_or("no port")?.parse()?;
+    let port = camera.uris[0].split([':', '?']).nth(2).ok_or("no port")?.parse()?;
+    let [uid, enr, mac] = identity(0);
     Store::at(folder.path().join("gst-plugin-wyze")).update(|cameras| {
         cameras.push(account::Camera {
             name: "Bench".into(),
-            uid: wyze_camera::DEMO_UID.into(),
-            enr: wyze_camera::DEMO_ENR.into(),
-            mac: wyze_camera::DEMO_MAC.into(),
+            uid: uid.into(),
+            enr: enr.into(),
+            mac: mac.into(),
             host: Some("127.0.0.1".into()),
             port: Some(port),
             updated: account::Camera::now(),

@@ -15,6 +15,7 @@ use polling::{Event, Events, PollMode, Poller};
 use socket2::SockRef;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -47,6 +48,8 @@ pub struct ServerOptions {
     pub incoming: LinkConfig,
     /// Whether to keep length and SHA-256 of each frame sent, for [`CameraServer::sent_frames`].
     pub record_frames: bool,
+    /// Time from each datagram to the next; with zero they leave in bursts.
+    pub pace: Duration,
 }
 
 /// A running camera; dropping it closes the clients' sessions and ends it.
@@ -56,6 +59,25 @@ pub struct CameraServer {
     address: SocketAddr,
     live: Option<LiveMedia>,
     thread: Option<JoinHandle<()>>,
+    last_sent: LastSent,
+}
+
+/// When a datagram last went out, in nanoseconds from a start.
+#[derive(Debug, Clone)]
+struct LastSent {
+    start: Instant,
+    nanoseconds: Arc<AtomicU64>,
+}
+
+impl LastSent {
+    fn is_now(&self) {
+        // 64 bits of nanoseconds last for 584 years.
+        self.nanoseconds.store(self.start.elapsed().as_nanos() as u64, Ordering::Release);
+    }
+
+    fn get(&self) -> Instant {
+        self.start + Duration::from_nanos(self.nanoseconds.load(Ordering::Acquire))
+    }
 }
 
 /// Pushes frames to a camera from another thread.
@@ -111,11 +133,14 @@ impl CameraServer {
         let station = Arc::new(Mutex::new(Station::new(camera, synthetic, options)));
         let poller = Arc::new(Poller::new()?);
         let ephemeral = bind(SocketAddr::new(address.ip(), 0))?;
-        let mut worker = Worker { station: station.clone(), poller: poller.clone(), discovery, ephemeral };
+        let last_sent = LastSent { start: Instant::now(), nanoseconds: Arc::default() };
+        let (for_worker, for_poll) = (station.clone(), poller.clone());
+        let mut worker =
+            Worker { station: for_worker, poller: for_poll, discovery, ephemeral, last_sent: last_sent.clone() };
         watch(&worker.poller, &worker.discovery, DISCOVERY)?;
         watch(&worker.poller, &worker.ephemeral, EPHEMERAL)?;
         let thread = std::thread::Builder::new().name("wyze-camera".into()).spawn(move || worker.run())?;
-        let mut server = CameraServer { station, poller, address, live: None, thread: Some(thread) };
+        let mut server = CameraServer { station, poller, address, live: None, thread: Some(thread), last_sent };
         if let MediaSource::Live(config) = &media {
             server.live = Some(LiveMedia::start(config, &server.frame_sender()).map_err(io::Error::other)?);
         }
@@ -134,6 +159,11 @@ impl CameraServer {
 
     pub fn stats(&self) -> ServerStats {
         self.station().stats()
+    }
+
+    /// When a datagram last went out.
+    pub fn last_sent(&self) -> Instant {
+        self.last_sent.get()
     }
 
     /// The frames that went out, if [`ServerOptions::record_frames`] is set.
@@ -254,6 +284,7 @@ struct Worker {
     poller: Arc<Poller>,
     discovery: UdpSocket,
     ephemeral: UdpSocket,
+    last_sent: LastSent,
 }
 
 impl Worker {
@@ -295,6 +326,8 @@ impl Worker {
         for transmit in station.poll_burst(now) {
             let socket = if transmit.from_discovery_port { &self.discovery } else { &self.ephemeral };
             // A datagram that the system does not take is lost, as on any network.
+            // Noted before, as the receiver may be done before this thread goes on.
+            self.last_sent.is_now();
             let _ = socket.send_to(&transmit.data, transmit.to);
         }
         Some(station.poll_timeout().map(|due| due.saturating_duration_since(Instant::now())))

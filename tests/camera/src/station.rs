@@ -154,7 +154,8 @@ impl Station {
 
     /// Returns the datagrams that may leave now, at most one burst.
     pub fn poll_burst(&mut self, now: Instant) -> Burst<'_> {
-        let left = if self.next_burst.is_some_and(|at| at > now) { 0 } else { BURST };
+        let burst = if self.options.pace.is_zero() { BURST } else { 1 };
+        let left = if self.next_burst.is_some_and(|at| at > now) { 0 } else { burst };
         Burst { station: self, now, left }
     }
 
@@ -215,7 +216,8 @@ impl Iterator for Burst<'_> {
         let transmit = self.station.outgoing.poll(self.now)?;
         self.left -= 1;
         if self.left == 0 {
-            self.station.next_burst = Some(self.now + BURST_INTERVAL);
+            let pace = self.station.options.pace;
+            self.station.next_burst = Some(self.now + if pace.is_zero() { BURST_INTERVAL } else { pace });
         }
         self.station.stats.datagrams_sent += 1;
         self.station.stats.bytes_sent += transmit.data.len() as u64;

@@ -1,0 +1,175 @@
+//! Measures what watching cameras costs, beside the least that it can cost.
+//!
+//! `table` compares the CPU time a packet with the floor, in turn, for three bit rates and both envelopes. `delay`
+//! measures from the last datagram of a picture to its buffer. `many` watches 1, 10, 50 and 100 cameras at once.
+
+mod floor;
+
+use clap::{Parser, Subcommand};
+use gst::prelude::*;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use wyze_bench::camera::{CameraArguments, Cameras};
+use wyze_bench::viewer::{Viewer, first_buffer};
+use wyze_bench::{Error, Usage, median, resident_memory};
+use wyze_camera::{CameraServer, MediaSource};
+
+/// How long a camera is watched before anything is measured.
+const SETTLING: Duration = Duration::from_secs(1);
+
+#[derive(Parser)]
+#[command(about = "Measures what watching cameras costs, beside the least that it can cost")]
+struct Arguments {
+    #[command(flatten)]
+    camera: CameraArguments,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// How often each is repeated, in turn with the floor
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Be the sender of the floor's packets: the program starts itself a second time with this
+    #[arg(long, hide = true)]
+    send_to: Option<SocketAddr>,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// CPU time a packet for 2, 8 and 40 Mbit/s, both envelopes, in bursts and paced (the default)
+    Table,
+    /// The same for the one camera that the options describe
+    One,
+    /// From the last datagram of a picture to its buffer
+    Delay,
+    /// CPU time, memory and threads of many cameras
+    Many {
+        #[arg(default_values_t = [1, 10, 50, 100])]
+        counts: Vec<usize>,
+    },
+}
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    if let Some(count) = arguments.camera.be_cameras {
+        return arguments.camera.be_cameras(count);
+    }
+    if let Some(to) = arguments.send_to {
+        return floor::send(&arguments.camera, to);
+    }
+    gst::init()?;
+    gstwyze::plugin_register_static()?;
+    match &arguments.what {
+        None | Some(What::Table) => table(&arguments),
+        Some(What::One) => {
+            println!("{HEADER}");
+            row(&arguments, &arguments.camera)
+        }
+        Some(What::Delay) => delay(&arguments),
+        Some(What::Many { counts }) => many(&arguments, counts),
+    }
+}
+
+const HEADER: &str = "| camera | floor, us a packet | wyzesrc | wyzesrc / floor | switches a second, floor | wyzesrc |\n\
+                      |---|---|---|---|---|---|";
+
+fn table(arguments: &Arguments) -> Result<(), Error> {
+    println!("{HEADER}");
+    for envelope in ["transcode", "cc51"] {
+        // A frame's packets are spread over four fifths of its time.
+        for (bitrate, pace) in [(2000, 3200), (8000, 800), (40_000, 160)] {
+            for pace in [0, pace] {
+                let camera = CameraArguments { envelope: envelope.into(), bitrate, pace, ..arguments.camera.clone() };
+                row(arguments, &camera)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(arguments: &Arguments, camera: &CameraArguments) -> Result<(), Error> {
+    let time = Duration::from_secs(arguments.seconds);
+    let micros = |cpu: Duration, packets: u64| cpu.as_secs_f64() * 1e6 / packets.max(1) as f64;
+    let a_second = |switches: u64| switches as f64 / time.as_secs_f64();
+    let (mut floors, mut ours, mut ratios, mut switches) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..arguments.rounds {
+        let floor = floor::measure(camera, time)?;
+        let (packets, usage) = watch(camera, time)?;
+        floors.push(micros(floor.usage.cpu, floor.packets));
+        ours.push(micros(usage.cpu, packets));
+        ratios.push(micros(usage.cpu, packets) / micros(floor.usage.cpu, floor.packets));
+        switches.push((a_second(floor.usage.switches), a_second(usage.switches)));
+    }
+    let (floor_switches, our_switches): (Vec<_>, Vec<_>) = switches.into_iter().unzip();
+    let [floor, ours, ratio, floor_switches, our_switches] =
+        [&floors, &ours, &ratios, &floor_switches, &our_switches].map(|values| median(values).unwrap_or_default());
+    let pace = if camera.pace == 0 { "bursts" } else { "paced" };
+    println!(
+        "| {} Mbit/s, {}, {pace} | {floor:.1} | {ours:.1} | {ratio:.2} | {floor_switches:.0} | {our_switches:.0} |",
+        camera.bitrate / 1000,
+        camera.envelope
+    );
+    Ok(())
+}
+
+/// Watches a camera for so long; returns packets and what that cost.
+fn watch(camera: &CameraArguments, time: Duration) -> Result<(u64, Usage), Error> {
+    let cameras = Cameras::start(camera, 1)?;
+    let viewer = Viewer::start(&cameras.uris[0])?;
+    std::thread::sleep(SETTLING);
+    let (packets, usage) = (viewer.packets(), Usage::now());
+    std::thread::sleep(time);
+    let usage = Usage::now().since(usage);
+    let packets = viewer.packets() - packets;
+    match viewer.counter("lost") {
+        0 => Ok((packets, usage)),
+        lost => Err(format!("{lost} packets were lost").into()),
+    }
+}
+
+/// The camera runs in this process, so that both ends have one clock.
+fn delay(arguments: &Arguments) -> Result<(), Error> {
+    let camera = CameraArguments { silent: true, ..arguments.camera.clone() };
+    let (config, uri) = camera.config(0)?;
+    let media = MediaSource::Synthetic(camera.media());
+    let server = CameraServer::start_with(config, "127.0.0.1:0".parse()?, media, camera.options())?;
+    let pipeline = gst::parse::launch("wyzesrc name=source audio=false ! fakesink name=video sync=false")?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "not a pipeline")?;
+    pipeline.by_name("source").ok_or("no source")?.set_property("uri", uri(server.addr().port()));
+    first_buffer(&pipeline, "video")?;
+    std::thread::sleep(SETTLING);
+    let pad = pipeline.by_name("video").and_then(|sink| sink.static_pad("sink")).ok_or("no sink pad")?;
+    let (sender, delays) = mpsc::channel();
+    let server = std::sync::Arc::new(server);
+    let probed = server.clone();
+    let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let _ = sender.send(Instant::now().saturating_duration_since(probed.last_sent()));
+        gst::PadProbeReturn::Ok
+    });
+    std::thread::sleep(Duration::from_secs(arguments.seconds * arguments.rounds as u64));
+    pad.remove_probe(probe.ok_or("no probe")?);
+    let mut delays: Vec<_> = delays.try_iter().collect();
+    pipeline.set_state(gst::State::Null)?;
+    delays.sort();
+    let at = |percent: usize| delays.get(delays.len() * percent / 100).copied().unwrap_or_default();
+    println!("{} pictures, from the last datagram to the buffer: p50 {:?}, p99 {:?}", delays.len(), at(50), at(99));
+    Ok(())
+}
+
+fn many(arguments: &Arguments, counts: &[usize]) -> Result<(), Error> {
+    println!("| cameras | CPU, % of a core | memory, MiB | threads |\n|---|---|---|---|");
+    for &count in counts {
+        let cameras = Cameras::start(&arguments.camera, count)?;
+        let viewers = cameras.uris.iter().map(|uri| Viewer::start(uri)).collect::<Result<Vec<_>, _>>()?;
+        std::thread::sleep(SETTLING);
+        let (usage, time) = (Usage::now(), Instant::now());
+        std::thread::sleep(Duration::from_secs(arguments.seconds));
+        let cpu = Usage::now().since(usage).cpu.as_secs_f64() / time.elapsed().as_secs_f64() * 100.0;
+        let threads = std::fs::read_dir("/proc/self/task")?.count();
+        println!("| {count} | {cpu:.1} | {:.1} | {threads} |", resident_memory()? as f64 / 1024.0);
+        drop(viewers);
+    }
+    Ok(())
+}
