@@ -84,6 +84,8 @@ impl PadQueue {
         }
         state.append(item);
         state.shrink();
+        // Whom this wakes wants the lock.
+        drop(state);
         self.changed.notify_one();
     }
 

@@ -14,11 +14,20 @@ use std::time::{Duration, Instant};
 
 const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
+/// How much sooner an ACK goes with a frame that came, which spares waking up for it.
+const ACK_AHEAD: Duration = Duration::from_millis(20);
 
 impl Connection {
     pub(super) fn send_timed_ack(&mut self, context: &mut Context, now: Instant) {
         self.send_ack(context, now);
         self.timers.set(ConnectionTimer::Ack, now + ACK_INTERVAL);
+    }
+
+    /// Sends the next ACK now if it is due soon.
+    pub(super) fn send_ack_ahead(&mut self, context: &mut Context, now: Instant) {
+        if context.stage == Stage::Streaming && now.duration_since(self.last_ack) + ACK_AHEAD >= ACK_INTERVAL {
+            self.send_timed_ack(context, now);
+        }
     }
 
     fn send_ack(&mut self, context: &mut Context, now: Instant) {

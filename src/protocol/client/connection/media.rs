@@ -171,6 +171,7 @@ impl Connection {
     /// Hands on the frames whose turn it is, and sets the timer for those that still wait.
     pub(super) fn deliver(&mut self, context: &mut Context, now: Instant) {
         let wait = self.frame_wait(&context.config);
+        let mut has_frames = false;
         while let Some(frame) = self.reassembler.poll(self.missing(), now, wait) {
             match frame.medium {
                 Medium::Video => context.stats.video_frames += 1,
@@ -181,6 +182,10 @@ impl Connection {
             }
             self.check_clock(&frame.info, context, now);
             context.events.push_back(Event::Frame(frame));
+            has_frames = true;
+        }
+        if has_frames {
+            self.send_ack_ahead(context, now);
         }
         // A frame that has waited its time may still be behind an awaited record.
         let growing = self.reassembler.next_expiry(wait).filter(|at| *at > now);
