@@ -83,6 +83,28 @@ fn every_variant_of_the_protocol_is_understood() {
 }
 
 #[test]
+fn while_frames_come_no_timer_is_due_between_them() {
+    for envelope in both_envelopes() {
+        let mut world = World::new(client_config(), camera_config(envelope), 1);
+        world.connect();
+        let media = SyntheticConfig { fps: 24, audio: None, ..FAT };
+        world.stream(media.clone(), Duration::from_secs(4));
+        let start = world.now;
+        world.source = Some((start, Synthetic::new(media)));
+        let mut timers = 0;
+        while world.now - start < Duration::from_secs(5) {
+            world.now = world.next_event().unwrap();
+            let frame = world.source.as_ref().and_then(|(start, source)| Some(*start + source.next_due()?));
+            timers += u32::from(world.client.poll_timeout() == Some(world.now) && frame > Some(world.now));
+            world.tick();
+        }
+        world.assert_no_deviation();
+        // The camera's silence is looked for now and then.
+        assert!(timers <= 2, "{timers} timers in 5 s");
+    }
+}
+
+#[test]
 fn reordering_and_duplication_lose_nothing() {
     for envelope in both_envelopes() {
         for seed in 0..5 {
