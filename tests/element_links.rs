@@ -10,7 +10,8 @@ use wyze_camera::{Envelope, LinkConfig, MediaSource, SentFrame, ServerOptions, S
 
 fn recorded(link: LinkConfig, envelope: Envelope, tolerance: Tolerance) -> TestCamera {
     let media = MediaSource::Synthetic(SyntheticConfig { key_frame_len: 20_000, frame_len: 5_000, gop: 20, ..small() });
-    let options = ServerOptions { seed: 7, outgoing: link, incoming: link, record_frames: true };
+    let options =
+        ServerOptions { seed: 7, outgoing: link, incoming: link, record_frames: true, ..ServerOptions::default() };
     TestCamera::start(|config| config.envelope = envelope, media, options, tolerance)
 }
 

@@ -244,7 +244,8 @@ fn loss_and_jitter_cost_only_the_frames_that_lost_a_packet() {
                 LinkConfig { loss: 0.03, latency: least, reorder: 1.0, reorder_delay: spread, ..LinkConfig::default() }
             }
         };
-        let options = ServerOptions { seed: 5, outgoing: link, incoming: link, record_frames: true };
+        let options =
+            ServerOptions { seed: 5, outgoing: link, incoming: link, record_frames: true, ..ServerOptions::default() };
         let camera = camera_with(&there, |config| config.envelope = envelope, synthetic(), options);
         let player = player_for(Some(CAMERA));
         // The frames after a lost one count too.

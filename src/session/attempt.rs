@@ -1,5 +1,6 @@
 //! One attempt to reach the camera: a socket, the client that uses it, and what they have come to.
 
+use super::batch::Batch;
 use super::{icmp, socket};
 use crate::protocol::client::{Client, Event};
 use crate::protocol::error::Stage;
@@ -9,10 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// The most bytes that a UDP datagram carries.
-const DATAGRAM: usize = 65536;
 /// How many datagrams are read before timers get their turn again.
-const BATCH: usize = 256;
+const MANY: usize = 256;
 /// A connection that lasted this long was a success, even if no frame came.
 const LASTING: Duration = Duration::from_secs(5);
 
@@ -20,8 +19,8 @@ const LASTING: Duration = Duration::from_secs(5);
 pub struct Attempt {
     pub client: Client,
     socket: UdpSocket,
-    buffer: Box<[u8]>,
-    /// Whether the last batch was full. Then there may be more to read, and no new poll event will say so.
+    batch: Batch,
+    /// Whether as many datagrams were read as may be at a time. Then there may be more to read, and no new poll event will say so.
     unread: bool,
     /// Whether the network has answered with an ICMP error that is still to be read.
     icmp: bool,
@@ -35,8 +34,8 @@ impl Attempt {
     /// `socket` is registered with the poll that the caller waits on.
     pub fn new(client: Client, socket: UdpSocket, trace: Option<Trace>) -> Self {
         let trace = trace.and_then(|trace| Some((trace, socket.local_addr().ok()?)));
-        let buffer = vec![0; DATAGRAM].into();
-        Attempt { client, socket, buffer, unread: false, icmp: false, connected_at: None, streamed: false, trace }
+        let batch = Batch::default();
+        Attempt { client, socket, batch, unread: false, icmp: false, connected_at: None, streamed: false, trace }
     }
 
     /// Whether nothing has answered discovery yet.
@@ -79,15 +78,25 @@ impl Attempt {
         }
     }
 
-    /// Gives the client the datagrams and ICMP errors that have arrived, up to a batch of each, and does what is due.
+    /// Gives the client the datagrams and ICMP errors that have arrived, up to [`MANY`] of each, and does what is due.
     /// Fails only when the socket is of no more use.
     pub fn receive(&mut self) -> io::Result<()> {
         self.unread = true;
-        for _ in 0..BATCH {
-            match self.socket.recv_from(&mut self.buffer) {
-                Ok((n, from)) => {
-                    trace(&self.trace, Direction::FromCamera, from, &self.buffer[..n]);
-                    self.client.handle_datagram(Instant::now(), from, &mut self.buffer[..n]);
+        for _ in 0..MANY / Batch::LEN {
+            match self.batch.receive(&self.socket) {
+                Ok(datagrams) => {
+                    let now = Instant::now();
+                    let mut count = 0;
+                    for (from, datagram) in datagrams {
+                        trace(&self.trace, Direction::FromCamera, from, datagram);
+                        self.client.handle_datagram(now, from, datagram);
+                        count += 1;
+                    }
+                    // Fewer than there is room for were all. With room for one, only an error tells.
+                    if count < Batch::LEN {
+                        self.unread = false;
+                        break;
+                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.unread = false;
@@ -98,7 +107,7 @@ impl Attempt {
             }
         }
         if std::mem::take(&mut self.icmp) {
-            for refused in std::iter::from_fn(|| icmp::next(&self.socket)).take(BATCH).flatten() {
+            for refused in std::iter::from_fn(|| icmp::next(&self.socket)).take(MANY).flatten() {
                 if let Some((Trace(sink), _)) = &self.trace {
                     sink.refused(refused);
                 }

@@ -23,6 +23,7 @@
 
 mod attempt;
 mod backoff;
+mod batch;
 mod calls;
 mod driver;
 mod event;

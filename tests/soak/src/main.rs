@@ -238,7 +238,7 @@ impl Soak {
 
     fn print_summary(&self) {
         let took = self.started.elapsed();
-        let cpu = wyze_bench::cpu_time().as_secs_f64() / took.as_secs_f64();
+        let cpu = wyze_bench::Usage::now().cpu.as_secs_f64() / took.as_secs_f64();
         println!(
             "{} cameras for {:.2} h, CPU time of {cpu:.2} processors",
             self.cameras.len(),

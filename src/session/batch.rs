@@ -1,0 +1,114 @@
+//! Datagrams, received many at a time where the system can do that.
+
+use mio::net::UdpSocket;
+use std::io;
+use std::net::SocketAddr;
+
+/// The most bytes that a UDP datagram carries.
+const DATAGRAM: usize = 65536;
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
+mod system {
+    use super::*;
+    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg};
+    use std::io::IoSliceMut;
+    use std::net::SocketAddrV4;
+    use std::os::fd::AsRawFd;
+
+    pub const BATCH: usize = 16;
+
+    pub type Headers = MultiHeaders<SockaddrIn>;
+
+    pub fn headers() -> Headers {
+        MultiHeaders::preallocate(BATCH, None)
+    }
+
+    /// Returns length and sender of what came, in the order of the buffers.
+    pub fn receive(
+        socket: &UdpSocket,
+        headers: &mut Headers,
+        buffers: &mut [Box<[u8]>; BATCH],
+    ) -> io::Result<impl Iterator<Item = (usize, Option<SocketAddr>)> + use<>> {
+        let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let messages = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let mut came = [(0, None); BATCH];
+        let mut count = 0;
+        for (message, came) in messages.zip(&mut came) {
+            *came = (message.bytes, message.address.map(|address| SocketAddrV4::from(address).into()));
+            count += 1;
+        }
+        Ok(came.into_iter().take(count))
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
+mod system {
+    use super::*;
+
+    pub const BATCH: usize = 1;
+
+    pub type Headers = ();
+
+    pub fn headers() {}
+
+    pub fn receive(
+        socket: &UdpSocket,
+        _: &mut Headers,
+        [buffer]: &mut [Box<[u8]>; BATCH],
+    ) -> io::Result<impl Iterator<Item = (usize, Option<SocketAddr>)> + use<>> {
+        let (len, from) = socket.recv_from(buffer)?;
+        Ok(std::iter::once((len, Some(from))))
+    }
+}
+
+/// Room for the datagrams that are received at once.
+pub struct Batch {
+    /// The system gives them memory when something is written into them.
+    buffers: [Box<[u8]>; system::BATCH],
+    headers: system::Headers,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { buffers: std::array::from_fn(|_| vec![0; DATAGRAM].into()), headers: system::headers() }
+    }
+}
+
+impl Batch {
+    /// The most datagrams of one batch.
+    pub const LEN: usize = system::BATCH;
+
+    /// Takes the datagrams that have arrived, each with its sender, up to [`Batch::LEN`]. Does not wait: the error is
+    /// [`io::ErrorKind::WouldBlock`] where there are none, or else the socket's.
+    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<impl Iterator<Item = (SocketAddr, &mut [u8])>> {
+        let came = system::receive(socket, &mut self.headers, &mut self.buffers)?;
+        let with_data = came.zip(&mut self.buffers);
+        Ok(with_data.filter_map(|((len, from), buffer)| Some((from?, buffer.get_mut(..len)?))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_come_whole_with_their_senders_and_none_twice() {
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let senders = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+        let mut sent = Vec::new();
+        for number in 0..Batch::LEN + 3 {
+            let sender = &senders[number % 2];
+            let data = vec![number as u8; 1 + number * 100];
+            sender.send_to(&data, socket.local_addr().unwrap()).unwrap();
+            sent.push((sender.local_addr().unwrap(), data));
+        }
+        let mut batch = Batch::default();
+        let mut received = Vec::new();
+        // On loopback, what was sent has arrived.
+        while let Ok(datagrams) = batch.receive(&socket) {
+            received.extend(datagrams.map(|(from, data)| (from, data.to_vec())));
+        }
+        assert_eq!(received, sent);
+        assert_eq!(batch.receive(&socket).err().map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+    }
+}
