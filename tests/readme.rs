@@ -163,6 +163,16 @@ fn the_tables_of_counters_are_the_elements() {
     assert_fields("Field of `wyzesink`", &speaker.sink.property("stats"), &[]);
 }
 
+#[test]
+fn the_names_of_durations_tell_their_unit() {
+    let fields = ["Field of `wyzesrc`", "Field of `wyzesink`"].iter().flat_map(|heading| table(PROPERTIES, heading));
+    let durations = fields.filter(|row| row[1] == "ns").map(|row| row[0].clone());
+    let fields = ["Field", "Field of `camera-info`"].iter().flat_map(|heading| table(PROPERTIES, heading));
+    let others = fields.filter(|row| row[2].contains("nanoseconds")).map(|row| row[0].clone());
+    let names: Vec<String> = durations.chain(others).collect();
+    assert!(names.len() >= 8 && names.iter().all(|name| name.ends_with("-ns`")), "{names:?}");
+}
+
 /// All of the folder's source, one file after the other.
 fn sources(folder: &Path) -> String {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
