@@ -104,5 +104,7 @@ step "Plugin as cargo builds it"
 inspect "$target/debug"
 step "Plugin as meson installs it"
 meson_installs
+step "Examples in the documentation"
+cargo test --quiet --locked --workspace --doc
 step "Tests"
 cargo nextest run --locked --workspace
