@@ -42,6 +42,22 @@ fn pages() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), file(path))).collect()
 }
 
+#[test]
+fn all_files_tell_the_same_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let minor = version.rsplit_once('.').unwrap().0;
+    for (path, told) in [
+        ("meson.build", format!("version: '{version}'")),
+        ("packaging/debian/changelog", format!("gst-plugin-wyze ({version})")),
+        ("tests/fuzz/Cargo.toml", format!("version = \"{version}\"")),
+        ("CHANGELOG.md", format!("\n## [{version}] - ")),
+        ("src/lib.rs", format!("gst-plugin-wyze = {{ version = \"{minor}\"")),
+    ] {
+        assert!(file(path).contains(&told), "{path} lacks {told:?}");
+    }
+    assert!(file("packaging/debian/changelog").starts_with(&format!("gst-plugin-wyze ({version})")));
+}
+
 /// The cells of each row of the table with this first heading.
 fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
     let text = file(page);
