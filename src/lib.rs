@@ -89,6 +89,9 @@
 //! [installed]: https://github.com/gst-plugin-wyze/gst-plugin-wyze/blob/main/docs/installing.md
 //! [Architecture]: https://github.com/gst-plugin-wyze/gst-plugin-wyze/blob/main/docs/architecture.md
 
+// The documentation is for readers of the source too.
+#![allow(rustdoc::private_intra_doc_links)]
+
 use gst::glib;
 
 pub mod account;
