@@ -249,9 +249,9 @@ fn waypoints_are_set_and_read_back() {
     let camera = panning();
     let player = Player::new(&camera, Link::Both);
     player.connect();
-    let point = |horizontal: u32, vertical: u32, wait: u32| {
+    let point = |horizontal: u32, vertical: u32, seconds: u64| {
         let structure = gst::Structure::builder("waypoint").field("horizontal", horizontal);
-        structure.field("vertical", vertical).field("wait", wait).build().to_send_value()
+        structure.field("vertical", vertical).field("wait-ns", seconds * 1_000_000_000).build().to_send_value()
     };
     let set = |points: Vec<glib::SendValue>| {
         let promise = gst::Promise::new();
@@ -261,17 +261,18 @@ fn waypoints_are_set_and_read_back() {
     };
     assert!(set(vec![point(271, 91, 10), point(15, 75, 30)]));
     assert!(!set(vec![point(0, 0, 1)]), "a wait of 1 s is none");
+    assert!(!set(vec![point(0, 0, 256)]), "a wait of 256 s does not fit");
     let reply = ask(&player.src, "waypoints").unwrap();
-    let points: Vec<(u32, u32, u32)> = reply
+    let points: Vec<(u32, u32, u64)> = reply
         .get::<gst::Array>("waypoints")
         .unwrap()
         .iter()
         .map(|point| {
             let point = point.get::<gst::Structure>().unwrap();
-            (point.get("horizontal").unwrap(), point.get("vertical").unwrap(), point.get("wait").unwrap())
+            (point.get("horizontal").unwrap(), point.get("vertical").unwrap(), point.get("wait-ns").unwrap())
         })
         .collect();
-    assert_eq!(points, [(271, 91, 10), (15, 75, 30)]);
+    assert_eq!(points, [(271, 91, 10_000_000_000), (15, 75, 30_000_000_000)]);
     player.stop();
 }
 

@@ -263,7 +263,7 @@ fn a_return_during_a_long_pause_is_noticed() {
     // The fourth pause lasts 4 s or more.
     let pause = player.until("a long pause", |seen| match seen {
         Seen::Message(message) if report(message).is_some_and(|report| report.attempt == 4) => {
-            message.structure()?.get::<u64>("delay").ok()
+            message.structure()?.get::<u64>("delay-ns").ok()
         }
         _ => None,
     });

@@ -164,7 +164,7 @@ fn setting_the_clock_of_the_camera_leaves_no_gap_in_the_time_stamps() {
         assert!(i64::from(seconds) > unix_time && i64::from(seconds) < unix_time + 120, "{error}: {seconds}");
         let info = player.src.property::<gst::Structure>("camera-info");
         assert_eq!(info.get("clock-set"), Ok(true), "{error}");
-        let told = info.get_optional::<i64>("clock-offset").unwrap();
+        let told = info.get_optional::<i64>("clock-offset-ns").unwrap();
         assert_eq!(told.is_some(), offset.is_some(), "{error}: {told:?}");
         if let (Some(told), Some(offset)) = (told, offset) {
             assert!((told - offset * 1_000_000_000).unsigned_abs() < 2000 * MS, "{error}: {told} ns");

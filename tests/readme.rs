@@ -1,5 +1,5 @@
-//! README.md, CONTRIBUTING.md and docs/ say what is true: of properties, pads, counters, errors, commands, files and
-//! links.
+//! README.md, CONTRIBUTING.md, docs/ and the elements' pages in the source say what is true: of properties, signals,
+//! pads, counters, errors, commands, files and links.
 
 #[path = "support/element.rs"]
 mod support;
@@ -7,8 +7,11 @@ mod support;
 mod talk;
 
 use gst::glib;
+use gst::glib::subclass::SignalId;
+use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::*;
@@ -37,6 +40,22 @@ fn pages() -> Vec<(PathBuf, String)> {
         ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).into_iter().chain(docs).collect();
     assert!(paths.len() >= 8, "{paths:?}");
     paths.into_iter().map(|path| (path.clone(), file(path))).collect()
+}
+
+#[test]
+fn all_files_tell_the_same_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let minor = version.rsplit_once('.').unwrap().0;
+    for (path, told) in [
+        ("meson.build", format!("version: '{version}'")),
+        ("packaging/debian/changelog", format!("gst-plugin-wyze ({version})")),
+        ("tests/fuzz/Cargo.toml", format!("version = \"{version}\"")),
+        ("CHANGELOG.md", format!("\n## [{version}] - ")),
+        ("src/lib.rs", format!("gst-plugin-wyze = {{ version = \"{minor}\"")),
+    ] {
+        assert!(file(path).contains(&told), "{path} lacks {told:?}");
+    }
+    assert!(file("packaging/debian/changelog").starts_with(&format!("gst-plugin-wyze ({version})")));
 }
 
 /// The cells of each row of the table with this first heading.
@@ -163,6 +182,16 @@ fn the_tables_of_counters_are_the_elements() {
     assert_fields("Field of `wyzesink`", &speaker.sink.property("stats"), &[]);
 }
 
+#[test]
+fn the_names_of_durations_tell_their_unit() {
+    let fields = ["Field of `wyzesrc`", "Field of `wyzesink`"].iter().flat_map(|heading| table(PROPERTIES, heading));
+    let durations = fields.filter(|row| row[1] == "ns").map(|row| row[0].clone());
+    let fields = ["Field", "Field of `camera-info`"].iter().flat_map(|heading| table(PROPERTIES, heading));
+    let others = fields.filter(|row| row[2].contains("nanoseconds")).map(|row| row[0].clone());
+    let names: Vec<String> = durations.chain(others).collect();
+    assert!(names.len() >= 8 && names.iter().all(|name| name.ends_with("-ns`")), "{names:?}");
+}
+
 /// All of the folder's source, one file after the other.
 fn sources(folder: &Path) -> String {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -271,6 +300,127 @@ fn the_links_between_the_pages_lead_somewhere() {
     let readme = &pages[0].1;
     for (page, _) in &pages[1..] {
         assert!(readme.contains(&format!("]({})", page.display())), "README.md does not lead to {}", page.display());
+    }
+}
+
+/// The page that begins a module.
+fn module_page(factory: &str) -> String {
+    let text = file(format!("src/{factory}/mod.rs"));
+    let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned() + "\n").collect()
+}
+
+/// The items of the lists under a page's heading, each in one line.
+fn items(page: &str, heading: &str) -> Vec<String> {
+    let start = format!("\n# {heading}\n");
+    let (_, text) = page.split_once(&start).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    let text = text.split("\n# ").next().unwrap().replace("\n  ", " ");
+    text.lines().filter_map(|line| line.strip_prefix("- ")).map(str::to_owned).collect()
+}
+
+/// The first word in backticks of each item.
+fn item_names(page: &str, heading: &str) -> BTreeSet<String> {
+    items(page, heading).iter().map(|item| quoted(item).next().unwrap().to_owned()).collect()
+}
+
+/// The words in backticks in the first cells of a table of docs/properties.md.
+fn told_names(heading: &str) -> BTreeSet<String> {
+    table(PROPERTIES, heading).iter().flat_map(|row| quoted(&row[0]).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_element_pages_tell_the_metadata_and_the_properties_with_their_blurbs() {
+    init();
+    for element in ["wyzesrc", "wyzesink"] {
+        let page = module_page(element);
+        let factory = gst::ElementFactory::find(element).unwrap();
+        for (row, key) in [("Long name", "long-name"), ("Klass", "klass")] {
+            let row = format!("| {row} | {} |", factory.metadata(key).unwrap());
+            assert!(page.contains(&row), "the page of {element} lacks {row:?}");
+        }
+        let wanted: Vec<String> = own_properties(element)
+            .iter()
+            .map(|pspec| format!("`{}`: {}", pspec.name(), pspec.blurb().unwrap()))
+            .collect();
+        let wanted: BTreeSet<String> = wanted.into_iter().collect();
+        let told: BTreeSet<String> = items(&page, "Properties").into_iter().collect();
+        let differ: Vec<_> = wanted.symmetric_difference(&told).collect();
+        assert!(differ.is_empty(), "{element}: {differ:#?}");
+    }
+    let provider = gst::DeviceProviderFactory::find("wyzedeviceprovider").unwrap();
+    let page = module_page("device_provider");
+    for key in ["long-name", "klass"] {
+        assert!(page.contains(&format!(" | {} |", provider.metadata(key).unwrap())), "{key}");
+    }
+}
+
+/// The element's own signals, as the page writes them: the name, and the types of the arguments.
+fn own_signals(factory: &str) -> BTreeSet<(String, Vec<String>)> {
+    let class = gst::ElementFactory::make(factory).build().unwrap().type_();
+    let mut count = 0;
+    // SAFETY: The array has `count` ids, and is freed once.
+    let ids = unsafe {
+        let ids = glib::gobject_ffi::g_signal_list_ids(class.into_glib(), &raw mut count);
+        let copy = (0..count as usize).map(|i| *ids.add(i)).collect::<Vec<u32>>();
+        glib::ffi::g_free(ids.cast());
+        copy
+    };
+    ids.into_iter()
+        .map(|id| {
+            // SAFETY: GObject has just given this id.
+            let query = unsafe { SignalId::new(NonZeroU32::new(id).unwrap()) }.query();
+            let types = query.param_types().iter().map(|argument| argument.type_().name().to_owned());
+            (query.signal_name().to_owned(), types.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn the_element_pages_list_the_signals_with_the_types_of_their_arguments() {
+    init();
+    let told = items(&module_page("wyzesrc"), "Action signals");
+    let told: BTreeSet<(String, Vec<String>)> = told
+        .iter()
+        .map(|item| {
+            let arguments = item.split_once(" (").unwrap().1.split_once("):").unwrap().0;
+            let types = arguments.split_terminator(", ").map(|argument| argument.split(' ').next().unwrap().to_owned());
+            (quoted(item).next().unwrap().to_owned(), types.collect())
+        })
+        .collect();
+    assert_eq!(told, own_signals("wyzesrc"));
+    assert!(own_signals("wyzesink").is_empty(), "the page of wyzesink lists none");
+    let rows = told_names("Action signal");
+    assert_eq!(rows, told.into_iter().map(|(name, _)| name).collect(), "{PROPERTIES}");
+}
+
+/// The tables of docs/properties.md are compared with running elements above.
+#[test]
+fn the_element_pages_list_the_fields_of_messages_and_statistics() {
+    let (source, sink) = (module_page("wyzesrc"), module_page("wyzesink"));
+    assert_eq!(item_names(&source, "Element messages"), told_names("Field"));
+    assert_eq!(item_names(&sink, "Statistics"), told_names("Field of `wyzesink`"));
+    let told = items(&source, "Statistics");
+    let told: BTreeSet<String> = told.iter().flat_map(|item| quoted(item)).map(str::to_owned).collect();
+    assert_eq!(told, told_names("Field of `wyzesrc`"));
+    let device = file("src/device_provider/device.rs");
+    for field in item_names(&module_page("device_provider"), "Device properties") {
+        assert!(device.contains(&format!("\"{field}\"")), "no device has {field}");
+    }
+}
+
+#[test]
+fn the_launch_lines_of_the_element_pages_are_pipelines() {
+    init();
+    for element in ["wyzesrc", "wyzesink"] {
+        let lines = launch_lines(&module_page(element));
+        assert!(lines.len() >= 3, "{lines:?}");
+        for line in lines {
+            let line = line.trim_start_matches("gst-launch-1.0 ").trim_start_matches("-e ");
+            let pipeline = gst::parse::launch(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+            let is_there = |child: &gst::Element| child.factory().unwrap().name() == element;
+            assert!(pipeline.children().iter().any(is_there), "{line}");
+        }
     }
 }
 

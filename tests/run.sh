@@ -80,6 +80,17 @@ meson_installs() {
   PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name gstwyze.pc)") pkg-config --exists --print-errors gstwyze
 }
 
+# Tests, examples, recipes and packaging stay in the repository.
+published() {
+  local there wanted="CHANGELOG.md Cargo.lock Cargo.toml Cargo.toml.orig LICENSE-MIT README.md docs src"
+  there=$(cargo package --quiet --locked --allow-dirty --package gst-plugin-wyze --list | cut -d / -f 1 |
+    grep -vxF .cargo_vcs_info.json | LC_ALL=C sort -u | xargs)
+  if [ "$there" != "$wanted" ]; then
+    printf 'cargo would publish: %s\nmeant to be there: %s\n' "$there" "$wanted" >&2
+    exit 1
+  fi
+}
+
 step "What is missing"
 tests/setup.sh --tests
 step "Format"
@@ -90,6 +101,8 @@ step "Lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 step "Lints of the plugin without cloud and program"
 cargo clippy --quiet --locked --package gst-plugin-wyze --lib --no-default-features -- -D warnings
+step "What cargo publishes"
+published
 step "Dependencies"
 check_dependencies
 step "Documentation"
@@ -104,5 +117,7 @@ step "Plugin as cargo builds it"
 inspect "$target/debug"
 step "Plugin as meson installs it"
 meson_installs
+step "Examples in the documentation"
+cargo test --quiet --locked --workspace --doc
 step "Tests"
 cargo nextest run --locked --workspace

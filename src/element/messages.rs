@@ -81,7 +81,7 @@ impl ConnectionMessages {
             structure.set("reason", error.reason());
             structure.set("text", error.to_string());
             // 64 bits of nanoseconds are half a millennium.
-            structure.set("delay", delay.as_nanos() as u64);
+            structure.set("delay-ns", delay.as_nanos() as u64);
         }
         self.announcer.announce(element, move |element| {
             // Fails only without a bus, when nobody listens.

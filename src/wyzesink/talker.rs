@@ -512,7 +512,7 @@ impl Talker {
             .build();
         if let Some(opened_in) = state.opened_in {
             // 64 bits of nanoseconds are half a millennium.
-            structure.set("time-to-open", opened_in.as_nanos() as u64);
+            structure.set("time-to-open-ns", opened_in.as_nanos() as u64);
         }
         if let Some(camera) = state.camera {
             structure.set("codec", camera.codec.to_string());

@@ -131,7 +131,8 @@ fn questions() -> Vec<Signal> {
             |answer, structure| {
                 let Waypoints(points) = Waypoints::parse(answer).unwrap_or_default();
                 let points = points.into_iter().map(|Waypoint { position, wait }| {
-                    let point = gst::Structure::builder("waypoint").field("wait", u32::from(wait));
+                    let wait = gst::ClockTime::from_seconds(wait.into());
+                    let point = gst::Structure::builder("waypoint").field("wait-ns", wait);
                     with_position(point, position).build().to_send_value()
                 });
                 structure.field("waypoints", gst::Array::from_values(points))
@@ -210,11 +211,12 @@ fn with_position(structure: gst::structure::Builder, position: Position) -> gst:
     structure.field("horizontal", u32::from(position.horizontal)).field("vertical", u32::from(position.vertical))
 }
 
-/// Reads a structure with `horizontal`, `vertical` and `wait`; `None` where one is missing.
+/// Reads a structure with `horizontal`, `vertical` and `wait-ns`; `None` where one is missing.
 fn waypoint(structure: &gst::Structure) -> Option<Result<Waypoint, OutOfRange>> {
     let field = |name| structure.get::<u32>(name).ok();
-    let (position, wait) = (Position::new(field("horizontal")?, field("vertical")?), field("wait")?);
-    Some(position.and_then(|position| Waypoint::new(position, wait)))
+    let position = Position::new(field("horizontal")?, field("vertical")?);
+    let wait = structure.get::<gst::ClockTime>("wait-ns").ok()?;
+    Some(position.and_then(|position| Waypoint::new(position, wait.into())))
 }
 
 impl From<super::MoveDirection> for Direction {

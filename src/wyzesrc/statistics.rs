@@ -41,7 +41,7 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
     for stage in Stage::ALL.into_iter().filter(|&stage| stage != Stage::Streaming) {
         // 64 bits of nanoseconds are half a millennium.
         let nanoseconds = stats.stages[stage as usize].as_nanos() as u64;
-        structure.set(format!("{}-time", stage.name()), nanoseconds);
+        structure.set(format!("{}-time-ns", stage.name()), nanoseconds);
     }
     if let Some(reason) = stats.last_error {
         structure.set("last-error", reason);
@@ -67,7 +67,7 @@ pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     if let Some(clock) = camera.clock {
         structure.set("clock-set", clock.was_set);
         if let Some(offset) = clock.offset {
-            structure.set("clock-offset", offset);
+            structure.set("clock-offset-ns", offset);
         }
     }
     for medium in Medium::ALL {

@@ -163,15 +163,16 @@ pub struct Waypoint {
 }
 
 impl Waypoint {
-    /// Returns a point of a cruise, with a wait in seconds.
+    /// Returns a point of a cruise. Cameras count whole seconds, so a part of one is dropped.
     ///
     /// # Errors
     ///
-    /// Where the wait is not from 10 to 255.
-    pub fn new(position: Position, wait: u32) -> Result<Self, OutOfRange> {
-        in_range("wait", wait, MIN_WAIT..=MAX_WAIT)?;
+    /// Where the wait is not from 10 s to 255 s.
+    pub fn new(position: Position, wait: Duration) -> Result<Self, OutOfRange> {
+        let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+        in_range("wait", seconds, MIN_WAIT..=MAX_WAIT)?;
         // The range is within that of the field.
-        Ok(Waypoint { position, wait: wait as u8 })
+        Ok(Waypoint { position, wait: seconds as u8 })
     }
 }
 
