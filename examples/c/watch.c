@@ -14,7 +14,7 @@ static GstElement *player, *talk;
 static const char *camera, *sound;
 static int exit_code = 0;
 
-static void drop(GstElement **pipeline)
+static void stop(GstElement **pipeline)
 {
     GstBus *bus = gst_element_get_bus(*pipeline);
     gst_bus_remove_watch(bus);
@@ -23,39 +23,27 @@ static void drop(GstElement **pipeline)
     g_clear_object(pipeline);
 }
 
-static void print_error(GstMessage *message)
-{
-    GError *error;
-    gst_message_parse_error(message, &error, NULL);
-    g_printerr("error: %s\n", error->message);
-    g_error_free(error);
-}
-
-static void print_connection(const GstStructure *connection)
-{
-    const char *text = gst_structure_get_string(connection, "text");
-    const char *state = gst_structure_get_string(connection, "state");
-    g_print("camera: %s%s%s\n", state, text ? ": " : "", text ? text : "");
-}
-
 /* `data` is the address of the pipeline that the message comes from. */
 static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data)
 {
     (void)bus;
-    if (gst_message_has_name(message, "wyze-connection")) {
-        /* The talk shares the player's session, and its wyzesink follows the same connection. */
-        if (data == &player)
-            print_connection(gst_message_get_structure(message));
-    } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-        print_error(message);
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+        GError *error;
+        gst_message_parse_error(message, &error, NULL);
+        g_printerr("error: %s\n", error->message);
+        g_error_free(error);
         exit_code = 1;
         g_main_loop_quit(loop);
-    } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS && data == &talk) {
+    } else if (data == &talk && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
         g_print("talk: said\n");
-        drop(&talk);
+        stop(&talk);
         return G_SOURCE_REMOVE;
-    } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
-        g_main_loop_quit(loop);
+    } else if (data == &player && gst_message_has_name(message, "wyze-connection")) {
+        /* The talk shares the player's session, and posts the same messages. */
+        const GstStructure *connection = gst_message_get_structure(message);
+        const char *text = gst_structure_get_string(connection, "text");
+        const char *state = gst_structure_get_string(connection, "state");
+        g_print("camera: %s%s%s\n", state, text ? ": " : "", text ? text : "");
     }
     return G_SOURCE_CONTINUE;
 }
@@ -68,37 +56,13 @@ static void start(GstElement **pipeline)
     gst_element_set_state(*pipeline, GST_STATE_PLAYING);
 }
 
-static void set(GstElement *bin, const char *element, const char *property, const char *value)
-{
-    GstElement *found = gst_bin_get_by_name(GST_BIN(bin), element);
-    g_object_set(found, property, value, NULL);
-    gst_object_unref(found);
-}
-
-/* A camera without sound never adds the pad for it. */
-static void on_pad(GstElement *source, GstPad *pad)
-{
-    GstCaps *caps = gst_pad_query_caps(pad, NULL);
-    gboolean is_video = g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/");
-    GstElement *branch = gst_parse_bin_from_description(
-        is_video ? "queue ! videoconvert ! autovideosink"
-                 : "queue ! audioconvert ! audioresample ! autoaudiosink", TRUE, NULL);
-    gst_caps_unref(caps);
-    gst_bin_add(GST_BIN(player), branch);
-    gst_element_link_pads(source, GST_PAD_NAME(pad), branch, "sink");
-    gst_element_sync_state_with_parent(branch);
-}
-
 static void start_talk(void)
 {
-    /* The camera has one speaker. */
-    if (talk)
-        return;
     talk = gst_parse_launch(sound ? "filesrc name=file ! decodebin ! wyzesink name=speaker"
                                   : "audiotestsrc num-buffers=50 ! wyzesink name=speaker", NULL);
     if (sound)
-        set(talk, "file", "location", sound);
-    set(talk, "speaker", "camera", camera);
+        gst_child_proxy_set(GST_CHILD_PROXY(talk), "file::location", sound, NULL);
+    gst_child_proxy_set(GST_CHILD_PROXY(talk), "speaker::camera", camera, NULL);
     g_print("talk: starting\n");
     start(&talk);
 }
@@ -110,7 +74,8 @@ static gboolean on_key(gint input, GIOCondition condition, gpointer data)
     /* The end of the input is not the end of the picture. */
     if (read(input, &key, 1) != 1)
         return G_SOURCE_REMOVE;
-    if (key == 't')
+    /* The camera has one speaker. */
+    if (key == 't' && !talk)
         start_talk();
     return G_SOURCE_CONTINUE;
 }
@@ -132,24 +97,21 @@ int main(int count, char **arguments)
     camera = arguments[1];
     sound = arguments[2];
     loop = g_main_loop_new(NULL, FALSE);
-    char *name = g_uri_escape_string(camera, NULL, FALSE);
-    char *uri = g_strconcat("wyze:///", name, NULL);
-    GstElement *source = gst_element_factory_make("uridecodebin", NULL);
-    g_object_set(source, "uri", uri, NULL);
-    g_signal_connect(source, "pad-added", G_CALLBACK(on_pad), NULL);
-    player = gst_pipeline_new(NULL);
-    gst_bin_add(GST_BIN(player), source);
-    g_free(uri);
-    g_free(name);
-
     g_unix_signal_add(SIGINT, on_ctrl_c, NULL);
     g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_key, NULL);
+
+    char *name = g_uri_escape_string(camera, NULL, FALSE);
+    char *uri = g_strconcat("wyze:///", name, NULL);
+    player = gst_element_factory_make("playbin3", NULL);
+    g_object_set(player, "uri", uri, NULL);
+    g_free(uri);
+    g_free(name);
     start(&player);
     g_main_loop_run(loop);
 
     if (talk)
-        drop(&talk);
-    drop(&player);
+        stop(&talk);
+    stop(&player);
     g_main_loop_unref(loop);
     gst_deinit();
     return exit_code;

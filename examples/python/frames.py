@@ -71,6 +71,7 @@ def run(pipeline, count):
 
 
 def main():
+    """Returns the exit code."""
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     Gst.init(None)
@@ -78,12 +79,15 @@ def main():
     pipeline.get_by_name("camera").set_property("camera", sys.argv[1])
     pipeline.set_state(Gst.State.PLAYING)
     try:
-        sys.exit(run(pipeline, int(sys.argv[2]) if len(sys.argv) == 3 else sys.maxsize))
+        return run(pipeline, int(sys.argv[2]) if len(sys.argv) == 3 else sys.maxsize)
     except KeyboardInterrupt:
-        pass
+        return 0
     finally:
         pipeline.set_state(Gst.State.NULL)
 
 
 if __name__ == "__main__":
-    main()
+    code = main()
+    # GST_TRACERS=leaks reports here.
+    Gst.deinit()
+    sys.exit(code)

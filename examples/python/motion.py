@@ -37,10 +37,14 @@ def is_key_frame(sample):
     return not sample.get_buffer().has_flags(Gst.BufferFlags.DELTA_UNIT)
 
 
+class Failed(Exception):
+    pass
+
+
 def error_of(pipeline):
     """Returns what has failed in the pipeline, or None."""
     message = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
-    return message and f"motion.py: {message.parse_error()[0].message}"
+    return message and message.parse_error()[0].message
 
 
 class Recording:
@@ -59,7 +63,8 @@ class Recording:
         self.source.emit("push-sample", sample)
         error = error_of(self.pipeline)
         if error:
-            sys.exit(error)
+            self.pipeline.set_state(Gst.State.NULL)
+            raise Failed(error)
 
     def finish(self):
         self.source.emit("end-of-stream")
@@ -121,7 +126,7 @@ def run(pipeline, watch):
         error = error_of(pipeline)
         if error:
             watch.finish()
-            sys.exit(error)
+            raise Failed(error)
         small = grey.emit("try-pull-sample", 0)
         if small:
             watch.look(small)
@@ -130,6 +135,7 @@ def run(pipeline, watch):
 
 
 def main():
+    """Returns the exit code."""
     parser = argparse.ArgumentParser(description="Writes a file whenever something moves before a camera.")
     parser.add_argument("camera", metavar="NAME")
     parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
@@ -145,11 +151,18 @@ def main():
     watch = Watch(options)
     try:
         run(pipeline, watch)
+    except Failed as error:
+        print(f"motion.py: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         watch.finish()
+        return 0
     finally:
         pipeline.set_state(Gst.State.NULL)
 
 
 if __name__ == "__main__":
-    main()
+    code = main()
+    # GST_TRACERS=leaks reports here.
+    Gst.deinit()
+    sys.exit(code)
