@@ -1,6 +1,8 @@
 //! Builds and runs the programs of `examples/` as a user does, with a simulated camera, and looks at what comes of
 //! them. A critical message of GLib ends them.
 
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "support/ffmpeg.rs"]
 mod ffmpeg;
 #[path = "support/home.rs"]
@@ -8,9 +10,13 @@ mod home;
 #[path = "support/recipes.rs"]
 mod recipes;
 
+use browser::{Browser, Service};
 use recipes::*;
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use wyze_camera::{LiveAudio, LiveVideo};
 
 /// A program of the examples, as this user runs it. The Python is the system's, which has the packages of
@@ -74,10 +80,135 @@ fn an_error_ends_an_example_with_1() {
     frames.arg("Attic");
     let mut watch = watch(&scene);
     watch.arg("Attic");
-    for command in [frames, watch, motion] {
+    let mut recorder = recorder(&scene);
+    recorder.arg("Attic").arg(scene.path("film.mkv"));
+    for mut command in [frames, watch, motion, recorder] {
+        let log = trace(&scene, &mut command, TRACERS);
         let (code, text) = scene.run(command);
         assert!(code == Some(1) && text.contains("Attic") && !text.contains("Traceback"), "{code:?}: {text}");
+        assert_eq!(alive(&log), [""; 0]);
     }
+}
+
+const TRACERS: &str = "leaks;latency;stats";
+
+/// Runs a command under tracers of GStreamer. Returns the file that they write to.
+fn trace(scene: &Scene, command: &mut Command, tracers: &str) -> PathBuf {
+    let log = scene.path("traces");
+    command.env("GST_TRACERS", tracers).env("GST_DEBUG", "GST_TRACER:7").env("GST_DEBUG_NO_COLOR", "1");
+    command.env("GST_DEBUG_FILE", &log);
+    log
+}
+
+/// Returns the types of all objects that were left when GStreamer was shut down.
+fn alive(log: &Path) -> Vec<String> {
+    let log = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
+    assert!(log.contains("object-alive.class"), "no leaks tracer was there: {log}");
+    // The line that declares the record has a format in the place of the address.
+    let told = log.lines().filter(|line| line.contains("object-alive, ") && line.contains("address=(gpointer)0x"));
+    told.map(|line| between(line, "type-name=(string)", ",").to_owned()).collect()
+}
+
+/// Whether the stats tracer itself keeps pads alive, as that of GStreamer 1.22 does with those within ghost pads and all
+/// that these hold. It keeps them in a pipeline that has nothing of the plugin, too.
+fn tracer_keeps_pads(scene: &Scene) -> bool {
+    let mut control = scene.command("gst-launch-1.0");
+    control.args("-q videotestsrc num-buffers=5 ! decodebin ! fakesink".split(' '));
+    let log = trace(scene, &mut control, TRACERS);
+    scene.run_well(control);
+    alive(&log).iter().any(|name| name == "GstPad")
+}
+
+#[test]
+fn no_example_leaves_anything_alive() {
+    let scene = Scene::new(LiveAudio::Mulaw);
+    let tracer_keeps_pads = tracer_keeps_pads(&scene);
+    for tracers in ["leaks", TRACERS] {
+        let assert_clean = |log: &Path| {
+            let mut left = alive(log);
+            left.retain(|name| !(tracer_keeps_pads && tracers == TRACERS && name.ends_with("Pad")));
+            assert_eq!(left, [""; 0], "{tracers}");
+        };
+        let mut frames = python(&scene, "frames.py");
+        frames.args(["Front Door", "5"]);
+        let log = trace(&scene, &mut frames, tracers);
+        scene.run_well(frames);
+        assert_clean(&log);
+
+        let mut motion = python(&scene, "motion.py");
+        motion.arg("Front Door").arg(scene.path("films")).args(["--threshold", "0.1"]);
+        let mut record = recorder(&scene);
+        record.arg("Front Door").arg(scene.path("film.mkv"));
+        let mut watch = watch(&scene);
+        watch.arg("Front Door");
+        for (mut command, sign) in [(motion, "motion, "), (record, " pictures, "), (watch, "camera: streaming")] {
+            let log = trace(&scene, &mut command, tracers);
+            let running = scene.start(command);
+            wait_until(sign, || running.text().contains(sign));
+            scene.await_pictures(5);
+            running.interrupt();
+            assert_clean(&log);
+        }
+    }
+    scene.assert_good_manners();
+}
+
+/// Builds the Rust program. Its own dependencies stay in the target folder, so this takes long once only.
+fn recorder(scene: &Scene) -> Command {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(at_root("examples/rust/Cargo.toml"));
+    assert!(cargo.arg("--target-dir").arg(target).status().unwrap().success());
+    let mut command = scene.command(target.join("debug/recorder"));
+    command.env("G_DEBUG", "fatal_criticals");
+    command
+}
+
+#[test]
+fn rust_records_and_sees_each_frame() {
+    for (video, audio, name, codecs) in [
+        (LiveVideo::H264, LiveAudio::Mulaw, "film.mkv", &["h264", "aac"][..]),
+        (LiveVideo::H264, LiveAudio::Aac, "film.mp4", &["h264", "aac"]),
+        (LiveVideo::H265, LiveAudio::None, "film.mp4", &["hevc"]),
+    ] {
+        let scene = Scene::with([media(video, audio)]);
+        let file = scene.path(name);
+        let mut command = recorder(&scene);
+        command.arg("Front Door").arg(&file);
+        let running = scene.start(command);
+        wait_until("a time", || running.text().lines().filter(|line| line.contains("taken 20")).count() >= 2);
+        let before = running.text();
+        running.interrupt();
+        // All pictures that the closure saw are in the file.
+        let line = before.lines().last().unwrap();
+        let told: usize = line.split(' ').next().unwrap().parse().unwrap();
+        let now = seconds("now");
+        let taken = seconds(between(line, "taken ", "\n"));
+        assert!(told >= 30 && (now - 5.0..=now).contains(&taken), "{before}");
+        ffmpeg::decode(&file);
+        let found: BTreeSet<String> = ffmpeg::streams(&[], file.to_str().unwrap(), "codec_name").into_iter().collect();
+        assert_eq!(found, codecs.iter().map(|codec| (*codec).to_owned()).collect());
+        let played = play_file(&file);
+        assert!((told..told + 60).contains(&played.picture_count), "{} {before}", played.picture_count);
+        scene.assert_good_manners();
+    }
+}
+
+#[test]
+fn rust_takes_a_uri_and_ends_by_itself() {
+    let scene = Scene::new(LiveAudio::Mulaw);
+    let file = scene.path("film.mkv");
+    let record = || {
+        let mut command = recorder(&scene);
+        command.arg("wyze:///Front%20Door").arg(&file).args(["--duration", "2"]);
+        command
+    };
+    scene.run_well(record());
+    ffmpeg::decode(&file);
+    assert!((20..60).contains(&play_file(&file).picture_count));
+    scene.camera().reboot(Duration::from_secs(60));
+    let (code, text) = scene.run(record());
+    assert!(code == Some(1) && text.contains("nothing yet"), "{code:?}: {text}");
 }
 
 /// Builds the C program with its Makefile, in the scene's folder.
@@ -100,7 +231,7 @@ fn c_watches_talks_at_a_key_and_leaks_nothing() {
     let mut command = watch(&scene);
     let (keys, mut typist) = std::io::pipe().unwrap();
     command.arg("Front Door").stdin(keys);
-    command.env("GST_TRACERS", "leaks").env("GST_DEBUG", "GST_TRACER:7").env("GST_DEBUG_FILE", scene.path("log"));
+    let log = trace(&scene, &mut command, "leaks");
     let running = scene.start(command);
     wait_until("the connection", || running.text().contains("camera: streaming"));
     scene.await_pictures(20);
@@ -112,9 +243,7 @@ fn c_watches_talks_at_a_key_and_leaks_nothing() {
         assert!((9000..9600).contains(&heard), "{heard}");
     }
     running.interrupt();
-    let log = std::fs::read_to_string(scene.path("log")).unwrap();
-    let alive = log.lines().filter(|line| line.contains("object-alive, ") && line.contains("address=(gpointer)0x"));
-    assert!(log.contains("object-alive.class") && alive.count() == 0, "{log}");
+    assert_eq!(alive(&log), [""; 0]);
     scene.assert_good_manners();
 }
 
@@ -155,6 +284,69 @@ fn python_records_what_moves_and_what_was_before() {
         // No light at the beginning, light at the end.
         let is_lit = |picture: &Picture| (0..320).step_by(8).all(|x| picture.pixel(x, 2).iter().all(|c| *c > 200));
         assert_eq!([&played.pictures[0], &played.pictures[1]].map(is_lit), [false, true]);
+        scene.assert_good_manners();
+    }
+}
+
+/// Lays the web page into a folder of the scene, with what npm installs for it. That stays in the target folder.
+fn web_page(scene: &Scene) -> PathBuf {
+    let (source, installed) = (at_root("examples/web"), Path::new(env!("CARGO_TARGET_TMPDIR")).join("web"));
+    let lock = |folder: &Path| std::fs::read(folder.join("package-lock.json")).ok();
+    if lock(&source) != lock(&installed) || !installed.join("node_modules/hls.js/dist/hls.min.js").exists() {
+        std::fs::create_dir_all(&installed).unwrap();
+        for name in ["package.json", "package-lock.json"] {
+            std::fs::copy(source.join(name), installed.join(name)).unwrap();
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&installed);
+        assert!(npm.status().expect("npm of tests/setup.sh").success());
+    }
+    let page = scene.path("page");
+    std::fs::create_dir(&page).unwrap();
+    std::fs::copy(source.join("index.html"), page.join("index.html")).unwrap();
+    std::os::unix::fs::symlink(installed.join("node_modules"), page.join("node_modules")).unwrap();
+    page
+}
+
+/// Returns the largest difference of two colours of a pixel that the page's picture shows.
+const SATURATION: &str = "
+    const canvas = document.createElement('canvas'), draw = canvas.getContext('2d');
+    draw.drawImage(document.querySelector('video'), 0, 0, canvas.width, canvas.height);
+    const pixels = draw.getImageData(0, 0, canvas.width, canvas.height).data;
+    let most = 0;
+    for (let i = 0; i < pixels.length; i += 4) {
+      const colours = pixels.slice(i, i + 3);
+      most = Math.max(most, Math.max(...colours) - Math.min(...colours));
+    }
+    return most;";
+
+#[test]
+fn a_web_page_plays_in_a_browser_or_says_why_not() {
+    for (video, parser) in [(LiveVideo::H264, "h264parse"), (LiveVideo::H265, "h265parse")] {
+        let scene = Scene::with([media(video, LiveAudio::Mulaw)]);
+        let page = web_page(&scene);
+        let mut serve = scene.command("python3");
+        serve.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(&page);
+        let server = Service::start(serve, "(", ")");
+        let browser = Browser::new(scene.home.path());
+        // It waits for the camera.
+        browser.open(&server.address);
+        let mut hls = scene.changed("hls.sh", &[("h264parse", parser)]);
+        hls.arg("Front Door").arg(page.join("live"));
+        let running = scene.start(hls);
+        let status = || browser.run("return document.querySelector('[role=status]').textContent").to_string();
+        if parser == "h264parse" {
+            let time = || browser.run("return document.querySelector('video').currentTime").as_f64().unwrap();
+            wait_until("a picture", || time() > 0.0);
+            let begin = time();
+            wait_until("two seconds more", || time() > begin + 2.0);
+            let size = browser.run("const v = document.querySelector('video'); return [v.videoWidth, v.videoHeight]");
+            assert_eq!((size, status().as_str()), (serde_json::json!([320, 180]), "\"\""));
+            assert!(browser.run(SATURATION).as_u64().unwrap() > 200);
+        } else {
+            wait_until("the reason", || status().contains("H.265"));
+        }
+        running.interrupt();
         scene.assert_good_manners();
     }
 }

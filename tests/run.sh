@@ -95,10 +95,12 @@ step "What is missing"
 tests/setup.sh --tests
 step "Format"
 cargo fmt --all --check
+cargo fmt --manifest-path examples/rust/Cargo.toml --check
 step "Scripts"
 shellcheck -x tests/*.sh packaging/*.sh
 step "Lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+cargo clippy --quiet --locked --manifest-path examples/rust/Cargo.toml -- -D warnings
 step "Lints of the plugin without cloud and program"
 cargo clippy --quiet --locked --package gst-plugin-wyze --lib --no-default-features -- -D warnings
 step "What cargo publishes"
@@ -111,6 +113,7 @@ RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
   cargo doc --quiet --locked --workspace --no-deps --document-private-items
 step "Build"
 cargo build --quiet --locked --workspace --all-targets
+cargo build --quiet --locked --manifest-path examples/rust/Cargo.toml
 step "Units of systemd"
 check_units
 step "Plugin as cargo builds it"

@@ -45,8 +45,12 @@ install_test_runner() {
   fi
 }
 
-# The tests read traces, recordings and streams, speak, press keys in a window and check scripts with them.
-[ "${1:-}" != --tests ] || packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy)
+# The tests read traces, recordings and streams, speak, press keys in a window, check scripts and look at a web page with
+# them. A Node.js that is not Debian's may have brought npm along, and would then conflict with Debian's.
+if [ "${1:-}" = --tests ]; then
+  packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy chromium chromium-driver)
+  command -v npm >/dev/null || packages+=(npm)
+fi
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is not Debian, so nothing is installed; what is needed has names like: ${packages[*]}" >&2

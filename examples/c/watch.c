@@ -56,6 +56,20 @@ static void start(GstElement **pipeline)
     gst_element_set_state(*pipeline, GST_STATE_PLAYING);
 }
 
+/* A camera without sound never adds the pad for it. */
+static void on_pad(GstElement *source, GstPad *pad)
+{
+    GstCaps *caps = gst_pad_query_caps(pad, NULL);
+    gboolean is_video = g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/");
+    gst_caps_unref(caps);
+    const char *line = is_video ? "queue ! videoconvert ! autovideosink"
+                                : "queue ! audioconvert ! audioresample ! autoaudiosink";
+    GstElement *branch = gst_parse_bin_from_description(line, TRUE, NULL);
+    gst_bin_add(GST_BIN(player), branch);
+    gst_element_link_pads(source, GST_PAD_NAME(pad), branch, "sink");
+    gst_element_sync_state_with_parent(branch);
+}
+
 static void start_talk(void)
 {
     talk = gst_parse_launch(sound ? "filesrc name=file ! decodebin ! wyzesink name=speaker"
@@ -102,8 +116,11 @@ int main(int count, char **arguments)
 
     char *name = g_uri_escape_string(camera, NULL, FALSE);
     char *uri = g_strconcat("wyze:///", name, NULL);
-    player = gst_element_factory_make("playbin3", NULL);
-    g_object_set(player, "uri", uri, NULL);
+    GstElement *source = gst_element_factory_make("uridecodebin", NULL);
+    g_object_set(source, "uri", uri, NULL);
+    g_signal_connect(source, "pad-added", G_CALLBACK(on_pad), NULL);
+    player = gst_pipeline_new(NULL);
+    gst_bin_add(GST_BIN(player), source);
     g_free(uri);
     g_free(name);
     start(&player);

@@ -56,11 +56,11 @@ fn call_hook(sink: &AppSink, hook: &Hook) -> Result<gst::FlowSuccess, gst::FlowE
 
 /// Leads a new pad of the camera to the hook and to the file. A camera without sound never adds a pad for it.
 fn add_branch(pipeline: &gst::Pipeline, pad: &gst::Pad, hook: Hook) -> Result<(), Box<dyn Error>> {
-    let caps = pad.query_caps(None);
-    let to_file = match caps.structure(0).map(|caps| caps.name().as_str()) {
-        Some("video/x-h264") => "h264parse",
-        Some("video/x-h265") => "h265parse",
-        Some(name) if name.starts_with("video/") => "identity",
+    let caps = pad.current_caps().ok_or("the camera's pads have caps from the beginning")?;
+    let to_file = match caps.structure(0).map_or("", |caps| caps.name()) {
+        "video/x-h264" => "h264parse",
+        "video/x-h265" => "h265parse",
+        name if name.starts_with("video/") => "identity",
         // Both kinds of file take AAC.
         _ => "decodebin ! audioconvert ! audioresample ! avenc_aac",
     };
@@ -135,8 +135,8 @@ fn run(pipeline: &gst::Pipeline, source: &gst::Element, duration: Duration) -> R
         if !is_ending && (interrupted.load(Ordering::Relaxed) || begin.elapsed() >= duration) {
             is_ending = true;
             // The end of the stream finishes the file. It cannot pass where no stream has begun.
-            if source.pads().is_empty() {
-                return Err("the camera had not answered yet".into());
+            if pipeline.by_name("film").is_none_or(|film| film.sink_pads().is_empty()) {
+                return Err("the camera had sent nothing yet".into());
             }
             source.send_event(gst::event::Eos::new());
         }
