@@ -25,7 +25,7 @@ PIPELINE = f"""
 wyzesrc name=camera audio=false camera.video ! tee name=split
 split. ! queue ! appsink name=encoded sync=false
 split. ! queue ! decodebin ! videoscale ! videoconvert ! video/x-raw,format=GRAY8,width={SIZE[0]},height={SIZE[1]}
-    ! appsink name=grey sync=false max-buffers=1 drop=true
+    ! appsink name=grey sync=false
 """
 
 
@@ -127,8 +127,8 @@ def run(pipeline, watch):
         if error:
             watch.finish()
             raise Failed(error)
-        small = grey.emit("try-pull-sample", 0)
-        if small:
+        # None is left out: two pictures that are far apart differ without motion.
+        while small := grey.emit("try-pull-sample", 0):
             watch.look(small)
         if sample:
             watch.keep(sample)
