@@ -1,13 +1,17 @@
 //! Measures what watching cameras costs, beside the least that it can cost.
 //!
 //! `table` compares the CPU time a packet with the floor, in turn, for three bit rates and both envelopes. `delay`
-//! measures from the last datagram of a picture to its buffer. `many` watches 1, 10, 50 and 100 cameras at once.
+//! measures from the last datagram of a picture to its buffer. `many` watches 1, 10, 50 and 100 cameras at once. `calls`
+//! counts system calls, with strace.
 
 mod floor;
+mod plot;
 
 use clap::{Parser, Subcommand};
 use gst::prelude::*;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wyze_bench::camera::{CameraArguments, Cameras};
@@ -39,11 +43,17 @@ struct Arguments {
 #[derive(Subcommand)]
 enum What {
     /// CPU time a packet for 2, 8 and 40 Mbit/s, both envelopes, in bursts and paced (the default)
-    Table,
+    Table {
+        /// Also draw it, as an SVG file
+        #[arg(long)]
+        plot: Option<PathBuf>,
+    },
     /// The same for the one camera that the options describe
     One,
     /// From the last datagram of a picture to its buffer
     Delay,
+    /// System calls a frame, counted by strace, which has to be installed
+    Calls,
     /// CPU time, memory and threads of many cameras
     Many {
         #[arg(default_values_t = [1, 10, 50, 100])]
@@ -62,11 +72,13 @@ fn main() -> Result<(), Error> {
     gst::init()?;
     gstwyze::plugin_register_static()?;
     match &arguments.what {
-        None | Some(What::Table) => table(&arguments),
+        None => table(&arguments, None),
+        Some(What::Table { plot }) => table(&arguments, plot.as_deref()),
         Some(What::One) => {
             println!("{HEADER}");
-            row(&arguments, &arguments.camera)
+            row(&arguments, &arguments.camera).map(|_| ())
         }
+        Some(What::Calls) => calls(&arguments),
         Some(What::Delay) => delay(&arguments),
         Some(What::Many { counts }) => many(&arguments, counts),
     }
@@ -75,43 +87,55 @@ fn main() -> Result<(), Error> {
 const HEADER: &str = "| camera | floor, us a packet | wyzesrc | wyzesrc / floor | switches a second, floor | wyzesrc |\n\
                       |---|---|---|---|---|---|";
 
-fn table(arguments: &Arguments) -> Result<(), Error> {
+/// The medians of one line of the table.
+struct Row {
+    /// In Mbit/s.
+    bitrate: u32,
+    envelope: String,
+    is_paced: bool,
+    /// Microseconds a packet.
+    floor: f64,
+    wyzesrc: f64,
+}
+
+fn table(arguments: &Arguments, file: Option<&Path>) -> Result<(), Error> {
     println!("{HEADER}");
+    let mut rows = Vec::new();
     for envelope in ["transcode", "cc51"] {
         // A frame's packets are spread over four fifths of its time.
         for (bitrate, pace) in [(2000, 3200), (8000, 800), (40_000, 160)] {
             for pace in [0, pace] {
                 let camera = CameraArguments { envelope: envelope.into(), bitrate, pace, ..arguments.camera.clone() };
-                row(arguments, &camera)?;
+                rows.push(row(arguments, &camera)?);
             }
         }
     }
-    Ok(())
+    match file {
+        Some(file) => plot::draw(&rows, file),
+        None => Ok(()),
+    }
 }
 
-fn row(arguments: &Arguments, camera: &CameraArguments) -> Result<(), Error> {
+fn row(arguments: &Arguments, camera: &CameraArguments) -> Result<Row, Error> {
     let time = Duration::from_secs(arguments.seconds);
     let micros = |cpu: Duration, packets: u64| cpu.as_secs_f64() * 1e6 / packets.max(1) as f64;
     let a_second = |switches: u64| switches as f64 / time.as_secs_f64();
-    let (mut floors, mut ours, mut ratios, mut switches) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut figures: [Vec<f64>; 5] = Default::default();
     for _ in 0..arguments.rounds {
         let floor = floor::measure(camera, time)?;
         let (packets, usage) = watch(camera, time)?;
-        floors.push(micros(floor.usage.cpu, floor.packets));
-        ours.push(micros(usage.cpu, packets));
-        ratios.push(micros(usage.cpu, packets) / micros(floor.usage.cpu, floor.packets));
-        switches.push((a_second(floor.usage.switches), a_second(usage.switches)));
+        let (least, ours) = (micros(floor.usage.cpu, floor.packets), micros(usage.cpu, packets));
+        let round = [least, ours, ours / least, a_second(floor.usage.switches), a_second(usage.switches)];
+        figures.iter_mut().zip(round).for_each(|(figures, figure)| figures.push(figure));
     }
-    let (floor_switches, our_switches): (Vec<_>, Vec<_>) = switches.into_iter().unzip();
-    let [floor, ours, ratio, floor_switches, our_switches] =
-        [&floors, &ours, &ratios, &floor_switches, &our_switches].map(|values| median(values).unwrap_or_default());
-    let pace = if camera.pace == 0 { "bursts" } else { "paced" };
+    let [floor, wyzesrc, ratio, floor_switches, switches] = figures.map(|figures| median(&figures).unwrap_or_default());
+    let (bitrate, is_paced) = (camera.bitrate / 1000, camera.pace > 0);
+    let (envelope, pace) = (&camera.envelope, if is_paced { "paced" } else { "bursts" });
     println!(
-        "| {} Mbit/s, {}, {pace} | {floor:.1} | {ours:.1} | {ratio:.2} | {floor_switches:.0} | {our_switches:.0} |",
-        camera.bitrate / 1000,
-        camera.envelope
+        "| {bitrate} Mbit/s, {envelope}, {pace} | {floor:.1} | {wyzesrc:.1} | {ratio:.2} | {floor_switches:.0} | \
+         {switches:.0} |"
     );
-    Ok(())
+    Ok(Row { bitrate, envelope: envelope.clone(), is_paced, floor, wyzesrc })
 }
 
 /// Watches a camera for so long; returns packets and what that cost.
@@ -155,6 +179,30 @@ fn delay(arguments: &Arguments) -> Result<(), Error> {
     delays.sort();
     let at = |percent: usize| delays.get(delays.len() * percent / 100).copied().unwrap_or_default();
     println!("{} pictures, from the last datagram to the buffer: p50 {:?}, p99 {:?}", delays.len(), at(50), at(99));
+    Ok(())
+}
+
+fn calls(arguments: &Arguments) -> Result<(), Error> {
+    let cameras = Cameras::start(&arguments.camera, 1)?;
+    let viewer = Viewer::start(&cameras.uris[0])?;
+    std::thread::sleep(SETTLING);
+    let folder = tempfile::tempdir()?;
+    let summary = folder.path().join("summary");
+    let mut strace = Command::new("timeout")
+        .args(["--signal=INT", &arguments.seconds.to_string(), "strace", "--quiet=all", "-f", "-c", "-o"])
+        .arg(&summary)
+        .args(["-p", &std::process::id().to_string()])
+        .spawn()?;
+    let frames = || viewer.counter("video-frames") + viewer.counter("audio-frames");
+    let before = frames();
+    strace.wait()?;
+    let frames = frames() - before;
+    let summary = std::fs::read_to_string(summary)?;
+    println!("{summary}");
+    // "100.00 seconds usecs/call calls errors total"
+    let total = summary.lines().find(|line| line.trim_end().ends_with(" total")).ok_or("strace counted nothing")?;
+    let calls: f64 = total.split_whitespace().nth(3).ok_or("no number of calls")?.parse()?;
+    println!("{:.1} system calls a frame, {frames} frames", calls / frames.max(1) as f64);
     Ok(())
 }
 
