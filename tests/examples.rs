@@ -248,6 +248,23 @@ fn c_watches_talks_at_a_key_and_leaks_nothing() {
 }
 
 #[test]
+fn python_shows_edges_by_opencv() {
+    let scene = Scene::new(LiveAudio::None);
+    let display = Display::new();
+    let mut command = python(&scene, "opencv.py");
+    command.arg("Front Door").env("DISPLAY", &display.name);
+    let running = scene.start(command);
+    // Edges are white lines on black; the display is black without a window.
+    wait_until("a picture of edges", || {
+        let picture = display.picture();
+        let pixels = (0..picture.height).flat_map(|y| (0..picture.width).map(move |x| (x, y)));
+        pixels.filter(|&(x, y)| picture.pixel(x, y) == [255; 3]).count() > 1000
+    });
+    running.interrupt();
+    scene.assert_good_manners();
+}
+
+#[test]
 fn python_records_what_moves_and_what_was_before() {
     for video in [LiveVideo::H264, LiveVideo::H265] {
         let scene = Scene::with([media(video, LiveAudio::None)]);

@@ -48,7 +48,7 @@ install_test_runner() {
 # The tests read traces, recordings and streams, speak, press keys in a window, check scripts and look at a web page with
 # them. A Node.js that is not Debian's may have brought npm along, and would then conflict with Debian's.
 if [ "${1:-}" = --tests ]; then
-  packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy chromium chromium-driver)
+  packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy python3-opencv chromium chromium-driver)
   command -v npm >/dev/null || packages+=(npm)
 fi
 

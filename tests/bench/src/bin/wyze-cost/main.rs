@@ -6,6 +6,7 @@
 
 mod floor;
 mod plot;
+mod records;
 
 use clap::{Parser, Subcommand};
 use gst::prelude::*;
@@ -52,6 +53,8 @@ enum What {
     One,
     /// From the last datagram of a picture to its buffer
     Delay,
+    /// Opening a DTLS record, beside the AEAD alone
+    Records,
     /// System calls a frame, counted by strace, which has to be installed
     Calls,
     /// CPU time, memory and threads of many cameras
@@ -78,6 +81,7 @@ fn main() -> Result<(), Error> {
             println!("{HEADER}");
             row(&arguments, &arguments.camera).map(|_| ())
         }
+        Some(What::Records) => records::measure(),
         Some(What::Calls) => calls(&arguments),
         Some(What::Delay) => delay(&arguments),
         Some(What::Many { counts }) => many(&arguments, counts),
