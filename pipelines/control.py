@@ -116,11 +116,11 @@ class Control:
 
     def switch_night_vision(self):
         """Goes to the next choice. Before the camera has told its own, that is the first."""
-        choices = self.camera.find_property("night-vision").enum_class
-        nicks = [choice.value_nick for choice in choices.__enum_values__.values()]
+        now = self.camera.get_property("night-vision")
+        nicks = [choice.value_nick for choice in type(now).__enum_values__.values()]
         nicks.remove("unchanged")
-        now = self.camera.get_property("night-vision").value_nick
-        following = nicks[(nicks.index(now) + 1) % len(nicks)] if now in nicks else nicks[0]
+        at = nicks.index(now.value_nick) + 1 if now.value_nick in nicks else 0
+        following = nicks[at % len(nicks)]
         Gst.util_set_object_arg(self.camera, "night-vision", following)
         say(f"night vision: {following}")
 

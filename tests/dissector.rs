@@ -6,8 +6,12 @@ mod cloud;
 mod user;
 
 use serde_json::Value;
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
 use user::{User, finish};
 use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, SyntheticConfig};
 
@@ -23,11 +27,31 @@ fn trace(user: &User, seconds: &str, change: impl FnOnce(&mut CameraConfig), arg
     path
 }
 
+/// Returns tshark with the dissector, and the folder that it reads `file` from.
+///
+/// Run by root, tshark 4.4 takes no scripts, so it is run by nobody, who must be able to read both.
+fn tshark(user: &User, file: &Path) -> (Command, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dissector/wyze.lua");
+    for (from, name) in [(script.as_path(), "wyze.lua"), (file, "trace")] {
+        let to = folder.path().join(name);
+        std::fs::copy(from, &to).unwrap();
+        std::fs::set_permissions(to, Permissions::from_mode(0o644)).unwrap();
+    }
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut command = user.command(if is_root { "setpriv" } else { "tshark" });
+    if is_root {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "tshark"]);
+    }
+    command.arg("-X").arg(format!("lua_script:{}", folder.path().join("wyze.lua").display()));
+    command.arg("-r").arg(folder.path().join("trace")).env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME");
+    (command, folder)
+}
+
 /// Returns a column of each packet that fits the filter; empty where the packet lacks the field.
 fn column(user: &User, file: &Path, filter: &str, field: &str) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dissector/wyze.lua");
-    let mut command = user.command("tshark");
-    command.arg("-X").arg(format!("lua_script:{}", script.display())).arg("-r").arg(file);
+    let (mut command, _folder) = tshark(user, file);
     command.args(["-Y", filter, "-T", "fields", "-e", field]);
     let outcome = finish(command, "", false);
     assert!(!outcome.stderr.contains("wyze.lua"), "{outcome:?}");
