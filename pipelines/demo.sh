@@ -82,6 +82,7 @@ show() {
 
 # Starts the cameras on free ports, and puts them into the store.
 start_cameras() {
+  : >"$work/says"
   wyze-camera --listen 127.0.0.1:0 --cameras "${#names[@]}" --model HL_PAN3 --size 640x360 --audio mulaw \
     --talk-output "$work/heard" >"$work/says" &
   local program=$! number=0 uri

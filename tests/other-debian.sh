@@ -4,7 +4,7 @@
 #   tests/other-debian.sh trixie                                      tests/run.sh
 #   tests/other-debian.sh trixie cargo nextest run --test launch_lines    any other command, at the top of the source
 #
-# It uses this machine's Rust, and downloads packages from this machine's mirror. The fresh Debian is in a temporary
+# It uses this machine's Rust, and downloads packages from this machine's mirrors. The fresh Debian is in a temporary
 # folder, and gone at the end; what cargo built stays in target/RELEASE, so that it is soon built again.
 set -euo pipefail
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
@@ -32,5 +32,7 @@ for program in cargo-nextest cargo-deny; do
 done
 
 install_inside "$debian" ca-certificates
+npm=()
+registry=$(npm config get registry 2>/dev/null) && npm=("npm_config_registry=$registry")
 # shellcheck disable=SC2016  # The shell in there expands it.
-inside "$debian" sh -c 'PATH=$HOME/.cargo/bin:$PATH && cd /source && tests/setup.sh --tests && exec "$@"' run "$@"
+inside "$debian" env "${npm[@]}" sh -c 'PATH=$HOME/.cargo/bin:$PATH && cd /source && tests/setup.sh --tests && exec "$@"' run "$@"

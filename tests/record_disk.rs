@@ -15,6 +15,7 @@ use gstwyze::account::{Store, StoreError};
 use gstwyze::protocol::wire::codec::CodecId;
 use recording::*;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,9 @@ const SMALL_DISK: &str = "mount -t tmpfs -o size=3M tmpfs \"$0\" && exec \"$@\""
 
 fn on_a_small_disk(folder: &TempDir, cameras: &[String], options: &[&str]) -> Recording {
     let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", SMALL_DISK]).arg(folder.path());
+    // Others than root need a namespace of users, which there is none of in a chroot.
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    command.args([if is_root { "-m" } else { "-rm" }, "sh", "-c", SMALL_DISK]).arg(folder.path());
     Recording::spawn(Some(command), Arc::new(TempDir::new().unwrap()), folder.path(), cameras, options)
 }
 
