@@ -265,17 +265,21 @@ fn read(mut screen: File) -> std::thread::JoinHandle<String> {
 struct Display {
     name: String,
     server: Child,
+    /// One display at a time: an Xvfb that ends removes the socket of one that has just taken its number.
+    _alone: std::fs::File,
 }
 
 impl Display {
     fn start() -> Self {
+        let alone = std::fs::File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/display.lock")).unwrap();
+        alone.lock().unwrap();
         let mut command = Command::new("Xvfb");
         // It takes a free number and tells it.
         command.args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]);
         let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the package xvfb");
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        Display { name: format!(":{}", number.trim()), server }
+        Display { name: format!(":{}", number.trim()), server, _alone: alone }
     }
 
     fn xdotool(&self, arguments: &[&str]) -> String {

@@ -236,16 +236,20 @@ impl Drop for Running {
 pub struct Display {
     server: Child,
     pub name: String,
+    /// One display at a time: an Xvfb that ends removes the socket of one that has just taken its number.
+    _alone: File,
 }
 
 impl Display {
     pub fn new() -> Self {
+        let alone = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("display.lock")).unwrap();
+        alone.lock().unwrap();
         let mut command = Command::new("Xvfb");
         command.args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-nolisten", "tcp"]);
         let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb of tests/setup.sh");
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Display { server, name: format!(":{}", line.trim()) }
+        Display { server, name: format!(":{}", line.trim()), _alone: alone }
     }
 
     /// Returns what the display shows.
