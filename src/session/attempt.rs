@@ -20,7 +20,7 @@ pub struct Attempt {
     pub client: Client,
     socket: UdpSocket,
     batch: Batch,
-    /// Whether as many datagrams were read as may be at a time. Then there may be more to read, and no new poll event will say so.
+    /// Whether as many datagrams were read as may be at a time. Then there may be more, and no new poll event says so.
     unread: bool,
     /// Whether the network has answered with an ICMP error that is still to be read.
     icmp: bool,

@@ -84,7 +84,7 @@ impl PadQueue {
         }
         state.append(item);
         state.shrink();
-        // Whom this wakes wants the lock.
+        // The task that this wakes takes the lock.
         drop(state);
         self.changed.notify_one();
     }

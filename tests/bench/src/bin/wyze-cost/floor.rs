@@ -15,10 +15,17 @@ const TAG: usize = 16;
 const NONCE: usize = 12;
 /// What a camera's packet carries of a frame.
 const PAYLOAD: usize = 1024;
-/// What stands around that: the envelope, the headers of DTLS and of AV.
-const HEADERS: usize = 28 + 13 + 36;
+/// The header of the envelope. Here it has the packet's number, and whether the packet continues a frame.
+const ENVELOPE: usize = 28;
+const CONTINUES: usize = 13;
+/// The header of a DTLS record, which is authenticated with what follows.
+const RECORD: std::ops::Range<usize> = ENVELOPE..ENVELOPE + 13;
+/// All headers of a packet, with that of AV.
+const HEADERS: usize = RECORD.end + 36;
+/// A frame of sound, in bytes.
 const SOUND: usize = 320;
 const FRAMES_A_SECOND: u32 = 20;
+const KEY_FRAME_EACH: u32 = 40;
 const SOUNDS_A_SECOND: u32 = 25;
 const BATCH: usize = 64;
 const DATAGRAM: usize = 2048;
@@ -103,10 +110,10 @@ impl Receiver {
         let (cipher, tag) = body.split_at(body.len() - TAG);
         self.context.decrypt_init(None, None, Some(&nonce(header)))?;
         self.context.set_tag(tag)?;
-        self.context.cipher_update(&header[28..41], None)?;
+        self.context.cipher_update(&header[RECORD], None)?;
         let n = self.context.cipher_update(cipher, Some(&mut self.plain))?;
         self.context.cipher_final(&mut self.plain[n..])?;
-        if header[13] == 0 {
+        if header[CONTINUES] == 0 {
             self.frame.clear();
         }
         self.frame.extend_from_slice(&self.plain[..n]);
@@ -172,7 +179,7 @@ pub fn send(arguments: &CameraArguments, to: SocketAddr) -> Result<(), Error> {
             SOUND
         } else {
             frames += 1;
-            if frames % 40 == 1 { key_frame_len } else { frame_len }
+            if frames % KEY_FRAME_EACH == 1 { key_frame_len } else { frame_len }
         };
         for (at, begin) in (0..length).step_by(PAYLOAD).enumerate() {
             if arguments.pace > 0 && at > 0 {
@@ -204,10 +211,10 @@ impl Packets {
         self.packet.clear();
         self.packet.extend_from_slice(&number.to_be_bytes());
         self.packet.resize(HEADERS, 0);
-        self.packet[13] = u8::from(at > 0);
+        self.packet[CONTINUES] = u8::from(at > 0);
         let nonce = nonce(&self.packet);
         self.context.encrypt_init(None, None, Some(&nonce))?;
-        let header: [u8; 13] = self.packet[28..41].try_into()?;
+        let header: [u8; 13] = self.packet[RECORD].try_into()?;
         self.context.cipher_update(&header, None)?;
         self.context.cipher_update_vec(&self.plain[..length], &mut self.packet)?;
         self.context.cipher_final_vec(&mut self.packet)?;
