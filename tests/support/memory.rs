@@ -21,6 +21,12 @@ pub fn unhex(text: &str) -> Vec<u8> {
 pub fn copies(masked: &[u8]) -> usize {
     let maps = read_to_string("/proc/self/maps").unwrap();
     let memory = File::open("/proc/self/mem").unwrap();
+    // A page at a time and a bit of the next, masked at once, so that the search itself leaves no copy.
+    const PIECE: usize = 1 << 16;
+    let mut piece = vec![0; PIECE + masked.len() - 1];
+    // A piece read over itself repeats what stands before it.
+    let own = piece.as_ptr_range();
+    let own = (own.start as u64).saturating_sub(masked.len() as u64)..own.end as u64;
     let mut count = 0;
     for line in maps.lines() {
         let mut words = line.split_whitespace();
@@ -30,17 +36,15 @@ pub fn copies(masked: &[u8]) -> usize {
         }
         let (start, end) = range.split_once('-').unwrap();
         let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
-        // A page at a time and a bit of the next, masked at once, so that the search itself leaves no copy.
-        const PIECE: usize = 1 << 16;
-        let mut piece = vec![0; PIECE + masked.len() - 1];
         for at in (start..end).step_by(PIECE) {
             let len = piece.len().min((end - at) as usize);
             let Ok(len) = memory.read_at(&mut piece[..len], at) else { continue };
             piece[..len].iter_mut().for_each(|byte| *byte ^= MASK);
-            count += piece[..len].windows(masked.len()).filter(|window| *window == masked).count();
+            let found = (at..).zip(piece[..len].windows(masked.len())).filter(|(_, window)| *window == masked);
+            count += found.filter(|(address, _)| !own.contains(address)).count();
         }
-        piece.fill(0);
     }
+    piece.fill(0);
     count
 }
 
