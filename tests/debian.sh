@@ -37,6 +37,8 @@ lay_debian() {
   # No service starts there.
   printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
   chmod +x "$folder/usr/sbin/policy-rc.d"
+  # Programs in there can have mounts of their own only where the root is one.
+  mount --bind "$folder" "$folder"
   mount -t proc proc "$folder/proc"
 }
 

@@ -31,8 +31,10 @@ for program in cargo-nextest cargo-deny; do
   path=$(command -v "$program") && [[ $path != */.cargo/bin/* ]] && cp "$path" "$debian/usr/local/bin/"
 done
 
+# What this machine's network needs to be trusted, is trusted there.
+cp -r /usr/local/share/ca-certificates "$debian/usr/local/share/"
 install_inside "$debian" ca-certificates
-npm=()
-registry=$(npm config get registry 2>/dev/null) && npm=("npm_config_registry=$registry")
+npm=(NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt)
+registry=$(npm config get registry 2>/dev/null) && npm+=("npm_config_registry=$registry")
 # shellcheck disable=SC2016  # The shell in there expands it.
 inside "$debian" env "${npm[@]}" sh -c 'PATH=$HOME/.cargo/bin:$PATH && cd /source && tests/setup.sh --tests && exec "$@"' run "$@"

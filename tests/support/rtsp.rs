@@ -301,15 +301,19 @@ fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, caps: &gst::CapsRef, stream
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build().unwrap();
     let streams = streams.clone();
     streams.lock().unwrap().entry(encoding.clone()).or_default();
-    sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let buffer = info.buffer().unwrap();
+    // From GStreamer 1.26 on, depayloaders push lists.
+    let buffers = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    sink.static_pad("sink").unwrap().add_probe(buffers, move |_, info| {
         let mut streams = streams.lock().unwrap();
         let stream = streams.get_mut(&encoding).unwrap();
-        let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        stream.began_with_key |= is_key && stream.buffers == 0;
-        stream.buffers += 1;
-        stream.key_frames += usize::from(is_key);
-        stream.last_pts = buffer.pts();
+        let list = info.buffer_list().into_iter().flat_map(|list| list.iter());
+        for buffer in info.buffer().map(|buffer| &**buffer).into_iter().chain(list) {
+            let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            stream.began_with_key |= is_key && stream.buffers == 0;
+            stream.buffers += 1;
+            stream.key_frames += usize::from(is_key);
+            stream.last_pts = buffer.pts();
+        }
         gst::PadProbeReturn::Ok
     });
     let elements = [gst::ElementFactory::make(depayloader).build().unwrap(), sink];

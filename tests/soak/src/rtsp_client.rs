@@ -71,9 +71,10 @@ fn receive(pipeline: &gst::Pipeline, pad: &gst::Pad, received: &Arc<Mutex<Receiv
     let target = sink.static_pad("sink").expect("fakesink has a pad");
     if is_picture {
         let received = received.clone();
-        target.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let packets = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        target.add_probe(packets, move |_, info| {
             let mut received = received.lock().unwrap_or_else(PoisonError::into_inner);
-            received.packets += 1;
+            received.packets += info.buffer_list().map_or(1, |list| list.len() as u64);
             received.last_at = Some(Instant::now());
             gst::PadProbeReturn::Ok
         });
