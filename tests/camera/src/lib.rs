@@ -8,6 +8,7 @@
 mod ack_book;
 mod av_session;
 mod back_channel;
+mod burst;
 mod camera;
 mod camera_clock;
 mod camera_config;
@@ -35,6 +36,7 @@ mod talk_checks;
 mod talk_session;
 mod video_file;
 
+pub use burst::send_burst;
 pub use camera::{Camera, Transmit};
 pub use camera_config::{CameraConfig, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, ResendSupport};
 pub use camera_event::{CameraEvent, ClientId, GoneReason};

@@ -1,5 +1,6 @@
 //! A camera on real sockets and a thread of its own.
 
+use crate::burst::send_burst;
 use crate::camera::Camera;
 use crate::camera_config::CameraConfig;
 use crate::camera_event::CameraEvent;
@@ -323,12 +324,12 @@ impl Worker {
             }
             return None;
         }
-        for transmit in station.poll_burst(now) {
-            let socket = if transmit.from_discovery_port { &self.discovery } else { &self.ephemeral };
-            // A datagram that the system does not take is lost, as on any network.
+        let burst: Vec<_> = station.poll_burst(now).collect();
+        for together in burst.chunk_by(|one, next| one.from_discovery_port == next.from_discovery_port) {
+            let socket = if together[0].from_discovery_port { &self.discovery } else { &self.ephemeral };
             // Noted before, as the receiver may be done before this thread goes on.
             self.last_sent.is_now();
-            let _ = socket.send_to(&transmit.data, transmit.to);
+            send_burst(socket, &together.iter().map(|transmit| (&transmit.data, transmit.to)).collect::<Vec<_>>());
         }
         Some(station.poll_timeout().map(|due| due.saturating_duration_since(Instant::now())))
     }

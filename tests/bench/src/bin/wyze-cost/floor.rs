@@ -181,15 +181,21 @@ pub fn send(arguments: &CameraArguments, to: SocketAddr) -> Result<(), Error> {
             frames += 1;
             if frames % KEY_FRAME_EACH == 1 { key_frame_len } else { frame_len }
         };
+        let mut burst = Vec::new();
         for (at, begin) in (0..length).step_by(PAYLOAD).enumerate() {
-            if arguments.pace > 0 && at > 0 {
-                std::thread::sleep(Duration::from_micros(arguments.pace));
-            } else if at > 0 && at % 24 == 0 {
-                // As the simulated camera does.
-                std::thread::sleep(Duration::from_millis(1));
-            }
             number += 1;
-            let _ = socket.send_to(packets.packet(number, at, PAYLOAD.min(length - begin))?, to);
+            burst.push((packets.packet(number, at, PAYLOAD.min(length - begin))?.to_vec(), to));
+        }
+        // As the simulated camera does.
+        let (size, pause) = match arguments.pace {
+            0 => (24, Duration::from_millis(1)),
+            pace => (1, Duration::from_micros(pace)),
+        };
+        for (number, burst) in burst.chunks(size).enumerate() {
+            if number > 0 {
+                std::thread::sleep(pause);
+            }
+            wyze_camera::send_burst(&socket, burst);
         }
     }
 }
