@@ -68,6 +68,9 @@ pub struct Batch {
     headers: system::Headers,
 }
 
+// SAFETY: the pointers in the headers are to memory that the headers own, and to the buffers anew for each receive.
+unsafe impl Send for Batch {}
+
 impl Default for Batch {
     fn default() -> Self {
         Batch { buffers: std::array::from_fn(|_| vec![0; DATAGRAM].into()), headers: system::headers() }

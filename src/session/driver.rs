@@ -2,14 +2,14 @@
 //! lost.
 //!
 //! Each connection is an [`Attempt`]. What outlives it is the [`Driver`]'s: members, counters, and where the camera was
-//! found.
+//! found. A driver goes on in turns, between which it waits, so that another thread can go on with it ([`standby`]).
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
 use super::calls::{Callback, Calls, Reply};
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
-use super::{Event, Place, lock, socket, targets};
+use super::{Event, Place, lock, socket, standby, targets};
 use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
@@ -19,12 +19,12 @@ use mio::{Events, Interest, Poll, Token};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// From this attempt to reconnect on, the camera is also searched for by broadcast.
@@ -42,17 +42,51 @@ fn broken(stage: Stage, reason: impl ToString) -> Error {
     Error::Broken { stage, reason: reason.to_string() }
 }
 
-/// Why an attempt, a pause or the session is over.
+/// Why an attempt or the session is over.
 enum Exit {
     /// The last member has left.
     Stopped,
     Failed(Error),
 }
 
+/// What a session is about to do, or does.
+#[derive(Default)]
+enum Phase {
+    /// An attempt begins.
+    #[default]
+    Starting,
+    /// A name service is asked where the camera is.
+    Resolving(Lookup),
+    Attempting(Box<Attempt>),
+    /// The next attempt is waited for.
+    Pausing(Pause),
+}
+
+struct Lookup {
+    host: String,
+    answer: Receiver<Result<Vec<SocketAddr>, Error>>,
+    until: Instant,
+}
+
+struct Pause {
+    until: Instant,
+    /// The camera was away: when it is seen, the pause ends.
+    is_away: bool,
+    /// What looks for it, which begins with `rest_until`.
+    look: Option<Box<Attempt>>,
+    rest_until: Option<Instant>,
+}
+
+/// What follows, and when it does so at the latest, if nothing comes before; the error ends the session.
+type Turned = Result<(Phase, Option<Instant>), Exit>;
+
 pub struct Driver {
     shared: Arc<Shared>,
     poll: Poll,
     events: Events,
+    phase: Phase,
+    /// When the next turn is due, if nothing comes before.
+    due: Option<Instant>,
     /// The first attempt's socket, which was opened before the thread started; later attempts open their own.
     first_socket: Option<UdpSocket>,
     /// The next attempt's configuration; targets are filled in then.
@@ -73,12 +107,52 @@ pub struct Driver {
     camera: Option<IpAddr>,
 }
 
+/// Runs a session until it fails or is asked to stop, or until another thread goes on with it.
+///
+/// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
+/// thread that is gone.
+pub fn run(mut driver: Box<Driver>) {
+    loop {
+        driver.shared.set_thread(Some(thread::current().id()));
+        match catch_unwind(AssertUnwindSafe(|| driver.turn())) {
+            Ok(Ok(())) => {}
+            Ok(Err(exit)) => return driver.end(exit),
+            Err(_) => return driver.end_after_panic(),
+        }
+        let deliveries = driver.members.take_deliveries();
+        if !deliveries.is_empty() {
+            driver.shared.set_thread(None);
+            let deliver = || deliveries.iter().for_each(|deliver| deliver());
+            let (back, delivered) = standby::lend(driver, || catch_unwind(AssertUnwindSafe(deliver)));
+            let Some(back) = back else { return };
+            driver = back;
+            driver.shared.set_thread(Some(thread::current().id()));
+            match delivered {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return driver.end_after_panic(),
+                None => driver.members.deliver_all(),
+            }
+        }
+        if let Err(exit) = driver.wait() {
+            return driver.end(exit);
+        }
+    }
+}
+
+/// Goes on with a session whose thread is held up by what it delivers.
+pub fn take_over(mut driver: Box<Driver>) {
+    driver.members.deliver_all();
+    run(driver);
+}
+
 impl Driver {
     pub fn new(shared: Arc<Shared>, poll: Poll, first_socket: UdpSocket, config: Config, place: Place) -> Self {
         Driver {
             shared,
             poll,
             events: Events::with_capacity(2),
+            phase: Phase::Starting,
+            due: None,
             first_socket: Some(first_socket),
             config,
             place,
@@ -93,15 +167,24 @@ impl Driver {
         }
     }
 
-    /// Runs until the session fails or is asked to stop.
-    ///
-    /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
-    /// thread that is gone.
-    pub fn run(mut self) {
-        let exit = match catch_unwind(AssertUnwindSafe(|| self.keep_connected())) {
-            Ok(Err(exit)) => exit,
-            Err(_) => self.broken("the session thread panicked"),
-        };
+    /// Does what is due.
+    fn turn(&mut self) -> Result<(), Exit> {
+        (self.phase, self.due) = match std::mem::take(&mut self.phase) {
+            Phase::Starting => self.start(),
+            Phase::Resolving(lookup) => self.resolve(lookup),
+            Phase::Attempting(attempt) => self.drive(attempt),
+            Phase::Pausing(pause) => self.pause(pause),
+        }?;
+        Ok(())
+    }
+
+    fn end_after_panic(self: Box<Self>) {
+        let exit = self.broken("the session thread panicked");
+        self.end(exit);
+    }
+
+    /// Tells the members, if it is not the last one that has left.
+    fn end(mut self: Box<Self>, exit: Exit) {
         // Nobody can join from here on. Members that joined since the last look learn of the end too.
         self.actions.extend(self.shared.end());
         while let Some(action) = self.actions.pop_front() {
@@ -113,55 +196,80 @@ impl Driver {
             lock(&self.shared.stats).last_error = Some(error.reason());
             self.members.end(&error);
         }
+        let shared = self.shared.clone();
+        drop(self);
+        shared.is_over();
     }
 
-    /// Connects, and again whenever the connection is lost. Never returns `Ok`; the error is what ends the session.
-    fn keep_connected(&mut self) -> Result<Infallible, Exit> {
-        loop {
-            let (exit, is_away) = match self.begin_attempt() {
-                Ok(mut attempt) => {
-                    let Err(exit) = self.drive(&mut attempt);
-                    self.calls.close_all();
-                    if matches!(exit, Exit::Stopped) {
-                        attempt.close();
-                    }
-                    if attempt.has_succeeded() {
-                        self.backoff.reset();
-                    }
-                    (exit, attempt.is_searching())
-                }
-                Err(exit) => (exit, true),
-            };
-            let Exit::Failed(error) = exit else { return Err(exit) };
-            self.stats = {
-                let mut stats = lock(&self.shared.stats);
-                stats.last_error = Some(error.reason());
-                stats.clone()
-            };
-            let is_lost = self.camera.is_some();
-            if !(is_lost || self.config.connect_timeout.is_zero()) || !error.may_pass() {
-                return Err(Exit::Failed(error));
-            }
-            let (number, delay) = self.backoff.next(&mut self.rng);
-            if !self.members.reconnect(&error, number, delay, is_lost) {
-                return Err(Exit::Failed(error));
-            }
-            self.pause(Instant::now() + delay, is_away)?;
+    /// An attempt has failed, or what comes before one. Pauses before the next, unless the session is over with that.
+    fn failed(&mut self, error: Error, is_away: bool) -> Turned {
+        self.stats = {
+            let mut stats = lock(&self.shared.stats);
+            stats.last_error = Some(error.reason());
+            stats.clone()
+        };
+        let is_lost = self.camera.is_some();
+        if !(is_lost || self.config.connect_timeout.is_zero()) || !error.may_pass() {
+            return Err(Exit::Failed(error));
         }
+        let (number, delay) = self.backoff.next(&mut self.rng);
+        if !self.members.reconnect(&error, number, delay, is_lost) {
+            return Err(Exit::Failed(error));
+        }
+        self.pause(Pause { until: Instant::now() + delay, is_away, look: None, rest_until: None })
     }
 
     // One attempt
 
+    /// Looks up `place` anew. Only a name takes time, and not to find its addresses is an error only in the first
+    /// attempt.
+    fn start(&mut self) -> Turned {
+        let Some(host) = self.place.host.clone() else {
+            self.known = targets::search_addresses(&self.place);
+            return self.attempt();
+        };
+        if let Ok(ip) = host.parse::<Ipv4Addr>() {
+            self.known = vec![SocketAddr::new(ip.into(), self.place.port)];
+            return self.attempt();
+        }
+        let is_first = self.backoff.attempts() == 0;
+        let until = Instant::now() + if is_first { self.attempt_time() } else { RESOLVER_PATIENCE };
+        let answer = targets::start_resolving(&host, self.place.port, &self.shared);
+        self.resolve(Lookup { host, answer, until })
+    }
+
+    fn resolve(&mut self, lookup: Lookup) -> Turned {
+        self.handle_requests(None)?;
+        let found = match lookup.answer.try_recv() {
+            Ok(found) => found,
+            Err(TryRecvError::Empty) if Instant::now() < lookup.until => {
+                let until = lookup.until;
+                return Ok((Phase::Resolving(lookup), Some(until)));
+            }
+            Err(_) => Err(Error::UnknownHost { host: lookup.host, reason: "no answer".into() }),
+        };
+        match found {
+            Ok(addresses) => self.known = addresses,
+            Err(error) if self.known.is_empty() => return self.failed(error, true),
+            // The name service may be away with the rest of the network: its last answer will do.
+            Err(_) => {}
+        }
+        self.attempt()
+    }
+
     /// Starts to look for the camera, from a new socket.
-    fn begin_attempt(&mut self) -> Result<Attempt, Exit> {
-        self.find_place()?;
+    fn attempt(&mut self) -> Turned {
         let connect_timeout = self.attempt_time();
-        self.open(Config { targets: self.targets(), connect_timeout, ..self.config.clone() }).map_err(|e| {
-            Exit::Failed(match &self.place.interface {
-                Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
-                None => broken(Stage::Discovery, e),
-            })
-        })
+        match self.open(Config { targets: self.targets(), connect_timeout, ..self.config.clone() }) {
+            Ok(attempt) => self.drive(attempt),
+            Err(e) => {
+                let error = match &self.place.interface {
+                    Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
+                    None => broken(Stage::Discovery, e),
+                };
+                self.failed(error, true)
+            }
+        }
     }
 
     /// How long an attempt may take.
@@ -169,7 +277,7 @@ impl Driver {
         Some(self.config.connect_timeout).filter(|timeout| !timeout.is_zero()).unwrap_or(ATTEMPT_TIME)
     }
 
-    fn open(&mut self, config: Config) -> io::Result<Attempt> {
+    fn open(&mut self, config: Config) -> io::Result<Box<Attempt>> {
         let mut socket = match self.first_socket.take() {
             Some(socket) => socket,
             None => socket::open()?,
@@ -180,38 +288,7 @@ impl Driver {
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let trace = config.trace.clone();
         let client = Client::new(config, Instant::now(), unix_time(), self.rng.random());
-        Ok(Attempt::new(client, socket, trace))
-    }
-
-    /// Looks up `place` anew. Only a name takes time, and not to find its addresses is an error only in the first
-    /// attempt.
-    fn find_place(&mut self) -> Result<(), Exit> {
-        let Some(host) = self.place.host.clone() else {
-            self.known = targets::search_addresses(&self.place);
-            return Ok(());
-        };
-        if let Ok(ip) = host.parse::<Ipv4Addr>() {
-            self.known = vec![SocketAddr::new(ip.into(), self.place.port)];
-            return Ok(());
-        }
-        let is_first = self.backoff.attempts() == 0;
-        let deadline = Instant::now() + if is_first { self.attempt_time() } else { RESOLVER_PATIENCE };
-        let answer = targets::start_resolving(&host, self.place.port, &self.shared);
-        let found = loop {
-            self.handle_requests(None)?;
-            match answer.try_recv() {
-                Ok(found) => break found,
-                Err(TryRecvError::Empty) if Instant::now() < deadline => self.wait(Some(deadline))?,
-                Err(_) => break Err(Error::UnknownHost { host, reason: "no answer".into() }),
-            }
-        };
-        match found {
-            Ok(addresses) => self.known = addresses,
-            Err(error) if self.known.is_empty() => return Err(Exit::Failed(error)),
-            // The name service may be away with the rest of the network: its last answer will do.
-            Err(_) => {}
-        }
-        Ok(())
+        Ok(Box::new(Attempt::new(client, socket, trace)))
     }
 
     /// Where to look for the camera, by what is known of it.
@@ -230,14 +307,30 @@ impl Driver {
         addresses
     }
 
-    /// Moves datagrams, events and actions until the attempt is over. Never returns `Ok`.
-    fn drive(&mut self, attempt: &mut Attempt) -> Result<Infallible, Exit> {
-        loop {
-            self.handle_requests(Some(attempt))?;
-            self.pump(attempt)?;
-            self.wait(attempt.poll_timeout())?;
-            attempt.receive().map_err(|e| self.broken(e))?;
+    fn drive(&mut self, mut attempt: Box<Attempt>) -> Turned {
+        let exit = match self.move_on(&mut attempt) {
+            Ok(due) => return Ok((Phase::Attempting(attempt), due)),
+            Err(exit) => exit,
+        };
+        self.calls.close_all();
+        if matches!(exit, Exit::Stopped) {
+            attempt.close();
         }
+        if attempt.has_succeeded() {
+            self.backoff.reset();
+        }
+        let Exit::Failed(error) = exit else { return Err(exit) };
+        let is_away = attempt.is_searching();
+        drop(attempt);
+        self.failed(error, is_away)
+    }
+
+    /// Moves datagrams, events and actions. Returns when to do so again at the latest.
+    fn move_on(&mut self, attempt: &mut Attempt) -> Result<Option<Instant>, Exit> {
+        attempt.receive().map_err(|e| self.broken(e))?;
+        self.handle_requests(Some(attempt))?;
+        self.pump(attempt)?;
+        Ok(attempt.poll_timeout())
     }
 
     /// Passes on what the client has to say. The error is its last word.
@@ -277,51 +370,50 @@ impl Driver {
     // Between attempts
 
     /// Waits for the next attempt's time; a camera that was away ends the pause when it is back.
-    fn pause(&mut self, until: Instant, is_away: bool) -> Result<(), Exit> {
-        if !is_away {
-            return self.rest(until);
+    fn pause(&mut self, mut pause: Pause) -> Turned {
+        self.handle_requests(None)?;
+        let now = Instant::now();
+        if now >= pause.until {
+            return Ok((Phase::Starting, Some(now)));
         }
-        loop {
-            match self.look_out(until) {
+        let mut due = pause.until;
+        if pause.is_away && pause.rest_until.is_none_or(|until| now >= until) {
+            match self.look_out(&mut pause) {
+                Ok(None) => return Ok((Phase::Starting, Some(now))),
+                Ok(Some(at)) => due = due.min(at),
                 // The network is away too.
-                Err(Exit::Failed(_)) => self.rest(until.min(Instant::now() + NO_NETWORK_PAUSE))?,
-                looked => return looked,
-            }
-            if Instant::now() >= until {
-                return Ok(());
+                Err(_) => {
+                    pause.look = None;
+                    pause.rest_until = Some(now + NO_NETWORK_PAUSE);
+                }
             }
         }
+        due = pause.rest_until.filter(|until| *until > now).map_or(due, |until| due.min(until));
+        Ok((Phase::Pausing(pause), Some(due)))
     }
 
-    /// Probes for the camera now and then, until it answers or the time is over.
-    fn look_out(&mut self, until: Instant) -> Result<(), Exit> {
-        // `until` ends this, so the client's own limit must not come first.
-        let connect_timeout = until.saturating_duration_since(Instant::now()) * 2;
-        let config = Config { targets: self.targets(), patient: true, connect_timeout, ..self.config.clone() };
-        let mut attempt = self.open(config).map_err(|e| self.broken(e))?;
-        while attempt.is_searching() && Instant::now() < until {
-            attempt.transmit();
-            self.handle_requests(None)?;
-            self.wait(attempt.poll_timeout().into_iter().chain([until]).min())?;
-            attempt.receive().map_err(|e| self.broken(e))?;
-        }
-        Ok(())
-    }
-
-    /// Only waits, and does what members ask.
-    fn rest(&mut self, until: Instant) -> Result<(), Exit> {
-        loop {
-            self.handle_requests(None)?;
-            if Instant::now() >= until {
-                return Ok(());
+    /// Probes for the camera now and then. Returns when to go on with that; `None` when it has answered.
+    fn look_out(&mut self, pause: &mut Pause) -> io::Result<Option<Instant>> {
+        let attempt = match &mut pause.look {
+            Some(attempt) => attempt,
+            look => {
+                // `until` ends this, so the client's own limit must not come first.
+                let connect_timeout = pause.until.saturating_duration_since(Instant::now()) * 2;
+                let config = Config { targets: self.targets(), patient: true, connect_timeout, ..self.config.clone() };
+                look.insert(self.open(config)?)
             }
-            self.wait(Some(until))?;
+        };
+        attempt.receive()?;
+        if !attempt.is_searching() {
+            return Ok(None);
         }
+        attempt.transmit();
+        Ok(Some(attempt.poll_timeout().unwrap_or(pause.until)))
     }
 
-    /// Sleeps until a datagram arrives, a member asks for something, or `until`.
-    fn wait(&mut self, until: Option<Instant>) -> Result<(), Exit> {
-        let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
+    /// Sleeps until a datagram arrives, a member asks for something, or the next turn is due.
+    fn wait(&mut self) -> Result<(), Exit> {
+        let timeout = self.due.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poll.poll(&mut self.events, timeout) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(self.broken(e)),
             _ => Ok(()),
@@ -366,6 +458,7 @@ impl Driver {
                 }
                 drop(done);
             }
+            (Action::DeliverBy(id, deliver), _) => self.members.deliver_by(id, deliver),
             (Action::Want(id, wants), _) => self.members.want(id, wants),
             (Action::VideoWish(wish), client) => {
                 self.config.video_wish = wish;

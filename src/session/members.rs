@@ -7,6 +7,7 @@ use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::parameter_sets::ParameterSets;
 use crate::protocol::talk::{TalkError, TalkEvent};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A member's number in its session.
@@ -23,6 +24,10 @@ pub enum Use {
 
 /// Is called on the session thread and must not block.
 pub type Observer = Box<dyn FnMut(Event) -> Use + Send>;
+
+/// Carries on what the observer has laid aside. Is called on the thread of a session when frames have come, and may
+/// block: then another thread goes on with the session, and may call this again meanwhile.
+pub type Deliver = Arc<dyn Fn() + Send + Sync>;
 
 /// The media that a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,9 +48,16 @@ pub struct Member {
     /// limit.
     pub attempts: Option<u32>,
     pub observer: Observer,
+    deliver: Option<Deliver>,
+    /// It has been told of frames since it was last to deliver.
+    has_frames: bool,
 }
 
 impl Member {
+    pub fn new(id: MemberId, wants: Wants, attempts: Option<u32>, observer: Observer) -> Self {
+        Member { id, wants, attempts, observer, deliver: None, has_frames: false }
+    }
+
     /// Whether it wants frames of this medium; events without a medium are for everybody.
     fn takes(&self, medium: Option<Medium>) -> bool {
         medium.is_none_or(|medium| self.wants.media.contains(medium))
@@ -98,10 +110,27 @@ impl Members {
         self.members.iter().any(|member| member.id == id)
     }
 
+    /// Returns what there is to deliver to those that were told of frames, each once.
+    pub fn take_deliveries(&mut self) -> Vec<Deliver> {
+        let deliver = |member: &mut Member| std::mem::take(&mut member.has_frames).then(|| member.deliver.clone());
+        self.members.iter_mut().filter_map(deliver).flatten().collect()
+    }
+
+    /// All members are to deliver again.
+    pub fn deliver_all(&mut self) {
+        self.members.iter_mut().for_each(|member| member.has_frames = true);
+    }
+
     /// Drops a member and its observer. Returns whether it was the talker.
     pub fn leave(&mut self, id: MemberId) -> bool {
         self.members.retain(|member| member.id != id);
         self.talker.take_if(|talker| *talker == id).is_some()
+    }
+
+    pub fn deliver_by(&mut self, id: MemberId, deliver: Deliver) {
+        if let Some(member) = self.member(id) {
+            member.deliver = Some(deliver);
+        }
     }
 
     pub fn want(&mut self, id: MemberId, wants: Wants) {
@@ -197,6 +226,7 @@ impl Members {
         let mut event = Some(event);
         while let Some(member) = takers.next() {
             let own = if takers.peek().is_none() { event.take() } else { event.clone() };
+            member.has_frames |= medium.is_some();
             if own.is_some_and(|event| (member.observer)(event) == Use::Used) {
                 used = Use::Used;
             }

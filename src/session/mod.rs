@@ -3,7 +3,8 @@
 //! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session
 //! for a camera in a process: the first member starts its thread, the last one that leaves stops it. The thread finds
 //! where to look for the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client)
-//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`).
+//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`). Members may hold it up while
+//! it delivers frames: then another thread goes on (`standby`).
 //!
 //! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread
 //! makes a lost connection anew by itself, for as long as members have attempts left (`backoff`), unless no further
@@ -32,6 +33,7 @@ mod members;
 mod registry;
 mod shared;
 pub(crate) mod socket;
+mod standby;
 mod targets;
 
 use crate::protocol::client::Config;
@@ -42,12 +44,12 @@ use shared::{Action, Shared};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 pub(crate) use crate::lock::lock;
 pub use calls::Reply;
 pub use event::Event;
-pub use members::{Use, Wants};
+pub use members::{Deliver, Use, Wants};
 pub use registry::{Caller, Conflict, JoinError, Membership};
 pub use socket::bind_interface;
 pub use targets::search_addresses;
@@ -65,10 +67,11 @@ pub struct Place {
     pub interface: Option<String>,
 }
 
-/// A running session. Dropping it stops the thread and waits for it: some milliseconds, at any stage.
+const THREAD: &str = "wyze-session";
+
+/// A running session. Dropping it stops its thread and waits for the end: some milliseconds, at any stage.
 struct Session {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Session {
@@ -78,21 +81,20 @@ impl Session {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
-        let thread = thread::Builder::new().name("wyze-session".into()).spawn({
+        thread::Builder::new().name(THREAD.into()).spawn({
             let shared = shared.clone();
-            move || Driver::new(shared, poll, socket, config, place).run()
+            move || driver::run(Box::new(Driver::new(shared, poll, socket, config, place)))
         })?;
-        Ok(Session { shared, thread: Some(thread) })
+        Ok(Session { shared })
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.stop();
-        // An observer that owns the last membership is dropped on the thread itself, which cannot wait for itself.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
-            // A panic there has been printed, and the session is over either way.
-            let _ = thread.join();
+        // An observer that owns the last membership is dropped by the driver itself, which cannot wait for itself.
+        if !self.shared.is_driven_here() {
+            self.shared.wait_for_end();
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Cameras limit their sessions, and talk-back rides on the session that is watched.
 
 use super::calls::Reply;
-use super::members::{Member, MemberId, Use, Wants};
+use super::members::{Deliver, Member, MemberId, Use, Wants};
 use super::shared::{Action, Shared, TalkAction};
 use super::{Event, Place, Session, lock};
 use crate::protocol::client::{Config, Request};
@@ -111,7 +111,7 @@ impl Membership {
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
         let uid = config.credentials.uid;
         // Each session numbers its members anew.
-        let mut member = Member { id: MemberId(1), wants, attempts: reconnect_attempts, observer: Box::new(observer) };
+        let mut member = Member::new(MemberId(1), wants, reconnect_attempts, Box::new(observer));
         let stopping = |sessions: &mut Sessions| sessions.stopping.contains(&uid);
         let mut sessions = STOPPED.wait_while(lock(&SESSIONS), stopping).unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = sessions.running.get_mut(&uid) {
@@ -128,7 +128,10 @@ impl Membership {
                     return Ok((Membership { id, uid, session: Some(entry.session.clone()) }, conflicts));
                 }
                 // That session has ended by itself, and another one takes its place.
-                Err(Action::Join(back)) => member = Member { id: MemberId(1), ..back },
+                Err(Action::Join(back)) => {
+                    member = back;
+                    member.id = MemberId(1);
+                }
                 Err(_) => unreachable!("an action comes back as it was"),
             }
             sessions.running.remove(&uid);
@@ -148,6 +151,11 @@ impl Membership {
     /// Counters as of the last datagrams, over all connections of the session.
     pub fn stats(&self) -> Stats {
         self.session.as_ref().map(|session| lock(&session.shared.stats).clone()).unwrap_or_default()
+    }
+
+    /// Has frames carried on by the session's own thread, after the observer was told of them.
+    pub fn deliver_by(&self, deliver: Deliver) {
+        self.act(Action::DeliverBy(self.id, deliver));
     }
 
     /// Takes other media from now on.

@@ -1,21 +1,23 @@
 //! What the session thread and the members share: actions go to the thread, counters come back.
 
 use super::calls::Callback;
-use super::lock;
-use super::members::{Member, MemberId, Wants};
+use super::members::{Deliver, Member, MemberId, Wants};
+use super::{lock, standby};
 use crate::protocol::client::Request;
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
 use mio::Waker;
-use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// What members ask the thread to do.
 pub enum Action {
     Join(Member),
     /// Removes the member, then drops the sender: that wakes the thread that waits for the removal.
     Leave(MemberId, SyncSender<()>),
+    DeliverBy(MemberId, Deliver),
     /// Replaces what the member wants.
     Want(MemberId, Wants),
     /// Asks the camera for another picture.
@@ -47,9 +49,19 @@ struct Requests {
     actions: Vec<Action>,
 }
 
+/// Who drives the session.
+#[derive(Default)]
+struct Driven {
+    /// `None` while the driver is on loan.
+    by: Option<ThreadId>,
+    is_over: bool,
+}
+
 pub struct Shared {
     waker: Waker,
     requests: Mutex<Requests>,
+    driven: Mutex<Driven>,
+    over: Condvar,
     /// Counters of all connections of this session, as of the last datagrams.
     pub stats: Mutex<Stats>,
 }
@@ -58,7 +70,8 @@ impl Shared {
     /// `first` is done before anything else.
     pub fn new(waker: Waker, first: Action) -> Self {
         let requests = Requests { actions: vec![first], ..Requests::default() };
-        Shared { waker, requests: Mutex::new(requests), stats: Mutex::default() }
+        let (driven, over) = (Mutex::default(), Condvar::new());
+        Shared { waker, requests: Mutex::new(requests), driven, over, stats: Mutex::default() }
     }
 
     /// Hands the thread an action. The error gives it back, as the thread has ended.
@@ -79,8 +92,32 @@ impl Shared {
         self.wake();
     }
 
+    /// Notes which thread drives the session.
+    pub fn set_thread(&self, thread: Option<ThreadId>) {
+        lock(&self.driven).by = thread;
+    }
+
+    /// Whether this thread drives the session.
+    pub fn is_driven_here(&self) -> bool {
+        lock(&self.driven).by == Some(thread::current().id())
+    }
+
+    /// The session has no driver any more.
+    pub fn is_over(&self) {
+        lock(&self.driven).is_over = true;
+        self.over.notify_all();
+    }
+
+    pub fn wait_for_end(&self) {
+        let is_on = |driven: &mut Driven| !driven.is_over;
+        drop(self.over.wait_while(lock(&self.driven), is_on).unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Ends the thread's wait, or its next one.
     pub fn wake(&self) {
+        if lock(&self.driven).by.is_none() {
+            standby::hurry();
+        }
         // Fails only when the thread is gone, and then nobody has to be woken.
         let _ = self.waker.wake();
     }

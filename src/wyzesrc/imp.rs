@@ -490,6 +490,8 @@ impl WyzeSrc {
             }
             lock(&observer).handle(event)
         })?;
+        let deliverer = outputs.clone();
+        session.deliver_by(Arc::new(move || deliverer.deliver()));
         self.camera_settings.join(&obj, session.caller());
         lock(&self.state).run = Some(Run { session: Some(session), receiver, outputs });
         Ok(())

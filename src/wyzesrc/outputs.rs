@@ -1,5 +1,5 @@
 //! The two Sometimes pads. They are added one after the other when their data begin, each with a queue and a task that
-//! pushes.
+//! pushes, unless the session's thread does so by itself.
 //!
 //! Adding a pad runs the application's code, so the [`Announcer`] does it, and never the session thread.
 
@@ -181,9 +181,20 @@ impl Outputs {
         let pads = lock(&self.state).pads.clone();
         for (medium, pad) in Medium::ALL.into_iter().zip(pads) {
             let output = &self.outputs[medium as usize];
-            output.queue.set_flushing(starts);
+            if starts {
+                output.queue.set_flushing(true);
+            }
+            if let Some(pad) = &pad {
+                pad.push_event(event.clone());
+            }
+            if !starts {
+                // What was pushed comes back as flushed, and must not end what follows.
+                let paused = pad.as_ref().map(|pad| pad.pause_task());
+                gst::trace!(CAT, "Paused: {paused:?}");
+                output.queue.wait_until_idle();
+                output.queue.set_flushing(false);
+            }
             let Some(pad) = pad else { continue };
-            pad.push_event(event.clone());
             if !starts {
                 output.needs_segment.store(true, Ordering::Release);
                 *lock(&output.reached) = None;
@@ -293,6 +304,7 @@ impl Outputs {
             return self.start_task(pad, medium).map_err(|e| gst::loggable_error!(CAT, "{e}"));
         }
         self.queue(medium).set_flushing(true);
+        self.queue(medium).wait_until_idle();
         pad.stop_task().map_err(|e| gst::loggable_error!(CAT, "{e}"))
     }
 
@@ -307,17 +319,46 @@ impl Outputs {
         })
     }
 
+    /// Pushes what is there for pads that are direct. May be held up by the pipeline.
+    pub fn deliver(&self) {
+        for medium in Medium::ALL {
+            while let Some(item) = self.queue(medium).pop_direct() {
+                let pad = lock(&self.state).pads[medium as usize].clone();
+                match pad {
+                    Some(pad) => self.push_timed(&pad, medium, item),
+                    // The run is over.
+                    None => self.queue(medium).end(),
+                }
+            }
+        }
+    }
+
     /// Does one turn of a pad's task. Returns whether another follows.
     fn push_next(&self, pad: &gst::Pad, medium: Medium) -> bool {
         let output = &self.outputs[medium as usize];
-        let item = match output.queue.pop() {
-            Popped::Item(item) => item,
+        match output.queue.pop() {
+            Popped::Item(item) => self.push_timed(pad, medium, item),
             Popped::Silence => {
                 self.push_gap(pad, output);
-                return true;
+                output.queue.done(None);
             }
             Popped::Flushing => return false,
-        };
+        }
+        true
+    }
+
+    fn push_timed(&self, pad: &gst::Pad, medium: Medium, item: Item) {
+        let start = Instant::now();
+        if self.push(pad, medium, item) {
+            self.queue(medium).done(Some(start.elapsed()));
+        } else {
+            self.queue(medium).end();
+        }
+    }
+
+    /// Returns whether more may follow.
+    fn push(&self, pad: &gst::Pad, medium: Medium, item: Item) -> bool {
+        let output = &self.outputs[medium as usize];
         if output.needs_segment.swap(false, Ordering::AcqRel) {
             pad.push_event(segment());
         }

@@ -1,23 +1,37 @@
-//! The bounded queue between the session thread and a pad's task.
+//! The bounded queue before a pad.
+//!
+//! At first, the pad's task pushes what is in it. To wake it for each buffer costs more than all the rest. So a pad that
+//! has taken many buffers quickly goes direct: the session's thread pushes by itself, until one takes long.
 
 use crate::session::lock;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// How far a pipeline that does not take its buffers may fall behind before the oldest are dropped.
 pub const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_BYTES: usize = 32 << 20;
 
+/// A push that takes no longer is quick.
+const QUICK: Duration = Duration::from_millis(1);
+/// A push that takes longer ends that the pad is direct.
+const SLOW: Duration = Duration::from_millis(5);
+/// After how many quick pushes in a row a pad goes direct.
+const QUICK_PUSHES: u32 = 50;
+/// Each time that a direct pad is slow doubles that, so often at most.
+const MOST_DOUBLINGS: u32 = 6;
+
 /// How long a pad may be silent before that is told downstream.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// What there is for a pad to do.
+/// What there is to do for a pad's task. After an item or a silence, [`PadQueue::done`] or [`PadQueue::end`] is to be
+/// called.
 pub enum Popped {
     Item(Item),
     /// No item has come for a second, though some came before.
     Silence,
-    /// Nothing, until the queue is no longer flushing.
+    /// Nothing, until the queue is no longer flushing, or for good after [`PadQueue::end`].
     Flushing,
 }
 
@@ -60,8 +74,18 @@ struct QueueState {
     /// What is left of the time that had queued up when the pad appeared. It may exceed the limit in time.
     backlog: Duration,
     flushing: bool,
-    /// Items have left since the last flush.
-    has_left: bool,
+    /// Nothing leaves any more until the next flush.
+    ended: bool,
+    /// When an item left or a silence was told of, since the last flush.
+    left_at: Option<Instant>,
+    /// Who pushes what left last.
+    pushing: Option<ThreadId>,
+    /// The session's thread pushes; the task only minds the silence.
+    direct: bool,
+    /// How many quick pushes there were in a row.
+    quick: u32,
+    /// How often the pad was direct and then slow, up to [`MOST_DOUBLINGS`].
+    doublings: u32,
     /// Buffers have been dropped, and are up to the next key frame, which is marked as a discontinuity.
     await_key: bool,
     /// Caps that came with dropped buffers and go with the next one.
@@ -82,39 +106,79 @@ impl PadQueue {
         if state.flushing {
             return;
         }
+        // No frame follows, with which the session's thread would come.
+        state.direct &= !matches!(item, Item::Eos);
         state.append(item);
         state.shrink();
+        let is_for_task = !state.direct;
         // The task that this wakes takes the lock.
         drop(state);
-        self.changed.notify_one();
+        if is_for_task {
+            self.changed.notify_all();
+        }
     }
 
-    /// Waits for the next item.
+    /// Waits for the task's next work.
     pub fn pop(&self) -> Popped {
         let mut state = lock(&self.state);
-        let silent_at = state.has_left.then(|| Instant::now() + SILENCE);
         loop {
-            if state.flushing {
+            if state.flushing || state.ended {
                 return Popped::Flushing;
             }
-            let closed = state.opens.map(|opens| opens.saturating_duration_since(Instant::now()));
-            if closed == Some(Duration::ZERO)
-                && let Some(item) = state.items.pop_front()
+            if !state.direct
+                && let Some(item) = state.take()
             {
-                state.bytes -= item.bytes();
-                state.backlog = state.backlog.min(state.time());
-                state.has_left = true;
                 return Popped::Item(item);
             }
-            let silence = silent_at.map(|at| at.saturating_duration_since(Instant::now()));
-            if silence == Some(Duration::ZERO) {
+            let silence = state.left_at.map(|at| (at + SILENCE).saturating_duration_since(Instant::now()));
+            if silence == Some(Duration::ZERO) && state.pushing.is_none() {
+                state.leaves();
                 return Popped::Silence;
             }
+            // A push that lasts says itself when it is done.
+            let silence = silence.map(|silence| if silence.is_zero() { SILENCE } else { silence });
+            let closed = state.opens.map(|opens| opens.saturating_duration_since(Instant::now()));
             state = match closed.filter(|closed| !closed.is_zero()).or(silence) {
                 Some(wait) => self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// Returns the next item if the pad is direct, and nobody pushes yet. The same is to be called after it as after
+    /// [`PadQueue::pop`].
+    pub fn pop_direct(&self) -> Option<Item> {
+        let mut state = lock(&self.state);
+        if state.direct && !state.flushing { state.take() } else { None }
+    }
+
+    /// What left has been pushed; a buffer has taken so long.
+    pub fn done(&self, took: Option<Duration>) {
+        let mut state = lock(&self.state);
+        state.pushing = None;
+        let was_direct = state.direct;
+        if let Some(took) = took {
+            state.judge(took);
+        }
+        // Who waits then: the task for its turn, or a flush for the end of the push.
+        let is_awaited = was_direct && !state.direct || state.flushing;
+        drop(state);
+        if is_awaited {
+            self.changed.notify_all();
+        }
+    }
+
+    /// What left was the last, until the next flush.
+    pub fn end(&self) {
+        let mut state = lock(&self.state);
+        (state.pushing, state.ended, state.direct) = (None, true, false);
+        self.changed.notify_all();
+    }
+
+    /// Waits until nobody pushes, unless it is this thread that does.
+    pub fn wait_until_idle(&self) {
+        let is_pushing = |state: &mut QueueState| state.pushing.is_some_and(|by| by != thread::current().id());
+        drop(self.changed.wait_while(lock(&self.state), is_pushing).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Lets items leave after `delay`.
@@ -124,14 +188,14 @@ impl PadQueue {
             state.backlog = state.time();
         }
         drop(state);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// Empties the queue, and keeps it empty while `flushing`. What comes after starts at a key frame.
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = lock(&self.state);
-        state.flushing = flushing;
-        state.has_left = false;
+        (state.flushing, state.ended) = (flushing, false);
+        (state.direct, state.quick, state.left_at) = (false, 0, None);
         state.clear();
         self.changed.notify_all();
     }
@@ -148,6 +212,36 @@ impl PadQueue {
 }
 
 impl QueueState {
+    /// Lets the first item leave, if it may and nobody pushes.
+    fn take(&mut self) -> Option<Item> {
+        if self.pushing.is_some() || self.opens.is_none_or(|opens| opens > Instant::now()) {
+            return None;
+        }
+        let item = self.items.pop_front()?;
+        self.bytes -= item.bytes();
+        self.backlog = self.backlog.min(self.time());
+        self.leaves();
+        Some(item)
+    }
+
+    fn leaves(&mut self) {
+        (self.left_at, self.pushing) = (Some(Instant::now()), Some(thread::current().id()));
+    }
+
+    /// Decides by the time that a push took whether the pad is direct from now on.
+    fn judge(&mut self, took: Duration) {
+        if took <= QUICK {
+            self.quick = self.quick.saturating_add(1);
+            // What is there would wait for the next frame.
+            self.direct |= self.quick >= QUICK_PUSHES << self.doublings && self.items.is_empty();
+        } else if !self.direct {
+            self.quick = 0;
+        } else if took > SLOW {
+            self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
+            (self.direct, self.quick) = (false, 0);
+        }
+    }
+
     fn append(&mut self, mut item: Item) {
         if let Item::Buffer { buffer, caps } = &mut item {
             if self.await_key {
@@ -244,7 +338,9 @@ mod tests {
     }
 
     fn popped(queue: &PadQueue) -> (u64, bool, Option<String>) {
-        match queue.pop() {
+        let popped = queue.pop();
+        queue.done(None);
+        match popped {
             Popped::Item(Item::Buffer { buffer, caps }) => (
                 buffer.pts().unwrap().mseconds(),
                 buffer.flags().contains(gst::BufferFlags::DISCONT),
@@ -267,6 +363,37 @@ mod tests {
         assert_eq!(queue.dropped(), 10);
         assert_eq!(popped(&queue), (1000, true, Some("a/b".into())));
         assert_eq!(popped(&queue), (1100, false, None));
+    }
+
+    #[test]
+    fn a_quick_pad_is_direct_until_it_is_slow_and_has_to_be_quick_for_longer_then() {
+        let queue = PadQueue::default();
+        queue.open(Duration::ZERO);
+        for round in 0..10 {
+            let needed = QUICK_PUSHES << round.min(MOST_DOUBLINGS);
+            for number in 0..needed {
+                assert!(queue.pop_direct().is_none());
+                queue.push(buffer(u64::from(number), true));
+                assert!(matches!(queue.pop(), Popped::Item(_)), "the task's");
+                queue.done(Some(QUICK));
+            }
+            for took in [QUICK, SLOW, SLOW + Duration::from_nanos(1)] {
+                queue.push(buffer(1, true));
+                assert!(queue.pop_direct().is_some());
+                queue.push(buffer(2, true));
+                assert!(queue.pop_direct().is_none(), "one at a time");
+                queue.clear();
+                queue.done(Some(took));
+            }
+        }
+        for _ in 0..QUICK_PUSHES << MOST_DOUBLINGS {
+            queue.push(buffer(0, true));
+            assert!(matches!(queue.pop(), Popped::Item(_)));
+            queue.done(Some(QUICK));
+        }
+        queue.push(Item::Eos);
+        assert!(queue.pop_direct().is_none(), "no frame follows with which it would leave");
+        assert!(matches!(queue.pop(), Popped::Item(Item::Eos)));
     }
 
     #[test]
