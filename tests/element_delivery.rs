@@ -8,9 +8,10 @@ use gst::prelude::*;
 use gstwyze::protocol::client::Config;
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::medium::MediaSet;
-use gstwyze::session::{Event, Membership, Place, Use, Wants};
+use gstwyze::session::{Deliver, Event, Membership, Place, Use, Wants};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::*;
 use wyze_camera::{CameraServer, DEMO_ENR, DEMO_MAC, DEMO_UID};
@@ -107,6 +108,28 @@ fn a_flush_and_the_end_of_the_stream_find_the_thread_that_pushes() {
     assert!(ends("video") && ends("audio"), "{all:?}");
 }
 
+type Shared = Arc<Mutex<Option<Membership>>>;
+
+/// Holds its session up once, until the sender is dropped. Then it leaves, and tells on which thread.
+struct HeldUp {
+    hold: Mutex<Option<(Receiver<()>, Shared)>>,
+    left: Sender<Option<String>>,
+}
+
+impl Deliver for HeldUp {
+    fn is_due(&self) -> bool {
+        self.hold.lock().unwrap().is_some()
+    }
+
+    fn deliver(&self) {
+        let Some((released, member)) = self.hold.lock().unwrap().take() else { return };
+        let _ = released.recv();
+        // The other thread, which goes on, lets it leave.
+        drop(member.lock().unwrap().take());
+        self.left.send(std::thread::current().name().map(str::to_owned)).unwrap();
+    }
+}
+
 #[test]
 fn a_member_that_holds_its_session_up_does_not_stop_others_and_may_leave_meanwhile() {
     let camera = TestCamera::new(synthetic());
@@ -125,18 +148,10 @@ fn a_member_that_holds_its_session_up_does_not_stop_others_and_may_leave_meanwhi
     let (of_first, of_second) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let first = Arc::new(Mutex::new(Some(join(of_first.clone()))));
     let second = join(of_second.clone());
-    let (release, released) = mpsc::channel::<()>();
+    let (release, released) = mpsc::channel();
     let (sender, left) = mpsc::channel();
-    let hold_up = Mutex::new(Some((released, first.clone())));
-    let deliver = Arc::new(move || {
-        if let Some((released, member)) = hold_up.lock().unwrap().take() {
-            let _ = released.recv();
-            // The other thread, which goes on, lets it leave.
-            drop(member.lock().unwrap().take());
-            sender.send(std::thread::current().name().map(str::to_owned)).unwrap();
-        }
-    });
-    first.lock().unwrap().as_ref().unwrap().deliver_by(deliver);
+    let held_up = HeldUp { hold: Mutex::new(Some((released, first.clone()))), left: sender };
+    first.lock().unwrap().as_ref().unwrap().deliver_by(Arc::new(held_up));
     wait_until("a first frame", || of_first.load(Ordering::Acquire) > 0);
     let before = of_second.load(Ordering::Acquire);
     wait_until("a second of frames", || of_second.load(Ordering::Acquire) > before + 45);

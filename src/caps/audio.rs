@@ -2,7 +2,7 @@
 
 use super::adts::{AAC_RATES, AdtsHeader};
 use super::{Verdict, speex};
-use crate::protocol::wire::codec::CodecId;
+use crate::protocol::wire::codec::{AudioFlags, CodecId};
 use crate::protocol::wire::frame_info::FrameInfo;
 
 /// The number of frames that settle what 8F stands for.
@@ -14,7 +14,9 @@ const ALAW_BITS: u64 = 6;
 #[derive(Debug, Default)]
 pub struct AudioFormat {
     codec: Option<CodecId>,
+    /// The last caps, and the flags that they come from.
     caps: Option<gst::Caps>,
+    flags: Option<AudioFlags>,
     /// Frames of this codec have had ADTS headers, so that one without is broken.
     adts: bool,
     law: Law,
@@ -57,6 +59,11 @@ impl AudioFormat {
         if data.is_empty() {
             return Verdict::Skip;
         }
+        // Caps cost more than all else here, and of these codecs only the flags make them.
+        let says_all = matches!(info.codec, CodecId::MULAW | CodecId::ALAW | CodecId::OPUS);
+        if says_all && self.flags == Some(info.audio_flags()) {
+            return Verdict::Push { caps: None, sync: true };
+        }
         let caps = match info.codec {
             CodecId::AAC_RAW | CodecId::AAC_ADTS | CodecId::AAC_LATM | CodecId::AAC_WYZE => self.aac(info, data),
             // The vendor's table says Speex, but the cameras that were seen to send this id send AAC.
@@ -90,6 +97,7 @@ impl AudioFormat {
         };
 
         let Some(caps) = caps.map(|caps| caps.build()) else { return Verdict::Skip };
+        self.flags = Some(info.audio_flags());
         let changed = self.caps.as_ref() != Some(&caps);
         if changed {
             self.caps = Some(caps.clone());

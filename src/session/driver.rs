@@ -112,37 +112,30 @@ pub struct Driver {
 /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
 /// thread that is gone.
 pub fn run(mut driver: Box<Driver>) {
+    driver.shared.set_thread(Some(thread::current().id()));
     loop {
-        driver.shared.set_thread(Some(thread::current().id()));
         match catch_unwind(AssertUnwindSafe(|| driver.turn())) {
             Ok(Ok(())) => {}
             Ok(Err(exit)) => return driver.end(exit),
             Err(_) => return driver.end_after_panic(),
         }
-        let deliveries = driver.members.take_deliveries();
+        let deliveries = driver.members.deliveries();
         if !deliveries.is_empty() {
             driver.shared.set_thread(None);
-            let deliver = || deliveries.iter().for_each(|deliver| deliver());
+            let deliver = || deliveries.iter().for_each(|member| member.deliver());
             let (back, delivered) = standby::lend(driver, || catch_unwind(AssertUnwindSafe(deliver)));
             let Some(back) = back else { return };
             driver = back;
             driver.shared.set_thread(Some(thread::current().id()));
-            match delivered {
-                Some(Ok(())) => {}
-                Some(Err(_)) => return driver.end_after_panic(),
-                None => driver.members.deliver_all(),
+            // What was not delivered is due after the next turn still.
+            if let Some(Err(_)) = delivered {
+                return driver.end_after_panic();
             }
         }
         if let Err(exit) = driver.wait() {
             return driver.end(exit);
         }
     }
-}
-
-/// Goes on with a session whose thread is held up by what it delivers.
-pub fn take_over(mut driver: Box<Driver>) {
-    driver.members.deliver_all();
-    run(driver);
 }
 
 impl Driver {

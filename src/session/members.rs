@@ -25,9 +25,15 @@ pub enum Use {
 /// Is called on the session thread and must not block.
 pub type Observer = Box<dyn FnMut(Event) -> Use + Send>;
 
-/// Carries on what the observer has laid aside. Is called on the thread of a session when frames have come, and may
-/// block: then another thread goes on with the session, and may call this again meanwhile.
-pub type Deliver = Arc<dyn Fn() + Send + Sync>;
+/// Carries on what a member's observer has laid aside.
+pub trait Deliver: Send + Sync {
+    /// Whether there is something to carry on. Must not block.
+    fn is_due(&self) -> bool;
+
+    /// Is called on the thread of a session after a turn of its driver, and may block: then another thread goes on with the
+    /// session, and may call this again meanwhile.
+    fn deliver(&self);
+}
 
 /// The media that a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,14 +54,12 @@ pub struct Member {
     /// limit.
     pub attempts: Option<u32>,
     pub observer: Observer,
-    deliver: Option<Deliver>,
-    /// It has been told of frames since it was last to deliver.
-    has_frames: bool,
+    deliver: Option<Arc<dyn Deliver>>,
 }
 
 impl Member {
     pub fn new(id: MemberId, wants: Wants, attempts: Option<u32>, observer: Observer) -> Self {
-        Member { id, wants, attempts, observer, deliver: None, has_frames: false }
+        Member { id, wants, attempts, observer, deliver: None }
     }
 
     /// Whether it wants frames of this medium; events without a medium are for everybody.
@@ -110,15 +114,10 @@ impl Members {
         self.members.iter().any(|member| member.id == id)
     }
 
-    /// Returns what there is to deliver to those that were told of frames, each once.
-    pub fn take_deliveries(&mut self) -> Vec<Deliver> {
-        let deliver = |member: &mut Member| std::mem::take(&mut member.has_frames).then(|| member.deliver.clone());
-        self.members.iter_mut().filter_map(deliver).flatten().collect()
-    }
-
-    /// All members are to deliver again.
-    pub fn deliver_all(&mut self) {
-        self.members.iter_mut().for_each(|member| member.has_frames = true);
+    /// Returns who has something to deliver.
+    pub fn deliveries(&self) -> Vec<Arc<dyn Deliver>> {
+        let deliver = self.members.iter().filter_map(|member| member.deliver.as_ref());
+        deliver.filter(|deliver| deliver.is_due()).cloned().collect()
     }
 
     /// Drops a member and its observer. Returns whether it was the talker.
@@ -127,7 +126,7 @@ impl Members {
         self.talker.take_if(|talker| *talker == id).is_some()
     }
 
-    pub fn deliver_by(&mut self, id: MemberId, deliver: Deliver) {
+    pub fn deliver_by(&mut self, id: MemberId, deliver: Arc<dyn Deliver>) {
         if let Some(member) = self.member(id) {
             member.deliver = Some(deliver);
         }
@@ -226,7 +225,6 @@ impl Members {
         let mut event = Some(event);
         while let Some(member) = takers.next() {
             let own = if takers.peek().is_none() { event.take() } else { event.clone() };
-            member.has_frames |= medium.is_some();
             if own.is_some_and(|event| (member.observer)(event) == Use::Used) {
                 used = Use::Used;
             }

@@ -154,7 +154,7 @@ impl Membership {
     }
 
     /// Has frames carried on by the session's own thread, after the observer was told of them.
-    pub fn deliver_by(&self, deliver: Deliver) {
+    pub fn deliver_by(&self, deliver: Arc<dyn Deliver>) {
         self.act(Action::DeliverBy(self.id, deliver));
     }
 

@@ -9,7 +9,7 @@ use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
 use mio::Waker;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// What members ask the thread to do.
@@ -17,7 +17,7 @@ pub enum Action {
     Join(Member),
     /// Removes the member, then drops the sender: that wakes the thread that waits for the removal.
     Leave(MemberId, SyncSender<()>),
-    DeliverBy(MemberId, Deliver),
+    DeliverBy(MemberId, Arc<dyn Deliver>),
     /// Replaces what the member wants.
     Want(MemberId, Wants),
     /// Asks the camera for another picture.

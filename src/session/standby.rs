@@ -1,9 +1,8 @@
 //! Goes on with a session whose own thread is held up.
 //!
-//! A session's thread delivers frames into pipelines itself: to wake another thread for each of them costs more than
-//! most of the rest. A pipeline may hold it up for as long as it likes. So the driver lies here meanwhile, and a thread
-//! of this module looks after it now and then: another thread goes on with a driver that lies here for long. The first
-//! one ends when it comes back.
+//! A session's thread delivers frames into pipelines itself, as no other thread has to be woken then. A pipeline may hold
+//! it up for as long as it likes. So the driver lies here meanwhile, and a thread of this module looks after it now and
+//! then: another thread goes on with a driver that lies here for long. The first one ends when it comes back.
 
 use super::driver::{self, Driver};
 use super::lock;
@@ -96,7 +95,7 @@ fn watch() {
         for number in held_up {
             let go_on = move || {
                 if let Some(driver) = take(number) {
-                    driver::take_over(driver);
+                    driver::run(driver);
                 }
             };
             // Without a thread, the next round tries again.

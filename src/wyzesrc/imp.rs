@@ -490,8 +490,7 @@ impl WyzeSrc {
             }
             lock(&observer).handle(event)
         })?;
-        let deliverer = outputs.clone();
-        session.deliver_by(Arc::new(move || deliverer.deliver()));
+        session.deliver_by(outputs.clone());
         self.camera_settings.join(&obj, session.caller());
         lock(&self.state).run = Some(Run { session: Some(session), receiver, outputs });
         Ok(())

@@ -8,7 +8,7 @@ use super::streams::Streams;
 use super::{CAT, WyzeSrc};
 use crate::element::Announcer;
 use crate::protocol::medium::Medium;
-use crate::session::lock;
+use crate::session::{Deliver, lock};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -319,20 +319,6 @@ impl Outputs {
         })
     }
 
-    /// Pushes what is there for pads that are direct. May be held up by the pipeline.
-    pub fn deliver(&self) {
-        for medium in Medium::ALL {
-            while let Some(item) = self.queue(medium).pop_direct() {
-                let pad = lock(&self.state).pads[medium as usize].clone();
-                match pad {
-                    Some(pad) => self.push_timed(&pad, medium, item),
-                    // The run is over.
-                    None => self.queue(medium).end(),
-                }
-            }
-        }
-    }
-
     /// Does one turn of a pad's task. Returns whether another follows.
     fn push_next(&self, pad: &gst::Pad, medium: Medium) -> bool {
         let output = &self.outputs[medium as usize];
@@ -451,6 +437,26 @@ impl Outputs {
         }
         pad.push_event(gst::event::Eos::new());
         false
+    }
+}
+
+impl Deliver for Outputs {
+    fn is_due(&self) -> bool {
+        self.outputs.iter().any(|output| output.queue.is_direct_due())
+    }
+
+    /// Pushes what is there for pads that are direct.
+    fn deliver(&self) {
+        for medium in Medium::ALL {
+            while let Some(item) = self.queue(medium).pop_direct() {
+                let pad = lock(&self.state).pads[medium as usize].clone();
+                match pad {
+                    Some(pad) => self.push_timed(&pad, medium, item),
+                    // The run is over.
+                    None => self.queue(medium).end(),
+                }
+            }
+        }
     }
 }
 

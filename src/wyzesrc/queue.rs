@@ -1,7 +1,7 @@
 //! The bounded queue before a pad.
 //!
-//! At first, the pad's task pushes what is in it. To wake it for each buffer costs more than all the rest. So a pad that
-//! has taken many buffers quickly goes direct: the session's thread pushes by itself, until one takes long.
+//! At first, the pad's task pushes what is in it. Then two threads are woken for each frame, where one does. So a pad
+//! that has taken many buffers quickly goes direct: the session's thread pushes by itself, until one takes long.
 
 use crate::session::lock;
 use std::collections::VecDeque;
@@ -145,11 +145,17 @@ impl PadQueue {
         }
     }
 
+    /// Whether [`PadQueue::pop_direct`] has an item.
+    pub fn is_direct_due(&self) -> bool {
+        let state = lock(&self.state);
+        state.direct && state.may_leave()
+    }
+
     /// Returns the next item if the pad is direct, and nobody pushes yet. The same is to be called after it as after
     /// [`PadQueue::pop`].
     pub fn pop_direct(&self) -> Option<Item> {
         let mut state = lock(&self.state);
-        if state.direct && !state.flushing { state.take() } else { None }
+        if state.direct { state.take() } else { None }
     }
 
     /// What left has been pushed; a buffer has taken so long.
@@ -212,9 +218,15 @@ impl PadQueue {
 }
 
 impl QueueState {
-    /// Lets the first item leave, if it may and nobody pushes.
+    /// Whether the first item may leave now, and nobody pushes.
+    fn may_leave(&self) -> bool {
+        let is_open = self.opens.is_some_and(|opens| opens <= Instant::now());
+        self.pushing.is_none() && is_open && !self.flushing && !self.items.is_empty()
+    }
+
+    /// Lets the first item leave, if it may.
     fn take(&mut self) -> Option<Item> {
-        if self.pushing.is_some() || self.opens.is_none_or(|opens| opens > Instant::now()) {
+        if !self.may_leave() {
             return None;
         }
         let item = self.items.pop_front()?;

@@ -36,8 +36,10 @@ pub fn cpu_time_of(process: u32) -> io::Result<Duration> {
 pub struct Usage {
     /// User and system time.
     pub cpu: Duration,
-    /// How often a thread gave up its core, or lost it.
-    pub switches: u64,
+    /// How often a thread gave up its core, as it had to wait.
+    pub waits: u64,
+    /// How often a thread lost its core to another one.
+    pub losses: u64,
 }
 
 impl Usage {
@@ -49,12 +51,13 @@ impl Usage {
             usage
         };
         let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-        Usage { cpu: time(usage.ru_utime) + time(usage.ru_stime), switches: (usage.ru_nvcsw + usage.ru_nivcsw) as u64 }
+        let cpu = time(usage.ru_utime) + time(usage.ru_stime);
+        Usage { cpu, waits: usage.ru_nvcsw as u64, losses: usage.ru_nivcsw as u64 }
     }
 
     /// What was used since `earlier`.
     pub fn since(self, earlier: Usage) -> Usage {
-        Usage { cpu: self.cpu - earlier.cpu, switches: self.switches - earlier.switches }
+        Usage { cpu: self.cpu - earlier.cpu, waits: self.waits - earlier.waits, losses: self.losses - earlier.losses }
     }
 }
 

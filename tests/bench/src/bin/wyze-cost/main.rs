@@ -88,6 +88,7 @@ fn main() -> Result<(), Error> {
     }
 }
 
+/// Switches are those of a thread that has to wait, and those of one that has to make room.
 const HEADER: &str = "| camera | floor, us a packet | wyzesrc | wyzesrc / floor | switches a second, floor | wyzesrc |\n\
                       |---|---|---|---|---|---|";
 
@@ -124,20 +125,23 @@ fn row(arguments: &Arguments, camera: &CameraArguments) -> Result<Row, Error> {
     let time = Duration::from_secs(arguments.seconds);
     let micros = |cpu: Duration, packets: u64| cpu.as_secs_f64() * 1e6 / packets.max(1) as f64;
     let a_second = |switches: u64| switches as f64 / time.as_secs_f64();
-    let mut figures: [Vec<f64>; 5] = Default::default();
+    let mut figures: [Vec<f64>; 7] = Default::default();
     for _ in 0..arguments.rounds {
         let floor = floor::measure(camera, time)?;
         let (packets, usage) = watch(camera, time)?;
         let (least, ours) = (micros(floor.usage.cpu, floor.packets), micros(usage.cpu, packets));
-        let round = [least, ours, ours / least, a_second(floor.usage.switches), a_second(usage.switches)];
+        let switches = [floor.usage.waits, floor.usage.losses, usage.waits, usage.losses].map(a_second);
+        let [waits, losses, our_waits, our_losses] = switches;
+        let round = [least, ours, ours / least, waits, losses, our_waits, our_losses];
         figures.iter_mut().zip(round).for_each(|(figures, figure)| figures.push(figure));
     }
-    let [floor, wyzesrc, ratio, floor_switches, switches] = figures.map(|figures| median(&figures).unwrap_or_default());
+    let [floor, wyzesrc, ratio, waits, losses, our_waits, our_losses] =
+        figures.map(|figures| median(&figures).unwrap_or_default());
     let (bitrate, is_paced) = (camera.bitrate / 1000, camera.pace > 0);
     let (envelope, pace) = (&camera.envelope, if is_paced { "paced" } else { "bursts" });
     println!(
-        "| {bitrate} Mbit/s, {envelope}, {pace} | {floor:.1} | {wyzesrc:.1} | {ratio:.2} | {floor_switches:.0} | \
-         {switches:.0} |"
+        "| {bitrate} Mbit/s, {envelope}, {pace} | {floor:.1} | {wyzesrc:.1} | {ratio:.2} | \
+         {waits:.0} + {losses:.0} | {our_waits:.0} + {our_losses:.0} |"
     );
     Ok(Row { bitrate, envelope: envelope.clone(), is_paced, floor, wyzesrc })
 }
