@@ -32,10 +32,10 @@ pub struct Attempt {
 
 impl Attempt {
     /// `socket` is registered with the poll that the caller waits on.
-    pub fn new(client: Client, socket: UdpSocket, trace: Option<Trace>) -> Self {
+    pub fn new(client: Client, socket: UdpSocket, trace: Option<Trace>) -> io::Result<Self> {
         let trace = trace.and_then(|trace| Some((trace, socket.local_addr().ok()?)));
-        let batch = Batch::default();
-        Attempt { client, socket, batch, unread: false, icmp: false, connected_at: None, streamed: false, trace }
+        let batch = Batch::new()?;
+        Ok(Attempt { client, socket, batch, unread: false, icmp: false, connected_at: None, streamed: false, trace })
     }
 
     /// Whether nothing has answered discovery yet.

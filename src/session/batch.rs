@@ -1,11 +1,12 @@
 //! Datagrams, received many at a time where the system can do that.
 
+use memmap2::MmapMut;
 use mio::net::UdpSocket;
 use std::io;
 use std::net::SocketAddr;
 
-/// The most bytes that a UDP datagram carries.
-const DATAGRAM: usize = 65536;
+/// The most bytes that a UDP datagram carries, and a few that spread the beginnings of many over the processor's cache.
+const ROOM: usize = 65536 + 2048;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
 mod system {
@@ -27,9 +28,10 @@ mod system {
     pub fn receive(
         socket: &UdpSocket,
         headers: &mut Headers,
-        buffers: &mut [Box<[u8]>; BATCH],
+        buffers: &mut [u8],
     ) -> io::Result<impl Iterator<Item = (usize, Option<SocketAddr>)> + use<>> {
-        let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let mut rooms = buffers.chunks_exact_mut(ROOM);
+        let mut slices: [_; BATCH] = std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let messages = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
         let mut came = [(0, None); BATCH];
         let mut count = 0;
@@ -54,7 +56,7 @@ mod system {
     pub fn receive(
         socket: &UdpSocket,
         _: &mut Headers,
-        [buffer]: &mut [Box<[u8]>; BATCH],
+        buffer: &mut [u8],
     ) -> io::Result<impl Iterator<Item = (usize, Option<SocketAddr>)> + use<>> {
         let (len, from) = socket.recv_from(buffer)?;
         Ok(std::iter::once((len, Some(from))))
@@ -63,29 +65,29 @@ mod system {
 
 /// Room for the datagrams that are received at once.
 pub struct Batch {
-    /// The system gives them memory when something is written into them.
-    buffers: [Box<[u8]>; system::BATCH],
+    /// The system gives them memory only where something is written into them. The heap would not: what it gives anew
+    /// is cleared, and so in use as a whole.
+    buffers: MmapMut,
     headers: system::Headers,
 }
 
 // SAFETY: the pointers in the headers are to memory that the headers own, and to the buffers anew for each receive.
 unsafe impl Send for Batch {}
 
-impl Default for Batch {
-    fn default() -> Self {
-        Batch { buffers: std::array::from_fn(|_| vec![0; DATAGRAM].into()), headers: system::headers() }
-    }
-}
-
 impl Batch {
     /// The most datagrams of one batch.
     pub const LEN: usize = system::BATCH;
+
+    /// Fails where the system has no memory.
+    pub fn new() -> io::Result<Self> {
+        Ok(Batch { buffers: MmapMut::map_anon(ROOM * system::BATCH)?, headers: system::headers() })
+    }
 
     /// Takes the datagrams that have arrived, each with its sender, up to [`Batch::LEN`]. Does not wait: the error is
     /// [`io::ErrorKind::WouldBlock`] where there are none, or else the socket's.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<impl Iterator<Item = (SocketAddr, &mut [u8])>> {
         let came = system::receive(socket, &mut self.headers, &mut self.buffers)?;
-        let with_data = came.zip(&mut self.buffers);
+        let with_data = came.zip(self.buffers.chunks_exact_mut(ROOM));
         Ok(with_data.filter_map(|((len, from), buffer)| Some((from?, buffer.get_mut(..len)?))))
     }
 }
@@ -105,7 +107,7 @@ mod tests {
             sender.send_to(&data, socket.local_addr().unwrap()).unwrap();
             sent.push((sender.local_addr().unwrap(), data));
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch::new().unwrap();
         let mut received = Vec::new();
         // On loopback, what was sent has arrived.
         while let Ok(datagrams) = batch.receive(&socket) {

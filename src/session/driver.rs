@@ -281,7 +281,7 @@ impl Driver {
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let trace = config.trace.clone();
         let client = Client::new(config, Instant::now(), unix_time(), self.rng.random());
-        Ok(Box::new(Attempt::new(client, socket, trace)))
+        Ok(Box::new(Attempt::new(client, socket, trace)?))
     }
 
     /// Where to look for the camera, by what is known of it.
