@@ -9,7 +9,8 @@ use super::backoff::Backoff;
 use super::calls::{Callback, Calls, Reply};
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
-use super::{Event, Place, lock, socket, standby, targets};
+use super::standby::{self, Waiting};
+use super::{Event, Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
@@ -22,8 +23,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,7 @@ type Turned = Result<(Phase, Option<Instant>), Exit>;
 
 pub struct Driver {
     shared: Arc<Shared>,
+    berth: Arc<Berth>,
     poll: Poll,
     events: Events,
     phase: Phase,
@@ -107,6 +109,24 @@ pub struct Driver {
     camera: Option<IpAddr>,
 }
 
+/// Where the driver lies while its thread delivers.
+#[derive(Default)]
+struct Berth(Mutex<Option<Box<Driver>>>);
+
+impl Berth {
+    fn take(&self) -> Option<Box<Driver>> {
+        lock(&self.0).take()
+    }
+}
+
+impl Waiting for Berth {
+    fn go_on(&self) {
+        if let Some(driver) = self.take() {
+            run(driver);
+        }
+    }
+}
+
 /// Runs a session until it fails or is asked to stop, or until another thread goes on with it.
 ///
 /// A panic, be it of a member's observer, ends the session as an error does: else members would wait for ever for a
@@ -122,9 +142,11 @@ pub fn run(mut driver: Box<Driver>) {
         let deliveries = driver.members.deliveries();
         if !deliveries.is_empty() {
             driver.shared.set_thread(None);
+            let berth = driver.berth.clone();
+            *lock(&berth.0) = Some(driver);
             let deliver = || deliveries.iter().for_each(|member| member.deliver());
-            let (back, delivered) = standby::lend(driver, || catch_unwind(AssertUnwindSafe(deliver)));
-            let Some(back) = back else { return };
+            let delivered = standby::look_after(berth.clone(), || catch_unwind(AssertUnwindSafe(deliver)));
+            let Some(back) = berth.take() else { return };
             driver = back;
             driver.shared.set_thread(Some(thread::current().id()));
             // What was not delivered is due after the next turn still.
@@ -142,6 +164,7 @@ impl Driver {
     pub fn new(shared: Arc<Shared>, poll: Poll, first_socket: UdpSocket, config: Config, place: Place) -> Self {
         Driver {
             shared,
+            berth: Arc::default(),
             poll,
             events: Events::with_capacity(2),
             phase: Phase::Starting,
