@@ -30,8 +30,8 @@ pub trait Deliver: Send + Sync {
     /// Whether there is something to carry on. Must not block.
     fn is_due(&self) -> bool;
 
-    /// Is called on the thread of a session after a turn of its driver, and may block: then another thread goes on with the
-    /// session, and may call this again meanwhile.
+    /// Is called on the thread of a session after a turn of its driver, and may block: then another thread goes on with
+    /// the session, and may call this again meanwhile.
     fn deliver(&self);
 }
 
@@ -162,9 +162,9 @@ impl Members {
         self.talker == Some(id)
     }
 
-    /// Tells that the connection is lost and will be made anew, or with `is_lost` false, that the first one is still to be
-    /// made. When it is lost, the session ends for members whose attempts are spent. Returns false if no member is left
-    /// because of that.
+    /// Tells that the connection is lost and will be made anew, or with `is_lost` false, that the first one is still to
+    /// be made. When it is lost, the session ends for members whose attempts are spent. Returns false if no member is
+    /// left because of that.
     pub fn reconnect(&mut self, error: &Error, attempt: u32, delay: Duration, is_lost: bool) -> bool {
         (self.camera, self.talker) = (None, None);
         self.parameter_sets = ParameterSets::default();

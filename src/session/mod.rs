@@ -3,8 +3,8 @@
 //! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session
 //! for a camera in a process: the first member starts its thread, the last one that leaves stops it. The thread finds
 //! where to look for the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client)
-//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`). Members may hold it up while
-//! it delivers frames: then another thread goes on (`standby`).
+//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`). Members may hold it up
+//! while it delivers frames: then another thread goes on (`standby`).
 //!
 //! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread
 //! makes a lost connection anew by itself, for as long as members have attempts left (`backoff`), unless no further

@@ -99,8 +99,8 @@ impl Membership {
     /// others.
     ///
     /// After `reconnect_attempts` failed attempts in a row the session is over for this member; `None` goes on for
-    /// ever. `observer` is called on the session thread and must not block; it tells what it could make of a frame. Its last event is [`Event::Ended`], also
-    /// after a panic on that thread.
+    /// ever. `observer` is called on the session thread and must not block; it tells what it could make of a frame. Its
+    /// last event is [`Event::Ended`], also after a panic on that thread.
     pub fn join(
         mut config: Config,
         place: Place,

@@ -52,7 +52,7 @@ struct Requests {
 /// Who drives the session.
 #[derive(Default)]
 struct Driven {
-    /// `None` while the driver is on loan.
+    /// `None` while its thread delivers.
     by: Option<ThreadId>,
     is_over: bool,
 }

@@ -1,8 +1,8 @@
 //! Goes on with a session whose own thread is held up.
 //!
-//! A session's thread delivers frames into pipelines itself, as no other thread has to be woken then. A pipeline may hold
-//! it up for as long as it likes. So a thread of this module looks now and then who works for long: another thread goes
-//! on with that session, and the first one ends when it comes back.
+//! A session's thread delivers frames into pipelines itself, as no other thread has to be woken then. A pipeline may
+//! hold it up for as long as it likes. So a thread of this module looks now and then who works for long: another thread
+//! goes on with that session, and the first one ends when it comes back.
 
 use super::lock;
 use std::collections::HashMap;

@@ -188,9 +188,8 @@ impl Outputs {
                 pad.push_event(event.clone());
             }
             if !starts {
-                // What was pushed comes back as flushed, and must not end what follows.
-                let paused = pad.as_ref().map(|pad| pad.pause_task());
-                gst::trace!(CAT, "Paused: {paused:?}");
+                // What was pushed comes back as flushed, and must not end what follows. Pausing fails only without a task.
+                let _ = pad.as_ref().map(|pad| pad.pause_task());
                 output.queue.wait_until_idle();
                 output.queue.set_flushing(false);
             }

@@ -162,12 +162,11 @@ impl PadQueue {
     pub fn done(&self, took: Option<Duration>) {
         let mut state = lock(&self.state);
         state.pushing = None;
-        let was_direct = state.direct;
         if let Some(took) = took {
             state.judge(took);
         }
-        // Who waits then: the task for its turn, or a flush for the end of the push.
-        let is_awaited = was_direct && !state.direct || state.flushing;
+        // Who may wait then: a flush for the end of the push, or the task for its turn.
+        let is_awaited = state.flushing || !state.direct && !state.items.is_empty();
         drop(state);
         if is_awaited {
             self.changed.notify_all();
