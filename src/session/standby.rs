@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_millis(5);
 struct Work {
     since: Instant,
     waiting: Arc<dyn Waiting>,
+    /// Somebody goes on meanwhile.
+    is_left: bool,
 }
 
 #[derive(Default)]
@@ -58,7 +60,7 @@ pub fn look_after<T>(waiting: Arc<dyn Waiting>, work: impl FnOnce() -> T) -> Opt
     }
     works.last += 1;
     let number = works.last;
-    works.by_number.insert(number, Work { since: Instant::now(), waiting });
+    works.by_number.insert(number, Work { since: Instant::now(), waiting, is_left: false });
     drop(works);
     let result = work();
     lock(&STANDBY.works).by_number.remove(&number);
@@ -89,12 +91,36 @@ fn watch() {
             return;
         }
         last = works.last;
-        let for_long = works.by_number.values().filter(|work| work.since.elapsed() >= GRACE);
-        let waiting: Vec<_> = for_long.map(|work| work.waiting.clone()).collect();
-        drop(works);
-        for waiting in waiting {
+        let is_long = |work: &&mut Work| !work.is_left && work.since.elapsed() >= GRACE;
+        for work in works.by_number.values_mut().filter(is_long) {
+            let waiting = work.waiting.clone();
+            let thread = thread::Builder::new().name(super::THREAD.into()).spawn(move || waiting.go_on());
             // Without a thread, the next round tries again.
-            let _ = thread::Builder::new().name(super::THREAD.into()).spawn(move || waiting.go_on());
+            work.is_left = thread.is_ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+
+    struct Told(Mutex<Sender<()>>);
+
+    impl Waiting for Told {
+        fn go_on(&self) {
+            lock(&self.0).send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_waits_for_long_goes_on_once() {
+        let (sender, told) = channel();
+        let told_once = look_after(Arc::new(Told(Mutex::new(sender))), || {
+            told.recv_timeout(Duration::from_secs(20)).unwrap();
+            told.recv_timeout(ROUND * 3)
+        });
+        assert_eq!(told_once, Some(Err(RecvTimeoutError::Timeout)));
     }
 }
