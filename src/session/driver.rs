@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 use super::calls::{Callback, Calls, Reply};
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
-use super::standby::{self, Waiting};
+use super::standby::{self, Waiting, Watched};
 use super::{Event, Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
@@ -84,6 +84,7 @@ type Turned = Result<(Phase, Option<Instant>), Exit>;
 pub struct Driver {
     shared: Arc<Shared>,
     berth: Arc<Berth>,
+    _watched: Watched,
     poll: Poll,
     events: Events,
     phase: Phase,
@@ -149,8 +150,7 @@ pub fn run(mut driver: Box<Driver>) {
             let Some(back) = berth.take() else { return };
             driver = back;
             driver.shared.set_thread(Some(thread::current().id()));
-            // What was not delivered is due after the next turn still.
-            if let Some(Err(_)) = delivered {
+            if delivered.is_err() {
                 return driver.end_after_panic();
             }
         }
@@ -161,10 +161,18 @@ pub fn run(mut driver: Box<Driver>) {
 }
 
 impl Driver {
-    pub fn new(shared: Arc<Shared>, poll: Poll, first_socket: UdpSocket, config: Config, place: Place) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        watched: Watched,
+        poll: Poll,
+        first_socket: UdpSocket,
+        config: Config,
+        place: Place,
+    ) -> Self {
         Driver {
             shared,
             berth: Arc::default(),
+            _watched: watched,
             poll,
             events: Events::with_capacity(2),
             phase: Phase::Starting,

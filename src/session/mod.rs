@@ -81,9 +81,10 @@ impl Session {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
+        let watched = standby::watch()?;
         thread::Builder::new().name(THREAD.into()).spawn({
             let shared = shared.clone();
-            move || driver::run(Box::new(Driver::new(shared, poll, socket, config, place)))
+            move || driver::run(Box::new(Driver::new(shared, watched, poll, socket, config, place)))
         })?;
         Ok(Session { shared })
     }

@@ -6,6 +6,7 @@
 
 use super::lock;
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,8 +19,6 @@ pub trait Waiting: Send + Sync {
 
 /// How often is looked. What comes meanwhile waits in the socket.
 const ROUND: Duration = Duration::from_millis(200);
-/// After so many rounds without work, the thread ends.
-const ROUNDS: u32 = 10;
 /// How long work may take when somebody is in a hurry.
 const GRACE: Duration = Duration::from_millis(5);
 
@@ -34,8 +33,12 @@ struct Work {
 struct Works {
     by_number: HashMap<u64, Work>,
     last: u64,
+    /// How many [`Watched`] there are. With the last one, the thread ends.
+    watched: usize,
     /// The thread runs.
-    is_watched: bool,
+    is_running: bool,
+    /// The thread rests until the next work, as there was none in a whole round.
+    rests: bool,
     /// Somebody waits for a session.
     hurry: bool,
 }
@@ -43,54 +46,76 @@ struct Works {
 #[derive(Default)]
 struct Standby {
     works: Mutex<Works>,
-    hurried: Condvar,
+    changed: Condvar,
 }
 
 static STANDBY: LazyLock<Standby> = LazyLock::new(Standby::default);
 
-/// Does `work`, which may take as long as it likes, and returns what came of it; `None` if it was not done, as the
-/// system has no thread to look after who waits.
-pub fn look_after<T>(waiting: Arc<dyn Waiting>, work: impl FnOnce() -> T) -> Option<T> {
+/// The thread is there for as long as there is one of these.
+pub struct Watched(());
+
+/// Starts the thread, unless it runs. Fails where the system has none to give.
+pub fn watch() -> io::Result<Watched> {
     let mut works = lock(&STANDBY.works);
-    if !works.is_watched {
-        works.is_watched = thread::Builder::new().name("wyze-standby".into()).spawn(watch).is_ok();
-        if !works.is_watched {
-            return None;
-        }
+    if !works.is_running {
+        thread::Builder::new().name("wyze-standby".into()).spawn(run)?;
+        works.is_running = true;
     }
+    works.watched += 1;
+    Ok(Watched(()))
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        lock(&STANDBY.works).watched -= 1;
+        STANDBY.changed.notify_one();
+    }
+}
+
+/// Does `work`, which may take as long as it likes, and returns what came of it. The caller has a [`Watched`].
+pub fn look_after<T>(waiting: Arc<dyn Waiting>, work: impl FnOnce() -> T) -> T {
+    let mut works = lock(&STANDBY.works);
     works.last += 1;
     let number = works.last;
     works.by_number.insert(number, Work { since: Instant::now(), waiting, is_left: false });
+    let rests = works.rests;
     drop(works);
+    if rests {
+        STANDBY.changed.notify_one();
+    }
     let result = work();
     lock(&STANDBY.works).by_number.remove(&number);
-    Some(result)
+    result
 }
 
 /// Looks at once: somebody waits for a session whose thread may be held up.
 pub fn hurry() {
     lock(&STANDBY.works).hurry = true;
-    STANDBY.hurried.notify_one();
+    STANDBY.changed.notify_one();
 }
 
-fn watch() {
-    let (mut last, mut quiet_rounds) = (0, 0);
+fn run() {
+    let mut works = lock(&STANDBY.works);
     loop {
-        let is_early = |works: &mut Works| !works.hurry;
-        let waited = STANDBY.hurried.wait_timeout_while(lock(&STANDBY.works), ROUND, is_early);
-        let mut works = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let last = works.last;
+        let is_over = |works: &Works| works.watched == 0 || works.hurry;
+        let waited = STANDBY.changed.wait_timeout_while(works, ROUND, |works| !is_over(works));
+        works = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if works.by_number.is_empty() && works.last == last {
+            works.rests = true;
+            let rests = |works: &mut Works| !is_over(works) && works.last == last;
+            works = STANDBY.changed.wait_while(works, rests).unwrap_or_else(PoisonError::into_inner);
+            works.rests = false;
+        }
+        if works.watched == 0 {
+            works.is_running = false;
+            return;
+        }
         if std::mem::take(&mut works.hurry) {
             drop(works);
             thread::sleep(GRACE);
             works = lock(&STANDBY.works);
         }
-        let is_quiet = works.by_number.is_empty() && works.last == last;
-        quiet_rounds = if is_quiet { quiet_rounds + 1 } else { 0 };
-        if quiet_rounds == ROUNDS {
-            works.is_watched = false;
-            return;
-        }
-        last = works.last;
         let is_long = |work: &&mut Work| !work.is_left && work.since.elapsed() >= GRACE;
         for work in works.by_number.values_mut().filter(is_long) {
             let waiting = work.waiting.clone();
@@ -117,10 +142,11 @@ mod tests {
     #[test]
     fn who_waits_for_long_goes_on_once() {
         let (sender, told) = channel();
+        let _watched = watch().unwrap();
         let told_once = look_after(Arc::new(Told(Mutex::new(sender))), || {
             told.recv_timeout(Duration::from_secs(20)).unwrap();
             told.recv_timeout(ROUND * 3)
         });
-        assert_eq!(told_once, Some(Err(RecvTimeoutError::Timeout)));
+        assert_eq!(told_once, Err(RecvTimeoutError::Timeout));
     }
 }
