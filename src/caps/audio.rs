@@ -59,7 +59,7 @@ impl AudioFormat {
         if data.is_empty() {
             return Verdict::Skip;
         }
-        // Caps cost more than all else here, and of these codecs only the flags make them.
+        // The caps of these codecs follow from the flags alone, and to build caps costs more than all else here.
         let says_all = matches!(info.codec, CodecId::MULAW | CodecId::ALAW | CodecId::OPUS);
         if says_all && self.flags == Some(info.audio_flags()) {
             return Verdict::Push { caps: None, sync: true };

@@ -50,7 +50,7 @@ enum Exit {
     Failed(Error),
 }
 
-/// What a session is about to do, or does.
+/// What the next turn goes on with.
 #[derive(Default)]
 enum Phase {
     /// An attempt begins.
@@ -73,8 +73,9 @@ struct Pause {
     until: Instant,
     /// The camera was away: when it is seen, the pause ends.
     is_away: bool,
-    /// What looks for it, which begins with `rest_until`.
+    /// What looks for it meanwhile.
     look: Option<Box<Attempt>>,
+    /// The network was away too, and is not tried again before this.
     rest_until: Option<Instant>,
 }
 
@@ -84,6 +85,7 @@ type Turned = Result<(Phase, Option<Instant>), Exit>;
 pub struct Driver {
     shared: Arc<Shared>,
     berth: Arc<Berth>,
+    /// Somebody looks whether its thread is held up.
     _watched: Watched,
     poll: Poll,
     events: Events,
@@ -222,7 +224,7 @@ impl Driver {
         }
         let shared = self.shared.clone();
         drop(self);
-        shared.is_over();
+        shared.set_over();
     }
 
     /// An attempt has failed, or what comes before one. Pauses before the next, unless the session is over with that.

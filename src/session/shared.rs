@@ -102,8 +102,8 @@ impl Shared {
         lock(&self.driven).by == Some(thread::current().id())
     }
 
-    /// The session has no driver any more.
-    pub fn is_over(&self) {
+    /// Notes that the session has no driver any more.
+    pub fn set_over(&self) {
         lock(&self.driven).is_over = true;
         self.over.notify_all();
     }

@@ -17,7 +17,7 @@ pub trait Waiting: Send + Sync {
     fn go_on(&self);
 }
 
-/// How often is looked. What comes meanwhile waits in the socket.
+/// How often the thread looks. What comes meanwhile waits in the socket.
 const ROUND: Duration = Duration::from_millis(200);
 /// How long work may take when somebody is in a hurry.
 const GRACE: Duration = Duration::from_millis(5);
@@ -98,12 +98,12 @@ fn run() {
     let mut works = lock(&STANDBY.works);
     loop {
         let last = works.last;
-        let is_over = |works: &Works| works.watched == 0 || works.hurry;
-        let waited = STANDBY.changed.wait_timeout_while(works, ROUND, |works| !is_over(works));
+        let is_called = |works: &Works| works.watched == 0 || works.hurry;
+        let waited = STANDBY.changed.wait_timeout_while(works, ROUND, |works| !is_called(works));
         works = waited.unwrap_or_else(PoisonError::into_inner).0;
         if works.by_number.is_empty() && works.last == last {
             works.rests = true;
-            let rests = |works: &mut Works| !is_over(works) && works.last == last;
+            let rests = |works: &mut Works| !is_called(works) && works.last == last;
             works = STANDBY.changed.wait_while(works, rests).unwrap_or_else(PoisonError::into_inner);
             works.rests = false;
         }
