@@ -1,11 +1,14 @@
 //! What players and other elements ask of a GStreamer source beyond buffers: streams, tags, queries, the connection's
 //! state, details of errors.
 
+#[path = "support/connection.rs"]
+mod connection;
 #[path = "support/element.rs"]
 mod support;
 #[path = "support/store.rs"]
 mod with_store;
 
+use connection::*;
 use gst::prelude::*;
 use gst::{EventType, EventView, MessageView};
 use std::sync::{Arc, Mutex};
@@ -191,14 +194,9 @@ fn states(element: &gst::Element) -> Arc<Mutex<Vec<String>>> {
     let states = Arc::<Mutex<Vec<String>>>::default();
     let sink = states.clone();
     element.connect_notify(Some("connection-state"), move |element, _| {
-        sink.lock().unwrap().push(state(element));
+        sink.lock().unwrap().push(connection_state(element));
     });
     states
-}
-
-fn state(element: &gst::Element) -> String {
-    let value = element.property_value("connection-state");
-    gst::glib::EnumValue::from_value(&value).unwrap().1.nick().to_owned()
 }
 
 #[test]
@@ -206,15 +204,15 @@ fn who_comes_late_can_read_how_the_connection_goes() {
     let camera = TestCamera::start(|_| {}, synthetic(), ServerOptions::default(), Tolerance::Anything);
     let player = Player::new(&camera, Link::Both);
     let states = states(&player.src);
-    assert_eq!(state(&player.src), "none");
+    assert_eq!(connection_state(&player.src), "none");
     player.play();
     player.buffer("video");
-    wait_until("streaming", || state(&player.src) == "streaming");
+    wait_until("streaming", || connection_state(&player.src) == "streaming");
     camera.reboot(Duration::from_millis(300));
     wait_until("reconnecting", || states.lock().unwrap().iter().any(|state| state == "reconnecting"));
-    wait_until("streaming again", || state(&player.src) == "streaming");
+    wait_until("streaming again", || connection_state(&player.src) == "streaming");
     player.stop();
-    assert_eq!(state(&player.src), "none");
+    assert_eq!(connection_state(&player.src), "none");
     let states = states.lock().unwrap();
     assert_eq!(states.first().unwrap(), "connecting", "{states:?}");
     assert_eq!(states.last().unwrap(), "none", "{states:?}");

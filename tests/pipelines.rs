@@ -352,6 +352,15 @@ fn hls_is_a_playlist_of_segments() {
     scene.assert_good_manners();
 }
 
+/// Ends a main loop when it is dropped.
+struct Quit<'a>(&'a gst::glib::MainLoop);
+
+impl Drop for Quit<'_> {
+    fn drop(&mut self) {
+        self.0.quit();
+    }
+}
+
 /// Runs an RTSP server that writes what it is sent to a file, and calls `act` with its port.
 fn with_rtsp_server(file: &Path, act: impl FnOnce(u16)) {
     gst::init().unwrap();
@@ -372,9 +381,10 @@ fn with_rtsp_server(file: &Path, act: impl FnOnce(u16)) {
     let main = gst::glib::MainLoop::new(Some(&context), false);
     std::thread::scope(|scope| {
         scope.spawn(|| main.run());
+        // A test that fails ends the loop too.
+        let _quit = Quit(&main);
         wait_until("the server's port", || server.bound_port() > 0);
         act(server.bound_port() as u16);
-        main.quit();
     });
 }
 
@@ -388,7 +398,11 @@ fn rtsp_push_reaches_a_server() {
         let running = scene.start(push);
         wait_until("a file", || std::fs::metadata(&file).is_ok_and(|file| file.len() > 0));
         scene.await_pictures(80);
-        running.interrupt();
+        running.press_ctrl_c();
+        // rtspclientsink 1.22 may find that the server has hung up already, and call it an error.
+        let (_, text) = running.wait();
+        let (before, _) = text.split_once("handling interrupt").unwrap();
+        assert!(!before.contains("ERROR"), "{text}");
     });
     let text = discover(&file);
     assert!(text.contains("H.264") && text.contains("AAC"), "{text}");

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use crate::support::*;
+use gst::prelude::*;
 
 /// The fields of a `wyze-connection` message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,12 @@ pub fn report_in(seen: &Seen) -> Option<ConnectionReport> {
 
 pub fn await_state(player: &Player, state: &str) -> ConnectionReport {
     player.until(state, |seen| report_in(seen).filter(|report| report.state == state))
+}
+
+/// Returns the nickname of what `connection-state` reads.
+pub fn connection_state(element: &gst::Element) -> String {
+    let value = element.property_value("connection-state");
+    gst::glib::EnumValue::from_value(&value).unwrap().1.nick().to_owned()
 }
 
 /// Returns all buffers, with the names of their pads, up to `pictures` video buffers after the next discontinuity.
