@@ -14,6 +14,9 @@ pub struct CameraArguments {
     /// Video bit rate in kbit/s
     #[arg(long, default_value_t = 8000)]
     pub bitrate: u32,
+    /// Pictures a second
+    #[arg(long, default_value_t = 20)]
+    pub fps: u8,
     /// The camera's envelope: transcode or cc51
     #[arg(long, default_value = "transcode")]
     pub envelope: String,
@@ -34,16 +37,30 @@ pub struct CameraArguments {
 impl CameraArguments {
     /// The lengths of a key frame and of any other, in bytes.
     ///
-    /// A key frame comes every two seconds. In that time come 39 frames and a key frame as large as six of them: 45 frame
-    /// lengths.
+    /// A key frame comes every two seconds, and is as large as six other frames: with 20 pictures a second, these two
+    /// seconds have 39 frames and a key frame, 45 frame lengths.
     pub fn frame_lengths(&self) -> (usize, usize) {
-        let frame_len = self.bitrate as usize * 1000 / 8 * 2 / 45;
+        let frame_len = self.bitrate as usize * 1000 / 8 * 2 / (2 * usize::from(self.fps) + 5);
         (frame_len * 6, frame_len)
+    }
+
+    /// The options that give a child process the same cameras.
+    pub fn options_of_a_child(&self) -> Vec<String> {
+        let options = [
+            format!("--bitrate={}", self.bitrate),
+            format!("--fps={}", self.fps),
+            format!("--envelope={}", self.envelope),
+            format!("--pace={}", self.pace),
+        ];
+        let flags = [(self.resend, "--resend"), (self.silent, "--silent")];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.to_owned());
+        options.into_iter().chain(flags).collect()
     }
 
     pub fn media(&self) -> SyntheticConfig {
         let (key_frame_len, frame_len) = self.frame_lengths();
-        let media = SyntheticConfig { key_frame_len, frame_len, ..SyntheticConfig::default() };
+        let gop = 2 * u32::from(self.fps);
+        let media = SyntheticConfig { fps: self.fps, gop, key_frame_len, frame_len, ..SyntheticConfig::default() };
         if self.silent { SyntheticConfig { audio: None, ..media } } else { media }
     }
 
@@ -93,10 +110,8 @@ pub struct Cameras {
 impl Cameras {
     pub fn start(arguments: &CameraArguments, count: usize) -> Result<Self, Error> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--be-cameras", &count.to_string(), "--bitrate", &arguments.bitrate.to_string()])
-            .args(["--envelope", &arguments.envelope, "--pace", &arguments.pace.to_string()])
-            .args(arguments.resend.then_some("--resend"))
-            .args(arguments.silent.then_some("--silent"))
+            .args(["--be-cameras", &count.to_string()])
+            .args(arguments.options_of_a_child())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

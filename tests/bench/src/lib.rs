@@ -61,6 +61,19 @@ impl Usage {
     }
 }
 
+/// Lets this process have as many descriptors as it may allow itself: many cameras need more than the usual 1024.
+pub fn allow_many_descriptors() -> io::Result<()> {
+    // SAFETY: both calls get a pointer to a structure of theirs, for which zeros are valid.
+    let done = unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        }
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Returns the middle one; `None` of nothing.
 pub fn median<T: Copy + PartialOrd>(values: &[T]) -> Option<T> {
     let mut values = values.to_vec();

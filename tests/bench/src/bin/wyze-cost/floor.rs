@@ -24,8 +24,6 @@ const RECORD: std::ops::Range<usize> = ENVELOPE..ENVELOPE + 13;
 const HEADERS: usize = RECORD.end + 36;
 /// A frame of sound, in bytes.
 const SOUND: usize = 320;
-const FRAMES_A_SECOND: u32 = 20;
-const KEY_FRAME_EACH: u32 = 40;
 const SOUNDS_A_SECOND: u32 = 25;
 const BATCH: usize = 64;
 const DATAGRAM: usize = 2048;
@@ -136,8 +134,8 @@ struct Sender {
 impl Sender {
     fn start(arguments: &CameraArguments, to: SocketAddr) -> Result<Self, Error> {
         let child = Command::new(std::env::current_exe()?)
-            .args(["--send-to", &to.to_string(), "--bitrate", &arguments.bitrate.to_string()])
-            .args(["--pace", &arguments.pace.to_string()])
+            .args(["--send-to", &to.to_string()])
+            .args(arguments.options_of_a_child())
             .stdin(Stdio::piped())
             .spawn()?;
         Ok(Sender { child })
@@ -164,12 +162,14 @@ pub fn send(arguments: &CameraArguments, to: SocketAddr) -> Result<(), Error> {
         let _ = ended.send(());
     });
     let (key_frame_len, frame_len) = arguments.frame_lengths();
+    let (fps, gop) = (u32::from(arguments.fps), 2 * u32::from(arguments.fps));
     let start = Instant::now();
     let (mut frames, mut sounds, mut number) = (0, 0, 0);
     let mut packets = Packets::new()?;
     loop {
-        let (frame_due, sound_due) =
-            (Duration::from_secs(1) * frames / FRAMES_A_SECOND, Duration::from_secs(1) * sounds / SOUNDS_A_SECOND);
+        let frame_due = Duration::from_secs(1) * frames / fps;
+        let sound_due =
+            if arguments.silent { Duration::MAX } else { Duration::from_secs(1) * sounds / SOUNDS_A_SECOND };
         let due = start + frame_due.min(sound_due);
         if end.recv_timeout(due.saturating_duration_since(Instant::now())).is_ok() {
             return Ok(());
@@ -179,7 +179,7 @@ pub fn send(arguments: &CameraArguments, to: SocketAddr) -> Result<(), Error> {
             SOUND
         } else {
             frames += 1;
-            if frames % KEY_FRAME_EACH == 1 { key_frame_len } else { frame_len }
+            if frames % gop == 1 { key_frame_len } else { frame_len }
         };
         let mut burst = Vec::new();
         for (at, begin) in (0..length).step_by(PAYLOAD).enumerate() {

@@ -20,8 +20,9 @@ use wyze_bench::viewer::{Viewer, first_buffer};
 use wyze_bench::{Error, Usage, median, resident_memory};
 use wyze_camera::{CameraServer, MediaSource};
 
-/// How long a camera is watched before anything is measured.
-const SETTLING: Duration = Duration::from_secs(1);
+/// How long a camera is watched before anything is measured. A pad is known to be quick after 50 frames, and then the
+/// session's thread pushes them.
+const SETTLING: Duration = Duration::from_secs(4);
 
 #[derive(Parser)]
 #[command(about = "Measures what watching cameras costs, beside the least that it can cost")]
@@ -66,6 +67,7 @@ enum What {
 
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
+    wyze_bench::allow_many_descriptors()?;
     if let Some(count) = arguments.camera.be_cameras {
         return arguments.camera.be_cameras(count);
     }
