@@ -135,7 +135,7 @@ fn a_member_that_holds_its_session_up_does_not_stop_others_and_may_leave_meanwhi
     let camera = TestCamera::new(synthetic());
     let join = |frames: Arc<AtomicUsize>| {
         let credentials = Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap();
-        let config = Config { connect_timeout: PATIENCE, ..Config::new(credentials) };
+        let config = Config { connect_timeout: PATIENCE, ..Config::default() };
         let host = Some("127.0.0.1".into());
         let place = Place { host, port: camera.addr().port(), known: None, interface: None };
         let wants = Wants { media: MediaSet::BOTH, ..Wants::default() };
@@ -143,7 +143,7 @@ fn a_member_that_holds_its_session_up_does_not_stop_others_and_may_leave_meanwhi
             frames.fetch_add(usize::from(matches!(event, Event::Frame(_))), Ordering::AcqRel);
             Use::Used
         };
-        Membership::join(config, place, wants, Some(0), None, observer).unwrap().0
+        Membership::join(credentials.into(), config, place, wants, Some(0), None, observer).unwrap().0
     };
     let (of_first, of_second) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let first = Arc::new(Mutex::new(Some(join(of_first.clone()))));

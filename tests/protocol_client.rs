@@ -14,7 +14,7 @@ use gstwyze::protocol::wire::hl::ChallengeStatus;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use world::{DISCOVERY, EPHEMERAL, FAT, World, both_envelopes, camera_config, client_config};
+use world::{DISCOVERY, EPHEMERAL, FAT, World, both_envelopes, camera_config, client_config, credentials};
 use wyze_camera::{
     Camera, CameraConfig, CameraEvent, DEMO_ENR, DEMO_MAC, DEMO_UID, Envelope, LinkConfig, Synthetic, SyntheticConfig,
 };
@@ -61,17 +61,16 @@ fn every_variant_of_the_protocol_is_understood() {
         for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
             for hello_verify in [false, true] {
                 let long_enr = Credentials::new(DEMO_UID, "roTRg3tiuL3TjXhmAbCdEfGh01234567", DEMO_MAC).unwrap();
-                let client = Config { credentials: long_enr.clone(), ..client_config() };
                 let camera = CameraConfig {
                     challenge,
                     suites: vec![suite],
                     hello_verify,
                     every_frame_type: true,
                     wrapped: challenge == ChallengeStatus::LongEnr,
-                    credentials: long_enr,
+                    credentials: long_enr.clone(),
                     ..camera_config(Envelope::Transcode)
                 };
-                let mut world = World::new(client, camera, 3);
+                let mut world = World::with_keys(long_enr, client_config(), camera, 3);
                 world.connect();
                 assert_eq!(world.connected.as_ref().unwrap().suite, suite);
                 world.stream(SyntheticConfig::default(), Duration::from_secs(3));
@@ -266,29 +265,30 @@ fn closing_says_goodbye() {
 
 #[test]
 fn each_failure_has_an_error_of_its_own() {
-    let ended = |client: Config, camera: CameraConfig| {
-        let mut world = World::new(client, camera, 8);
+    let ended_with = |keys: Credentials, camera: CameraConfig| {
+        let mut world = World::with_keys(keys, client_config(), camera, 8);
         world.run_until(Duration::from_secs(60), |_| false);
         world.ended.unwrap_or_else(|| panic!("connected: {:?}", world.connected))
     };
+    let ended = |camera: CameraConfig| ended_with(credentials(), camera);
     let camera = || camera_config(Envelope::Transcode);
-    let other = |uid, enr, mac| Config { credentials: Credentials::new(uid, enr, mac).unwrap(), ..client_config() };
+    let other = |uid, enr, mac| Credentials::new(uid, enr, mac).unwrap();
     let wrong_uid = other("AAAAAAAAAAAAAAAAAAAA", DEMO_ENR, DEMO_MAC);
     let probed = vec![SocketAddr::from(DISCOVERY)];
-    assert_eq!(ended(wrong_uid, camera()), Error::NoAnswer { probed: probed.clone() });
+    assert_eq!(ended_with(wrong_uid, camera()), Error::NoAnswer { probed: probed.clone() });
     let wrong_mac = || other(DEMO_UID, DEMO_ENR, "000000000000");
-    assert_eq!(ended(wrong_mac(), camera()), Error::NoAnswer { probed: probed.clone() });
-    assert_eq!(ended(wrong_mac(), camera_config(Envelope::Cc51)), Error::NoAnswer { probed });
+    assert_eq!(ended_with(wrong_mac(), camera()), Error::NoAnswer { probed: probed.clone() });
+    assert_eq!(ended_with(wrong_mac(), camera_config(Envelope::Cc51)), Error::NoAnswer { probed });
     for status in [ChallengeStatus::Updating, ChallengeStatus::Checking, ChallengeStatus::Off] {
-        let error = ended(client_config(), CameraConfig { challenge: status, ..camera() });
+        let error = ended(CameraConfig { challenge: status, ..camera() });
         assert_eq!(error, Error::Challenge(status));
     }
-    let refused = ended(client_config(), CameraConfig { refuse_answer: true, ..camera() });
+    let refused = ended(CameraConfig { refuse_answer: true, ..camera() });
     assert_eq!(refused, Error::StaleEnr);
-    let login = ended(client_config(), CameraConfig { refuse_login: true, ..camera() });
+    let login = ended(CameraConfig { refuse_login: true, ..camera() });
     assert!(matches!(login, Error::LoginRefused(_)), "{login}");
     for envelope in both_envelopes() {
-        assert_eq!(ended(client_config(), CameraConfig { max_clients: 0, ..camera_config(envelope) }), Error::Full);
+        assert_eq!(ended(CameraConfig { max_clients: 0, ..camera_config(envelope) }), Error::Full);
     }
 }
 

@@ -195,7 +195,7 @@ fn a_camera_that_asks_for_more_of_the_enr_than_there_is_gets_the_known_padding()
             credentials: credentials.clone(),
             ..camera_config(Envelope::Cc51)
         };
-        let mut world = World::new(Config { credentials, ..client_config() }, camera, 9);
+        let mut world = World::with_keys(credentials, client_config(), camera, 9);
         world.connect();
         world.assert_no_deviation();
     }

@@ -23,10 +23,11 @@ fn join_with(camera: &CameraServer, mut observe: impl FnMut(Event) + Send + 'sta
         Use::Used
     };
     let credentials = Credentials::new(DEMO_UID, DEMO_ENR, DEMO_MAC).unwrap();
-    let config = Config { connect_timeout: PATIENCE, ..Config::new(credentials) };
+    let config = Config { connect_timeout: PATIENCE, ..Config::default() };
     let host = Some("127.0.0.1".into());
     let place = Place { host, port: camera.addr().port(), known: None, interface: None };
-    let (membership, conflicts) = Membership::join(config, place, Wants::default(), Some(0), None, observer).unwrap();
+    let (membership, conflicts) =
+        Membership::join(credentials.into(), config, place, Wants::default(), Some(0), None, observer).unwrap();
     assert!(conflicts.is_empty());
     membership
 }

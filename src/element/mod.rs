@@ -11,7 +11,7 @@ mod stored;
 use crate::identity::Identity;
 use crate::protocol::client::Config;
 use crate::protocol::model::VideoWish;
-use crate::session::{Event, Membership, Use, Wants};
+use crate::session::{Event, Membership, Peer, Use, Wants};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use messages::ConnectionMessages;
@@ -29,6 +29,7 @@ pub struct Joining<'a> {
     pub identity: &'a Identity,
     /// What [`fill`] returned.
     pub stored: Option<StoredCamera>,
+    pub peer: Peer,
     pub config: Config,
     pub wants: Wants,
     pub video_wish: Option<VideoWish>,
@@ -47,7 +48,7 @@ impl Joining<'_> {
         category: gst::DebugCategory,
         mut observe: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<Membership, gst::ErrorMessage> {
-        let Joining { identity, mut stored, config, wants, video_wish, announcer, connection, flows } = self;
+        let Joining { identity, mut stored, peer, config, wants, video_wish, announcer, connection, flows } = self;
         let (weak, mut messages) = (element.downgrade(), ConnectionMessages::new(announcer.clone(), connection));
         let observer = move |event| {
             let Some(element) = weak.upgrade() else { return Use::Used };
@@ -68,7 +69,7 @@ impl Joining<'_> {
             observe(event)
         };
         let (place, attempts) = (identity.place(), identity.reconnect_attempts());
-        let (session, conflicts) = Membership::join(config, place, wants, attempts, video_wish, observer)
+        let (session, conflicts) = Membership::join(peer, config, place, wants, attempts, video_wish, observer)
             .map_err(|e| messages::join_error(&e))?;
         messages::conflicts(element, &conflicts);
         Ok(session)

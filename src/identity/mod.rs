@@ -96,12 +96,8 @@ impl Identity {
     }
 
     /// A session's settings, as far as the camera's identity has them.
-    pub fn config(&self) -> Result<Config, IdentityError> {
-        Ok(Config {
-            model: self.model.clone(),
-            connect_timeout: self.connect_timeout,
-            ..Config::new(self.credentials()?)
-        })
+    pub fn config(&self) -> Config {
+        Config { model: self.model.clone(), connect_timeout: self.connect_timeout, ..Config::default() }
     }
 
     /// Returns the value of the property `uri`, which is `uri` unless the property `camera` alone says all: whoever writes

@@ -29,6 +29,7 @@ mod event;
 mod handshakes;
 mod search;
 
+use super::credentials::Credentials;
 use super::dtls::{Endpoint, EndpointSettings, Role};
 use super::error::{Error, Stage};
 use super::medium::{MediaSet, Medium};
@@ -62,16 +63,16 @@ pub struct Client {
 impl Client {
     /// Starts at once: probes are ready to transmit. `unix_time` is the wall clock's, `seed` the source of all
     /// randomness.
-    pub fn new(config: Config, now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
+    pub fn new(credentials: Credentials, config: Config, now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let session_id = SessionId(rng.random());
         // The field has 32 bits, and wraps in 2106.
         let unix_seconds = unix_time.as_secs() as u32;
-        let transport = Transport::new(&config.credentials, config.targets.clone(), session_id, unix_seconds);
-        let mut dtls = EndpointSettings::new(Role::Client, config.credentials.psk());
+        let transport = Transport::new(&credentials, config.targets.clone(), session_id, unix_seconds);
+        let mut dtls = EndpointSettings::new(Role::Client, credentials.psk());
         dtls.first_resend = config.dtls_first_resend;
         dtls.key_log = config.trace.clone();
-        let mut context = Context::new(config, transport, rng, now, unix_time);
+        let mut context = Context::new(credentials, config, transport, rng, now, unix_time);
         let mut search = Search::new(dtls);
         search.probe(&mut context, now);
         Client { context, search, connection: None, ended: false }

@@ -10,7 +10,7 @@ use super::calls::{Callback, Calls, Reply};
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
 use super::standby::{self, Waiting, Watched};
-use super::{Event, Place, lock, socket, targets};
+use super::{Event, Peer, Place, lock, socket, targets};
 use crate::protocol::client::{self, Client, Config, Request};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
@@ -94,6 +94,7 @@ pub struct Driver {
     due: Option<Instant>,
     /// The first attempt's socket, which was opened before the thread started; later attempts open their own.
     first_socket: Option<UdpSocket>,
+    peer: Peer,
     /// The next attempt's configuration; targets are filled in then.
     config: Config,
     place: Place,
@@ -168,6 +169,7 @@ impl Driver {
         watched: Watched,
         poll: Poll,
         first_socket: UdpSocket,
+        peer: Peer,
         config: Config,
         place: Place,
     ) -> Self {
@@ -180,6 +182,7 @@ impl Driver {
             phase: Phase::Starting,
             due: None,
             first_socket: Some(first_socket),
+            peer,
             config,
             place,
             members: Members::default(),
@@ -313,7 +316,7 @@ impl Driver {
         }
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
         let trace = config.trace.clone();
-        let client = Client::new(config, Instant::now(), unix_time(), self.rng.random());
+        let client = Client::new(self.peer.credentials.clone(), config, Instant::now(), unix_time(), self.rng.random());
         Ok(Box::new(Attempt::new(client, socket, trace)?))
     }
 

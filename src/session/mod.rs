@@ -30,6 +30,7 @@ mod driver;
 mod event;
 mod icmp;
 mod members;
+mod peer;
 mod registry;
 mod shared;
 pub(crate) mod socket;
@@ -50,6 +51,7 @@ pub(crate) use crate::lock::lock;
 pub use calls::Reply;
 pub use event::Event;
 pub use members::{Deliver, Use, Wants};
+pub use peer::Peer;
 pub use registry::{Caller, Conflict, JoinError, Membership};
 pub use socket::bind_interface;
 pub use targets::search_addresses;
@@ -77,14 +79,14 @@ struct Session {
 impl Session {
     /// Starts the thread with its first member, which is so told of everything from the beginning. `config.targets` is
     /// filled from `place`. Fails without a socket, a poll or a thread to be had.
-    fn start(config: Config, place: Place, first: Member) -> io::Result<Session> {
+    fn start(peer: Peer, config: Config, place: Place, first: Member) -> io::Result<Session> {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
         let watched = standby::watch()?;
         thread::Builder::new().name(THREAD.into()).spawn({
             let shared = shared.clone();
-            move || driver::run(Box::new(Driver::new(shared, watched, poll, socket, config, place)))
+            move || driver::run(Box::new(Driver::new(shared, watched, poll, socket, peer, config, place)))
         })?;
         Ok(Session { shared })
     }

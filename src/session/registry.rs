@@ -4,10 +4,10 @@
 
 use super::calls::Reply;
 use super::members::{Deliver, Member, MemberId, Use, Wants};
+use super::peer::PeerId;
 use super::shared::{Action, Shared, TalkAction};
-use super::{Event, Place, Session, lock};
+use super::{Event, Peer, Place, Session, lock};
 use crate::protocol::client::{Config, Request};
-use crate::protocol::credentials::{Credentials, Uid};
 use crate::protocol::model::VideoWish;
 use crate::protocol::stats::Stats;
 use crate::protocol::talk::TalkAudio;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 /// A session that has members.
 struct Entry {
     session: Arc<Session>,
-    credentials: Credentials,
+    peer: Peer,
     place: Place,
     /// The picture that a member asked for last.
     video_wish: Option<VideoWish>,
@@ -29,10 +29,15 @@ struct Entry {
 
 impl Entry {
     /// Starts the session with its first member, whose id is 1.
-    fn start(config: &Config, place: &Place, video_wish: Option<VideoWish>, first: Member) -> io::Result<Self> {
-        let session = Arc::new(Session::start(config.clone(), place.clone(), first)?);
-        let credentials = config.credentials.clone();
-        Ok(Entry { session, credentials, place: place.clone(), video_wish, members: 1, last_id: 1 })
+    fn start(
+        peer: &Peer,
+        config: &Config,
+        place: &Place,
+        video_wish: Option<VideoWish>,
+        first: Member,
+    ) -> io::Result<Self> {
+        let session = Arc::new(Session::start(peer.clone(), config.clone(), place.clone(), first)?);
+        Ok(Entry { session, peer: peer.clone(), place: place.clone(), video_wish, members: 1, last_id: 1 })
     }
 
     /// Takes over what a new member brings to a running session, and returns where that differs from the other members'
@@ -59,9 +64,9 @@ impl Entry {
 /// The sessions of this process. Of each camera there is at most one at a time.
 #[derive(Default)]
 struct Sessions {
-    running: HashMap<Uid, Entry>,
+    running: HashMap<PeerId, Entry>,
     /// Cameras whose session is being stopped. The next one begins when its thread is gone.
-    stopping: HashSet<Uid>,
+    stopping: HashSet<PeerId>,
 }
 
 static SESSIONS: LazyLock<Mutex<Sessions>> = LazyLock::new(Mutex::default);
@@ -88,7 +93,7 @@ pub enum Conflict {
 /// An element's part in a session. Dropping it leaves the session; afterwards its observer is not called any more.
 pub struct Membership {
     id: MemberId,
-    uid: Uid,
+    peer: PeerId,
     /// `None` only while it is dropped.
     session: Option<Arc<Session>>,
 }
@@ -102,6 +107,7 @@ impl Membership {
     /// ever. `observer` is called on the session thread and must not block; it tells what it could make of a frame. Its
     /// last event is [`Event::Ended`], also after a panic on that thread.
     pub fn join(
+        peer: Peer,
         mut config: Config,
         place: Place,
         wants: Wants,
@@ -109,13 +115,13 @@ impl Membership {
         video_wish: Option<VideoWish>,
         observer: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
-        let uid = config.credentials.uid;
+        let peer_id = peer.id();
         // Each session numbers its members anew.
         let mut member = Member::new(MemberId(1), wants, reconnect_attempts, Box::new(observer));
-        let stopping = |sessions: &mut Sessions| sessions.stopping.contains(&uid);
+        let stopping = |sessions: &mut Sessions| sessions.stopping.contains(&peer_id);
         let mut sessions = STOPPED.wait_while(lock(&SESSIONS), stopping).unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = sessions.running.get_mut(&uid) {
-            if entry.credentials != config.credentials {
+        if let Some(entry) = sessions.running.get_mut(&peer_id) {
+            if entry.peer.credentials != peer.credentials {
                 return Err(JoinError::OtherCredentials);
             }
             let conflicts = entry.adapt(&place, video_wish);
@@ -125,7 +131,7 @@ impl Membership {
             match entry.session.shared.act(Action::Join(member)) {
                 Ok(()) => {
                     entry.members += 1;
-                    return Ok((Membership { id, uid, session: Some(entry.session.clone()) }, conflicts));
+                    return Ok((Membership { id, peer: peer_id, session: Some(entry.session.clone()) }, conflicts));
                 }
                 // That session has ended by itself, and another one takes its place.
                 Err(Action::Join(back)) => {
@@ -134,7 +140,7 @@ impl Membership {
                 }
                 Err(_) => unreachable!("an action comes back as it was"),
             }
-            sessions.running.remove(&uid);
+            sessions.running.remove(&peer_id);
         }
         config.media = wants.media;
         config.stall_timeout = wants.stall_timeout;
@@ -142,10 +148,10 @@ impl Membership {
         config.set_clock = wants.set_clock;
         config.video_wish = video_wish.unwrap_or_default();
         let id = member.id;
-        let entry = Entry::start(&config, &place, video_wish, member)?;
+        let entry = Entry::start(&peer, &config, &place, video_wish, member)?;
         let session = Some(entry.session.clone());
-        sessions.running.insert(uid, entry);
-        Ok((Membership { id, uid, session }, Vec::new()))
+        sessions.running.insert(peer_id, entry);
+        Ok((Membership { id, peer: peer_id, session }, Vec::new()))
     }
 
     /// Counters as of the last datagrams, over all connections of the session.
@@ -233,16 +239,17 @@ impl Drop for Membership {
         let mut sessions = lock(&SESSIONS);
         let Some(session) = self.session.take() else { return };
         // If this session ended by itself, another one may have taken its place.
-        if let Some(entry) = sessions.running.get_mut(&self.uid).filter(|entry| Arc::ptr_eq(&entry.session, &session)) {
+        if let Some(entry) = sessions.running.get_mut(&self.peer).filter(|entry| Arc::ptr_eq(&entry.session, &session))
+        {
             entry.members -= 1;
             if entry.members == 0 {
-                let entry = sessions.running.remove(&self.uid);
-                sessions.stopping.insert(self.uid);
+                let entry = sessions.running.remove(&self.peer);
+                sessions.stopping.insert(self.peer);
                 drop(sessions);
                 drop(session);
                 // Drops the last reference, which stops the thread and waits for it.
                 drop(entry);
-                lock(&SESSIONS).stopping.remove(&self.uid);
+                lock(&SESSIONS).stopping.remove(&self.peer);
                 STOPPED.notify_all();
                 return;
             }

@@ -281,7 +281,7 @@ impl WyzeSink {
     fn join(&self) -> Result<(), gst::ErrorMessage> {
         let mut identity = lock(&self.settings).clone();
         let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
-        let config = identity.config().map_err(|e| element::identity_error(&e))?;
+        let credentials = identity.credentials().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
         let talker = Talker::new(&obj, self.announcer.clone(), &identity);
         let observer = Arc::downgrade(&talker);
@@ -294,7 +294,8 @@ impl WyzeSink {
         let joining = Joining {
             identity: &identity,
             stored,
-            config,
+            peer: credentials.into(),
+            config: identity.config(),
             wants: Wants::default(),
             video_wish: None,
             announcer: self.announcer.clone(),

@@ -464,9 +464,9 @@ impl WyzeSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
         let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
-        let config = settings.config().map_err(|e| element::identity_error(&e))?;
+        let credentials = settings.identity.credentials().map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
-        let streams = Arc::new(Streams::new(&config.credentials.uid, settings.identity.name.clone()));
+        let streams = Arc::new(Streams::new(&credentials.uid, settings.identity.name.clone()));
         let uri = settings.identity.uri_without_keys();
         let outputs = Outputs::new(&obj, self.announcer.clone(), streams.clone(), uri, settings.latency);
         let receiver =
@@ -477,7 +477,8 @@ impl WyzeSrc {
         let joining = Joining {
             identity: &settings.identity,
             stored,
-            config,
+            peer: credentials.into(),
+            config: settings.config(),
             wants: settings.wants(),
             video_wish: Some(settings.video_wish()),
             announcer: self.announcer.clone(),

@@ -1,7 +1,7 @@
 //! The values of the properties, and their meaning for a session.
 
 use super::control_properties::Wishes;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use crate::protocol::client::{self, Config};
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model::{self, VideoWish};
@@ -183,16 +183,15 @@ impl Settings {
         }
     }
 
-    /// Makes a session's settings of these, as far as they are not the member's own wants.
-    pub fn config(&self) -> Result<Config, IdentityError> {
-        let config = self.identity.config()?;
-        Ok(Config {
+    /// Returns a session's settings, as far as they are not the member's own wants.
+    pub fn config(&self) -> Config {
+        Config {
             // The other half of the latency is for the network's jitter.
             reorder_wait: self.latency / 2,
             resend: self.resend.into(),
             resend_wait: self.latency,
-            ..config
-        })
+            ..self.identity.config()
+        }
     }
 }
 

@@ -88,11 +88,7 @@ pub fn credentials() -> Credentials {
 }
 
 pub fn client_config() -> Config {
-    Config {
-        targets: vec![SocketAddr::from(DISCOVERY)],
-        connect_timeout: Duration::from_secs(10),
-        ..Config::new(credentials())
-    }
+    Config { targets: vec![SocketAddr::from(DISCOVERY)], connect_timeout: Duration::from_secs(10), ..Config::default() }
 }
 
 pub fn camera_config(envelope: Envelope) -> CameraConfig {
@@ -101,15 +97,24 @@ pub fn camera_config(envelope: Envelope) -> CameraConfig {
 
 impl World {
     pub fn new(client: Config, camera: CameraConfig, seed: u64) -> Self {
-        Self::at(Duration::from_secs(1_700_000_000), client, camera, seed)
+        Self::with_keys(credentials(), client, camera, seed)
+    }
+
+    /// Makes a world whose client has these keys.
+    pub fn with_keys(keys: Credentials, client: Config, camera: CameraConfig, seed: u64) -> Self {
+        Self::make(Duration::from_secs(1_700_000_000), keys, client, camera, seed)
     }
 
     /// Makes a world whose wall clock says `unix_time`.
     pub fn at(unix_time: Duration, client: Config, camera: CameraConfig, seed: u64) -> Self {
+        Self::make(unix_time, credentials(), client, camera, seed)
+    }
+
+    fn make(unix_time: Duration, keys: Credentials, client: Config, camera: CameraConfig, seed: u64) -> Self {
         let now = Instant::now();
         World {
             now,
-            client: Client::new(client, now, unix_time, [seed as u8; 32]),
+            client: Client::new(keys, client, now, unix_time, [seed as u8; 32]),
             camera: Camera::new(camera, seed),
             up: Link::new(LinkConfig::default(), seed),
             down: Link::new(LinkConfig::default(), seed + 1),

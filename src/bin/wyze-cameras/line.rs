@@ -17,7 +17,7 @@ impl Line {
     pub fn open(camera: &Camera, place: Place, timeout: Duration) -> Result<Self, Failure> {
         let credentials = camera.credentials().map_err(Failure::other)?;
         let model = Some(camera.model.clone()).filter(|model| !model.is_empty());
-        let config = Config { connect_timeout: timeout, model, ..Config::new(credentials) };
+        let config = Config { connect_timeout: timeout, model, ..Config::default() };
         let (sender, events) = mpsc::channel();
         let observer = move |event| {
             // Nobody listens once it is connected.
@@ -25,7 +25,8 @@ impl Line {
             Use::Used
         };
         let (member, _) =
-            Membership::join(config, place, Wants::default(), Some(0), None, observer).map_err(Failure::other)?;
+            Membership::join(credentials.into(), config, place, Wants::default(), Some(0), None, observer)
+                .map_err(Failure::other)?;
         for event in events {
             match event {
                 Event::Connected(info) => return Ok(Line { member, info }),

@@ -20,7 +20,7 @@ use gstwyze::protocol::model;
 use gstwyze::protocol::resend_window::Resends;
 use gstwyze::protocol::stats::Stats;
 use gstwyze::protocol::trace::Trace;
-use gstwyze::session::{Event, Membership, Place, Use, Wants};
+use gstwyze::session::{Event, Membership, Peer, Place, Use, Wants};
 use listener::Listener;
 use media_meter::MediaMeter;
 use progress::Progress;
@@ -105,9 +105,9 @@ pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
         resend: arguments.resend.into(),
         // The camera's own word is to be learnt, unless it would come too late for what the login depends on.
         model: Some(camera.model.clone()).filter(|model| model::sleeps(model) || model::resends(model)),
-        ..Config::new(credentials)
+        ..Config::default()
     };
-    let outcome = run(config, place, Duration::from_secs(arguments.seconds), &mut report);
+    let outcome = run(credentials.into(), config, place, Duration::from_secs(arguments.seconds), &mut report);
     report.end(&listener.heard())?;
     if let Some(file) = file {
         report.trace(&file.finish()?)?;
@@ -148,7 +148,7 @@ struct Timed {
 }
 
 /// Connects, streams for this long, and leaves. The report is told all of it.
-fn run(config: Config, place: Place, stream: Duration, report: &mut Report) -> Result<(), Failure> {
+fn run(peer: Peer, config: Config, place: Place, stream: Duration, report: &mut Report) -> Result<(), Failure> {
     let (sender, events) = mpsc::channel();
     let start = Instant::now();
     let observer = move |event| {
@@ -158,7 +158,7 @@ fn run(config: Config, place: Place, stream: Duration, report: &mut Report) -> R
     };
     let media = if stream.is_zero() { MediaSet::NONE } else { MediaSet::BOTH };
     let wants = Wants { media, key_frames: true, ..Wants::default() };
-    let (member, _) = Membership::join(config, place, wants, Some(0), None, observer).map_err(Failure::other)?;
+    let (member, _) = Membership::join(peer, config, place, wants, Some(0), None, observer).map_err(Failure::other)?;
     let mut progress = Progress::new();
     connect(&events, start, report, &mut progress)?;
     let before = member.stats();

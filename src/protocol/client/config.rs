@@ -1,6 +1,5 @@
 //! What a client is told at its start.
 
-use crate::protocol::credentials::Credentials;
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model::VideoWish;
 use crate::protocol::trace::Trace;
@@ -17,10 +16,9 @@ pub enum Resend {
     Off,
 }
 
-/// Which camera to connect to, where it may be, and what it is to send.
+/// Where a camera may be, and what it is to send.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub credentials: Credentials,
     /// Where probes go: the camera's address, or broadcast addresses.
     pub targets: Vec<SocketAddr>,
     /// The media that the camera is asked for.
@@ -51,12 +49,11 @@ pub struct Config {
     pub trace: Option<Trace>,
 }
 
-impl Config {
+impl Default for Config {
     /// What suits a camera on a local network: all media, in the best picture. Where to look for it is still to be
     /// filled in.
-    pub fn new(credentials: Credentials) -> Self {
+    fn default() -> Self {
         Config {
-            credentials,
             targets: Vec::new(),
             media: MediaSet::BOTH,
             model: None,

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::event::Event;
+use crate::protocol::credentials::Credentials;
 use crate::protocol::error::Stage;
 use crate::protocol::stats::Stats;
 use crate::protocol::timers::{SearchTimer, TimerTable};
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub struct Context {
+    pub credentials: Credentials,
     pub config: Config,
     pub transport: Transport,
     pub stage: Stage,
@@ -27,10 +29,18 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(config: Config, transport: Transport, rng: StdRng, now: Instant, unix_time: Duration) -> Self {
+    pub fn new(
+        credentials: Credentials,
+        config: Config,
+        transport: Transport,
+        rng: StdRng,
+        now: Instant,
+        unix_time: Duration,
+    ) -> Self {
         let mut timers = TimerTable::default();
         timers.set(SearchTimer::Connect, now + config.connect_timeout);
         Context {
+            credentials,
             config,
             transport,
             stage: Stage::Discovery,

@@ -123,11 +123,11 @@ impl World {
             resend: if input.flag() { Resend::On } else { Resend::Off },
             media: MediaSet { video: flags & 64 == 0, audio: flags & 128 == 0 },
             connect_timeout: Duration::from_secs(10),
-            ..Config::new(credentials())
+            ..Config::default()
         };
         World {
             now,
-            client: Client::new(client, now, Duration::from_secs(1_700_000_000), [7; 32]),
+            client: Client::new(credentials(), client, now, Duration::from_secs(1_700_000_000), [7; 32]),
             camera: Camera::new(config, 7),
             from_camera: VecDeque::new(),
             session_id: SessionId([0; 8]),

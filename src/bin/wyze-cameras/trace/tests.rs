@@ -70,7 +70,7 @@ fn trace(change: impl FnOnce(&mut CameraConfig), full: bool) -> (Vec<u8>, Summar
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.pcapng");
     let file = Arc::new(TraceFile::create(&path, full, None, &Camera::default(), &keys()).unwrap());
-    let config = Config { trace: Some(Trace(file.clone())), resend, ..Config::new(keys()) };
+    let config = Config { trace: Some(Trace(file.clone())), resend, ..Config::default() };
     let (sender, events) = mpsc::channel();
     let observer = move |event| {
         // Nobody listens after the test.
@@ -79,7 +79,7 @@ fn trace(change: impl FnOnce(&mut CameraConfig), full: bool) -> (Vec<u8>, Summar
     };
     let place = Place { host: Some("127.0.0.1".into()), known: None, port: camera.addr().port(), interface: None };
     let wants = Wants { media: MediaSet::BOTH, ..Wants::default() };
-    let (member, _) = Membership::join(config, place, wants, Some(0), None, observer).unwrap();
+    let (member, _) = Membership::join(keys().into(), config, place, wants, Some(0), None, observer).unwrap();
     let (mut video, mut audio, mut talked) = (0, 0, false);
     while video < 20 || audio < 20 || !talked {
         match events.recv_timeout(PATIENCE).unwrap() {

@@ -17,7 +17,7 @@ impl Connection {
             context.events.push_back(Event::Talk(TalkEvent::Failed(TalkError::NoTwoWayAudio)));
             return;
         }
-        self.talk = Some(Talk::new(context.config.credentials.psk(), context.config.trace.clone(), now));
+        self.talk = Some(Talk::new(context.credentials.psk(), context.config.trace.clone(), now));
         self.control.queue(hl::media(hl::MediaKind::ReturnAudio, true));
         self.send_next_command(context, now);
     }

@@ -43,7 +43,7 @@ impl Connection {
     fn login_request<'a>(&self, second: bool, context: &'a Context) -> login::Request<'a> {
         // A camera that does not answer this layout is tried with the one that all are known to take.
         let resend = self.login_tries <= LONG_LOGINS && self.wants_resends(&context.config);
-        login::Request { second, random: self.login_random, password: context.config.credentials.enr.bytes(), resend }
+        login::Request { second, random: self.login_random, password: context.credentials.enr.bytes(), resend }
     }
 
     pub(super) fn handle_login_response(&mut self, b: &[u8], context: &mut Context, now: Instant) -> Result<(), Error> {
@@ -69,7 +69,7 @@ impl Connection {
         context.enter(Stage::Auth, now);
         self.send_timed_ack(context, now);
         self.control.queue(match model::sleeps(&self.model) {
-            true => hl::wake_request(context.config.credentials.mac.bytes()),
+            true => hl::wake_request(context.credentials.mac.bytes()),
             false => hl::auth_request(&AUDIO_CODECS),
         });
         self.send_next_command(context, now);
@@ -99,7 +99,7 @@ impl Connection {
         let Ok(challenge) = hl::Challenge::parse(payload) else {
             return Err(Error::AuthMalformed("challenge"));
         };
-        let Some(answer) = context.config.credentials.answer(&challenge) else {
+        let Some(answer) = context.credentials.answer(&challenge) else {
             return Err(Error::Challenge(challenge.status));
         };
         let media = context.config.media;
