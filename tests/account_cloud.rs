@@ -16,7 +16,7 @@ const LOGIN: &str = "/api/user/login";
 const REFRESH: &str = "/app/user/refresh_token";
 
 fn hosts(mock: &MockCloud) -> Hosts {
-    Hosts { auth: mock.auth_url(), api: mock.api_url() }
+    Hosts { auth: mock.auth_url(), api: mock.api_url(), app: mock.app_url() }
 }
 
 fn client(mock: &MockCloud) -> Cloud {
@@ -209,16 +209,23 @@ fn a_cloud_that_does_not_answer_is_not_waited_for_for_ever() {
 #[test]
 fn a_cloud_that_is_not_there_is_said_to_be_unreachable() {
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let hosts = Hosts { auth: format!("http://127.0.0.1:{port}"), api: format!("http://127.0.0.1:{port}") };
+    let url = format!("http://127.0.0.1:{port}");
+    let hosts = Hosts { auth: url.clone(), api: url.clone(), app: url };
     let cloud = Cloud::new(hosts, "phone", Limits::new()).unwrap();
     assert_says(cloud.login(&owner(), &mut nobody), &["cannot be reached", "127.0.0.1"]);
 }
 
 #[test]
 fn passwords_are_not_sent_in_the_clear() {
-    let hosts = Hosts { auth: "http://example.com".into(), ..Hosts::default() };
-    let Err(error) = Cloud::new(hosts, "phone", Limits::new()) else { panic!("http:// to another machine") };
-    assert_says(Err::<(), _>(error), &["the login host", "https://"]);
+    let unsafe_url = || "http://example.com".to_owned();
+    for (hosts, what) in [
+        (Hosts { auth: unsafe_url(), ..Hosts::default() }, "the login host"),
+        (Hosts { api: unsafe_url(), ..Hosts::default() }, "the API host"),
+        (Hosts { app: unsafe_url(), ..Hosts::default() }, "the app's host"),
+    ] {
+        let Err(error) = Cloud::new(hosts, "phone", Limits::new()) else { panic!("http:// to another machine") };
+        assert_says(Err::<(), _>(error), &[what, "https://"]);
+    }
 }
 
 #[test]

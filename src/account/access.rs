@@ -2,11 +2,13 @@
 
 use super::camera::{Camera, Cameras, Origin, Secret};
 use super::cloud::{
-    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, PowerAction, new_phone_id,
+    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, PowerAction, Ticket,
+    new_phone_id,
 };
 use super::store::Store;
 use super::store_error::StoreError;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
@@ -43,6 +45,11 @@ impl<'a> Access<'a> {
         Ok(Access { store, cloud, phone_id })
     }
 
+    /// Sets how long one request may take. Without it, that is 30 s.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.cloud.set_timeout(timeout);
+    }
+
     /// Logs in, unless any process has tried to a moment ago. For `ask` see [`Cloud::login`].
     pub fn login(&self, login: &Login, ask: &mut dyn FnMut(CodeSource) -> Option<String>) -> Result<(), AccessError> {
         self.change(|kept| Ok(kept.login.open(Camera::now())?))?;
@@ -72,27 +79,37 @@ impl<'a> Access<'a> {
         self.with_token(|cloud, token| cloud.power(token, model, mac, action))
     }
 
+    /// Gets what one connection over WebRTC to a camera of this model and MAC needs, with the tokens of the last login.
+    pub fn streams(&self, model: &str, mac: &Secret) -> Result<Ticket, AccessError> {
+        self.with_token(|cloud, token| cloud.streams(token, model, mac))
+    }
+
     /// Asks the cloud with the access token of the last login. Tokens that have expired are renewed.
     fn with_token<R>(&self, ask: impl Fn(&Cloud, &Secret) -> Result<R, CloudError>) -> Result<R, AccessError> {
         let kept: Kept = self.store.tokens()?.unwrap_or_default();
+        self.cloud.learn(&kept.limits);
         let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
         let result = match ask(&self.cloud, &tokens.access_token) {
-            Err(CloudError::TokenExpired) => self.renew(&tokens).and_then(|access| Ok(ask(&self.cloud, &access)?)),
+            Err(CloudError::TokenExpired) => self.renew(&tokens.access_token).and_then(|access| Ok(ask(&self.cloud, &access)?)),
             result => result.map_err(AccessError::from),
         };
         self.change(|_| Ok(()))?;
         result
     }
 
-    /// Gets and keeps new tokens, and returns the access token. Where the cloud refuses, only a login helps.
-    fn renew(&self, old: &Granted) -> Result<Secret, AccessError> {
-        let new = self.cloud.refresh(&old.refresh_token).map_err(|e| match e {
-            CloudError::Refused { .. } => CloudError::TokenExpired,
-            other => other,
-        })?;
-        let access = new.access_token.clone();
-        self.keep(new)?;
-        Ok(access)
+    /// Gets and keeps new tokens in place of those that have expired, and returns the access token. Where the cloud
+    /// refuses, only a login helps. Others wait meanwhile: a refresh token is good for one use.
+    fn renew(&self, expired: &Secret) -> Result<Secret, AccessError> {
+        self.change(|kept| {
+            let tokens = kept.tokens.as_mut().ok_or(AccessError::LoggedOut)?;
+            if tokens.access_token == *expired {
+                *tokens = self.cloud.refresh(&tokens.refresh_token).map_err(|e| match e {
+                    CloudError::Refused { .. } => CloudError::TokenExpired,
+                    other => other,
+                })?;
+            }
+            Ok(tokens.access_token.clone())
+        })
     }
 
     /// Forgets the tokens. Returns whether there were any.
@@ -113,10 +130,11 @@ impl<'a> Access<'a> {
     }
 
     /// Changes the tokens' file, and writes what hosts said of their limits there too.
-    fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
+    fn change<R>(&self, change: impl FnOnce(&mut Kept) -> Result<R, AccessError>) -> Result<R, AccessError> {
         self.store.update_tokens(|kept| {
             let kept = kept.get_or_insert_with(Kept::default);
             kept.phone_id.clone_from(&self.phone_id);
+            self.cloud.learn(&kept.limits);
             kept.limits = self.cloud.limits();
             change(kept)
         })

@@ -1,9 +1,10 @@
-//! The Wyze cloud: logging in, and the list of cameras. All calls block, and only `wyze-cameras` makes them.
+//! The Wyze cloud: logging in, the list of cameras, and what one call is for. All calls block.
 //!
 //! [`Cloud::login`] does one login, with at most one second factor, and never tries again by itself: a few failed
 //! logins lock the account. [`LoginWindow`] keeps several processes from trying too often. [`Cloud::refresh`] trades
-//! the refresh token for new tokens, and [`Cloud::cameras`] fetches the list. [`Cloud::power`] switches a camera. [`answer::Answer`] reads the cloud's
-//! answers, and names the field that is not as expected.
+//! the refresh token for new tokens, and [`Cloud::cameras`] fetches the list. [`Cloud::power`] switches a camera, and
+//! [`Cloud::streams`] gets what watching one over WebRTC needs. [`answer::Answer`] reads the cloud's answers, and names
+//! the field that is not as expected.
 
 mod answer;
 mod devices;
@@ -12,13 +13,14 @@ mod http;
 mod login;
 mod login_window;
 mod power;
+mod streams;
 mod totp;
 
 use super::camera::Secret;
 use crate::printable::is_printable;
 use crate::unix_time::unix_time;
 use answer::Answer;
-use http::{Http, Reply, Wiped, is_safe, unix_milliseconds};
+use http::{HTTP, Http, Reply, Wiped, is_safe, unix_milliseconds};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,9 +33,11 @@ use login::granted;
 pub use login::{ApiKey, CodeSource, Login};
 pub use login_window::LoginWindow;
 pub use power::PowerAction;
+pub use streams::{IceServer, Ticket};
 
 const AUTH_HOST: &str = "https://auth-prod.api.wyze.com";
 const API_HOST: &str = "https://api.wyzecam.com/app";
+const APP_HOST: &str = "https://app.wyzecam.com/app";
 /// Version of the app that requests claim to come from.
 const APP_VERSION: &str = "2.50.0";
 /// Package name of that app.
@@ -50,20 +54,26 @@ const CODE_TOKEN: i64 = 2001;
 pub struct Hosts {
     pub auth: String,
     pub api: String,
+    /// The host of newer calls, which are signed.
+    pub app: String,
 }
 
 impl Default for Hosts {
     fn default() -> Self {
-        Hosts { auth: AUTH_HOST.into(), api: API_HOST.into() }
+        Hosts { auth: AUTH_HOST.into(), api: API_HOST.into(), app: APP_HOST.into() }
     }
 }
 
 impl Hosts {
-    /// Returns the cloud's own hosts, or those that WYZE_AUTH_URL and WYZE_API_URL name.
+    /// Returns the cloud's own hosts, or those that WYZE_AUTH_URL, WYZE_API_URL and WYZE_APP_URL name.
     pub fn from_environment() -> Self {
         let get = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
         let own = Hosts::default();
-        Hosts { auth: get("WYZE_AUTH_URL").unwrap_or(own.auth), api: get("WYZE_API_URL").unwrap_or(own.api) }
+        Hosts {
+            auth: get("WYZE_AUTH_URL").unwrap_or(own.auth),
+            api: get("WYZE_API_URL").unwrap_or(own.api),
+            app: get("WYZE_APP_URL").unwrap_or(own.app),
+        }
     }
 }
 
@@ -86,8 +96,13 @@ impl Cloud {
     /// Takes the `limits` that [`Cloud::limits`] gave an earlier process. Fails where passwords are not safe with a
     /// host.
     pub fn new(mut hosts: Hosts, phone_id: &str, limits: Limits) -> Result<Self, CloudError> {
-        for (what, url) in [("the login host", &mut hosts.auth), ("the API host", &mut hosts.api)] {
-            if !is_safe(url) {
+        let urls = [
+            ("the login host", &mut hosts.auth),
+            ("the API host", &mut hosts.api),
+            ("the app's host", &mut hosts.app),
+        ];
+        for (what, url) in urls {
+            if !is_safe(url, HTTP) {
                 return Err(CloudError::Host { what });
             }
             url.truncate(url.trim_end_matches('/').len());
@@ -98,6 +113,11 @@ impl Cloud {
     /// Returns until when hosts want no requests, for the next process.
     pub fn limits(&self) -> Limits {
         self.http.limits()
+    }
+
+    /// Takes over limits that another process was told.
+    pub fn learn(&self, limits: &Limits) {
+        self.http.learn(limits);
     }
 
     /// Sets how long one request may take. Without it, that is 30 s.
@@ -130,17 +150,21 @@ impl Cloud {
             body.extend(standard);
         }
         let headers = [("user-agent", USER_AGENT), ("appversion", APP_VERSION), ("env", "prod")];
-        let Reply { status, body } = self.http.post(&format!("{}{path}", self.hosts.api), &headers, &body)?;
-        let answer = Answer::new(&body);
-        match answer.get("code").number() {
-            Some(CODE_TOKEN) => Err(CloudError::TokenExpired),
-            _ if status == 401 => Err(CloudError::TokenExpired),
-            None | Some(0 | CODE_OK) if status < 300 => Ok(body),
-            code => Err(CloudError::Refused {
-                code: code.unwrap_or(status.into()),
-                said: speakable(answer.get("msg").text().unwrap_or_default(), &[]),
-            }),
-        }
+        accepted(self.http.post(&format!("{}{path}", self.hosts.api), &headers, &body)?)
+    }
+}
+
+/// Returns the answer, or the cloud's refusal as an error.
+fn accepted(Reply { status, body }: Reply) -> Result<Wiped, CloudError> {
+    let answer = Answer::new(&body);
+    match answer.get("code").number() {
+        Some(CODE_TOKEN) => Err(CloudError::TokenExpired),
+        _ if status == 401 => Err(CloudError::TokenExpired),
+        None | Some(0 | CODE_OK) if status < 300 => Ok(body),
+        code => Err(CloudError::Refused {
+            code: code.unwrap_or(status.into()),
+            said: speakable(answer.get("msg").text().unwrap_or_default(), &[]),
+        }),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] keeps them as [`Cameras`] in one file of the user's configuration folder. `wyze-cameras` writes there;
 //! elements and the device provider read, and write the address where a camera was found. Only [`Access`] goes to the
-//! Wyze cloud ([`cloud`]). Both are left out without the feature `cloud`, and only `wyze-cameras` uses them.
+//! Wyze cloud ([`cloud`]). Both are left out without the feature `cloud`.
 
 #[cfg(feature = "cloud")]
 mod access;

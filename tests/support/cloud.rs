@@ -22,8 +22,14 @@ pub const KEY_ID: &str = "11111111-2222-3333-4444-555555555555";
 pub const API_KEY: &str = "kPq7Zr2mWx9vB4nT8sLd";
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 pub const MAILED_CODE: &str = "314159";
+pub const STREAMS: &str = "/app/v4/camera/get_streams";
+/// As AWS writes them, encoded once.
+pub const SIGNALLING_URL: &str = "wss://kvs.example.com/?X-Amz-Credential=AKIA%2F20261126%2Fkvs&X-Amz-Signature=5ec7e7";
+pub const TURN_CREDENTIAL: &str = "turn-credential-1";
 /// Shows that a request comes from the app.
 const APP_KEY: &str = "WMXHYf79Nr5gIlt3r0r7p9Tcw5bvs6BB4U8O8nGJ";
+/// What the app's id stands for when it signs a request.
+const SIGNING_SECRET: &str = "wyze_app_secret_key_132";
 const TOTP_APP: &str = "totp-app-1";
 const USER_ID: &str = "user-1";
 
@@ -55,6 +61,15 @@ pub struct Request {
     pub path: String,
     pub headers: BTreeMap<String, String>,
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Request {
+    /// Returns a header's value; empty where it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
 }
 
 /// The account and its history.
@@ -63,6 +78,8 @@ pub struct State {
     pub factors: Vec<&'static str>,
     pub primary: &'static str,
     pub devices: Value,
+    /// What is said of each device that is asked for to watch it.
+    pub stream: Value,
     /// Headers that every answer has.
     pub headers: Vec<(&'static str, String)>,
     /// The next answers on some paths, whatever the requests.
@@ -136,6 +153,7 @@ impl MockCloud {
             factors: Vec::new(),
             primary: "Unknown",
             devices: json!([]),
+            stream: stream(SIGNALLING_URL),
             headers: Vec::new(),
             next: Vec::new(),
             requests: Vec::new(),
@@ -164,6 +182,10 @@ impl MockCloud {
 
     pub fn api_url(&self) -> String {
         format!("{}/app", self.auth_url())
+    }
+
+    pub fn app_url(&self) -> String {
+        self.api_url()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -239,7 +261,7 @@ fn read_request(stream: &mut impl BufRead) -> Option<Request> {
     }
     let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
     stream.read_exact(&mut body).ok()?;
-    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap() })
+    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap(), bytes: body })
 }
 
 impl State {
@@ -257,6 +279,7 @@ impl State {
             "/app/user/refresh_token" => self.refresh(&request),
             "/app/v2/home_page/get_object_list" => self.list(&request),
             "/app/v2/auto/run_action" => self.run_action(&request),
+            STREAMS => self.streams(&request),
             _ => Answer::json(404, json!({ "msg": "no such path" })),
         };
         if let Answer::Json(_, headers, _) = &mut answer {
@@ -266,11 +289,10 @@ impl State {
     }
 
     fn login_with_key(&mut self, request: &Request) -> Answer {
-        let header = |name: &str| request.headers.get(name).map_or("", String::as_str);
-        if header("user-agent").is_empty() {
+        if request.header("user-agent").is_empty() {
             return Answer::json(403, json!({}));
         }
-        if (header("keyid"), header("apikey")) != (KEY_ID, API_KEY) {
+        if (request.header("keyid"), request.header("apikey")) != (KEY_ID, API_KEY) {
             return Answer::refused("Invalid credentials, please check username, password, keyid or apikey");
         }
         self.login(request)
@@ -392,6 +414,30 @@ impl State {
         Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "data": {}, "ts": 1_700_000_000_000_u64 }))
     }
 
+    /// Lets a device of the account be watched, if the request is signed as the app does it.
+    fn streams(&self, request: &Request) -> Answer {
+        let token = request.header("access_token");
+        let refused = |code: &str, text: &str| Answer::json(200, json!({ "code": code, "msg": text, "data": null }));
+        if request.header("appid") != "9319141212m2ik" || request.header("signature2") != sign(token, &request.bytes) {
+            return refused("1003", "signature is invalid");
+        }
+        if self.access.as_deref() != Some(token) || request.header("authorization") != token {
+            return refused("2001", "access token is error");
+        }
+        assert!(request.body["nonce"].as_u64().unwrap().abs_diff(unix_time() * 1000) < 600_000);
+        let [asked] = &request.body["device_list"].as_array().unwrap()[..] else { panic!("{:?}", request.body) };
+        assert_eq!((&asked["provider"], &asked["parameters"]["use_trickle"]), (&json!("webrtc"), &json!(true)));
+        let is_asked = |device: &Value| {
+            (&device["mac"], &device["product_model"]) == (&asked["device_id"], &asked["device_model"])
+        };
+        if !self.devices.as_array().unwrap().iter().any(is_asked) {
+            return refused("1001", "parameter is invalid");
+        }
+        let mut stream = self.stream.clone();
+        stream["device_id"] = asked["device_id"].clone();
+        Answer::json(200, json!({ "code": "1", "msg": "SUCCESS", "ts": 1_700_000_000_000_u64, "data": [stream] }))
+    }
+
     fn list(&self, request: &Request) -> Answer {
         if let Some(refused) = self.refuse_token(request) {
             return refused;
@@ -428,6 +474,13 @@ pub fn totp(time: u64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
+/// Signs a request's body as the phone app does.
+fn sign(token: &str, body: &[u8]) -> String {
+    let key = hex(&hash(MessageDigest::md5(), format!("{token}{SIGNING_SECRET}").as_bytes()).unwrap());
+    let key = PKey::hmac(key.as_bytes()).unwrap();
+    hex(&Signer::new(MessageDigest::md5(), &key).unwrap().sign_oneshot_to_vec(body).unwrap())
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -439,6 +492,22 @@ pub fn device(name: &str, model: &str, mac: &str, uid: &str, enr: &str, ip: &str
         "firmware_ver": "4.36.13.0416", "hardware_ver": "0.0.0.0", "timezone_name": "Europe/Berlin", "conn_state": 1,
         "user_role": 1, "parent_device_mac": "", "parent_device_enr": "",
         "device_params": { "p2p_id": uid, "p2p_type": 3, "ip": ip, "ssid": "home", "dtls": 1, "main_device_dtls": 0 },
+    })
+}
+
+/// Returns what the cloud says of a camera that can be watched, but for its MAC.
+pub fn stream(signalling_url: &str) -> Value {
+    json!({
+        "provider": "webrtc",
+        "property": { "iot-device::iot-state": 1, "iot-device::iot-power": 1 },
+        "params": {
+            "signaling_url": signalling_url,
+            "ice_servers": [
+                { "url": "stun:stun.example.com:443" },
+                { "url": "turn:turn.example.com:443?transport=udp", "username": "u", "credential": TURN_CREDENTIAL },
+            ],
+            "auth_token": "",
+        },
     })
 }
 

@@ -69,7 +69,8 @@ impl User {
         command.arg("--kill-after=5").arg(DEADLINE).arg(program.into());
         command.env_clear().env("PATH", std::env::var("PATH").unwrap());
         command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path());
-        command.env("WYZE_AUTH_URL", self.cloud.auth_url()).env("WYZE_API_URL", self.cloud.api_url());
+        command.env("WYZE_AUTH_URL", self.cloud.auth_url());
+        command.env("WYZE_API_URL", self.cloud.api_url()).env("WYZE_APP_URL", self.cloud.app_url());
         command
     }
 

@@ -70,6 +70,19 @@ pub enum CloudError {
     TokenExpired,
     #[error("the Wyze cloud refused ({code}: {said}); if this goes on, report it")]
     Refused { code: i64, said: String },
+    #[error("the Wyze cloud gives no stream of this camera ({code}): {why}")]
+    NoStream { code: i64, why: &'static str },
+    #[error(
+        "the Wyze cloud says that the camera is offline: check its power and Wi-Fi, and whether the Wyze app shows it"
+    )]
+    CameraOffline,
+    #[error("the camera is switched off: switch it on in the Wyze app, or by wyze-cameras control NAME power on")]
+    CameraOff,
+    #[error(
+        "the Wyze cloud has no WebRTC stream of this camera: some models, as Pan v4, stream by Agora only, which has \
+         no open client"
+    )]
+    NoWebRtc,
     #[error(
         "the Wyze cloud's answer is not what this version understands: {field} {problem}; report it with this text"
     )]

@@ -87,6 +87,15 @@ impl Http {
         self.timeout = timeout;
     }
 
+    /// Takes over limits that another process was told.
+    pub fn learn(&self, told: &Limits) {
+        let mut limits = self.limits.borrow_mut();
+        for (host, until) in told {
+            let known = limits.entry(host.clone()).or_default();
+            *known = (*known).max(*until);
+        }
+    }
+
     /// Returns the limits that still hold.
     pub fn limits(&self) -> Limits {
         let now = unix_time().as_secs();
@@ -96,6 +105,11 @@ impl Http {
 
     /// Posts JSON. Header values are secrets, and go into no log or error.
     pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &Wiped) -> Result<Reply, CloudError> {
+        self.post_text(url, headers, &Zeroizing::new(body.to_string()))
+    }
+
+    /// Posts JSON that is a text already, byte for byte.
+    pub fn post_text(&self, url: &str, headers: &[(&str, &str)], text: &str) -> Result<Reply, CloudError> {
         let host = host_of(url);
         self.check_limit(&host)?;
         let mut config = self.agent.post(url).config().timeout_global(Some(self.timeout));
@@ -107,7 +121,6 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let text = Zeroizing::new(body.to_string());
         let mut response = request.send(text.as_bytes()).map_err(|e| explain(&host, e))?;
         let status = response.status().as_u16();
         self.look_at_limits(&host, status, response.headers())?;
@@ -211,15 +224,20 @@ fn host_of(url: &str) -> String {
     url.parse::<Uri>().ok().and_then(|uri| Some(uri.authority()?.as_str().to_owned())).unwrap_or_default()
 }
 
+/// The schemes of a protocol: with TLS, and without.
+pub type Schemes = [&'static str; 2];
+pub const HTTP: Schemes = ["https", "http"];
+pub const WEBSOCKET: Schemes = ["wss", "ws"];
+
 /// Whether passwords may be sent to this URL: over TLS, or to this machine.
-pub fn is_safe(url: &str) -> bool {
+pub fn is_safe(url: &str, [with_tls, without]: Schemes) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let Some(host) = uri.host() else { return false };
     let is_here = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") => is_here,
+        Some(scheme) if scheme == with_tls => true,
+        Some(scheme) if scheme == without => is_here,
         _ => false,
     }
 }
@@ -256,11 +274,17 @@ mod tests {
     fn passwords_go_over_tls_or_stay_on_this_machine() {
         for url in ["https://auth-prod.api.wyze.com", "http://127.0.0.1:80/app", "http://localhost:1", "http://[::1]:1"]
         {
-            assert!(is_safe(url), "{url}");
+            assert!(is_safe(url, HTTP), "{url}");
         }
         for url in ["http://auth-prod.api.wyze.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "", "https://"]
         {
-            assert!(!is_safe(url), "{url}");
+            assert!(!is_safe(url, HTTP), "{url}");
+        }
+        for url in ["wss://mars.example.com?token=a%3Db", "ws://127.0.0.1:8000/?a=b", "ws://[::1]:1"] {
+            assert!(is_safe(url, WEBSOCKET), "{url}");
+        }
+        for url in ["ws://mars.example.com/", "https://mars.example.com/", "http://127.0.0.1", "wss:", "wss://a b"] {
+            assert!(!is_safe(url, WEBSOCKET), "{url}");
         }
     }
 }
