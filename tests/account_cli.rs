@@ -37,8 +37,11 @@ fn a_login_from_the_environment_keeps_the_account_s_cameras() {
     assert_eq!(user.run(&["list"], "").ok(), listed);
     let rows: Vec<&str> = listed.lines().collect();
     assert!(rows[0].starts_with("NAME        MODEL           FIRMWARE      ADDRESS    AGE  STREAMS"), "{listed}");
-    assert!(rows[1].starts_with("Front Door  WYZE_CAKP2JFUS  4.36.13.0416  127.0.0.1  new  yes"), "{listed}");
-    assert!(rows[2].contains("GW_GC1") && rows[2].contains("no: speaks Gwell"), "{listed}");
+    assert!(
+        rows[1].starts_with("Front Door  WYZE_CAKP2JFUS  4.36.13.0416  127.0.0.1  new  yes, by LAN or WebRTC"),
+        "{listed}"
+    );
+    assert!(rows[2].contains("GW_GC1") && rows[2].contains("no: speaks WebRTC only"), "{listed}");
     assert_eq!(rows.len(), 3);
     assert_eq!(user.cloud.logins(), 1);
 }
@@ -264,7 +267,8 @@ fn the_list_is_json_for_programs_without_secrets_unless_asked() {
     assert_eq!((&list[0]["host"], &list[0]["port"]), (&json!("127.0.0.1"), &Value::Null));
     assert_eq!((&list[0]["streams"], &list[0]["why_not"]), (&json!(true), &Value::Null));
     assert_eq!((&list[0]["origin"], &list[1]["streams"]), (&json!("account"), &json!(false)));
-    assert!(list[1]["why_not"].as_str().unwrap().contains("Gwell"));
+    assert!(list[1]["why_not"].as_str().unwrap().contains("WebRTC only"));
+    assert_eq!((&list[0]["paths"], &list[1]["paths"]), (&json!(["LAN", "WebRTC"]), &json!(["WebRTC"])));
     let list = finish(user.tool(&["list", "--json", "--secrets"]), "", true).ok();
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!(
@@ -286,7 +290,9 @@ fn show_has_the_lines_by_name_and_with_secrets_only_where_asked() {
         );
         assert!(shown.contains("wyze:///Front%20Door\n"), "{shown}");
     }
-    assert!(user.run(&["show", "porch"], "").ok().contains("cannot be streamed from: speaks Gwell"));
+    let porch = user.run(&["show", "porch"], "").ok();
+    assert!(porch.contains("  LAN: no: speaks WebRTC only") && porch.contains("  WebRTC: yes\n"), "{porch}");
+    assert!(porch.contains("cannot be streamed from: speaks WebRTC only"), "{porch}");
     let shown = finish(user.tool(&["show", "Front Door", "--secrets"]), "", true).ok();
     let uri = format!("wyze://127.0.0.1?uid={DEMO_UID}&enr={DEMO_ENR}&mac={DEMO_MAC}&model=WYZE%5FCAKP2JFUS");
     let uri = uri.replace("%5F", "_");
@@ -388,7 +394,7 @@ fn streams_are_found_wherever_they_stand_and_keep_their_names() {
         assert!(outcome.stderr.ends_with("2 imported, 0 updated, 0 not.\n"), "{text}: {outcome:?}");
         assert_eq!(user.names(), names, "{text}");
         let cameras = user.store().cameras().unwrap();
-        assert!(cameras.iter().all(|camera| camera.obstacle().is_none() && camera.enr.expose() == DEMO_ENR), "{text}");
+        assert!(cameras.iter().all(|camera| camera.paths().obstacle().is_none() && camera.enr.expose() == DEMO_ENR), "{text}");
     }
 }
 

@@ -313,7 +313,7 @@ fn the_list_has_the_cameras_and_what_is_behind_a_base_station_has_its_keys() {
     assert_eq!(keys, (UID, ENR, "AABBCCDDEEFF"));
     assert_eq!((front.model.as_str(), front.firmware.as_str()), ("WYZE_CAKP2JFUS", "4.36.13.0416"));
     assert_eq!((front.host.as_deref(), front.dtls, front.origin), (Some("192.168.1.20"), Some(true), Origin::Account));
-    assert_eq!(front.obstacle(), None);
+    assert_eq!(front.paths().obstacle(), None);
     assert!(front.age() < Duration::from_secs(600));
     let station = cameras[1].base_station.as_ref().unwrap();
     assert_eq!((station.uid.expose(), station.enr.expose()), ("BASEUID1111111111111", "basestationkey01"));
@@ -322,10 +322,10 @@ fn the_list_has_the_cameras_and_what_is_behind_a_base_station_has_its_keys() {
     let station = cameras[2].base_station.as_ref().unwrap();
     assert_eq!((station.uid.expose(), station.enr.expose()), ("", "theirstationkey1"));
     assert_eq!(cameras[2].host, None);
-    assert_eq!((cameras[3].host.as_deref(), cameras[3].obstacle()), (None, None));
-    assert_eq!((cameras[4].host.as_deref(), cameras[4].obstacle()), (None, None), "its dtls flag is not believed");
-    for (camera, why) in [(1, "base station"), (2, "base station"), (5, "DTLS"), (6, "Gwell")] {
-        let obstacle = cameras[camera].obstacle().unwrap();
+    assert_eq!((cameras[3].host.as_deref(), cameras[3].paths().obstacle()), (None, None));
+    assert_eq!((cameras[4].host.as_deref(), cameras[4].paths().obstacle()), (None, None), "its dtls flag is not believed");
+    for (camera, why) in [(1, "base station"), (2, "base station"), (5, "DTLS"), (6, "WebRTC only")] {
+        let obstacle = cameras[camera].paths().obstacle().unwrap();
         assert!(obstacle.contains(why), "{obstacle}");
     }
 }
@@ -406,7 +406,7 @@ fn what_is_only_shown_of_a_device_may_be_of_any_type() {
         let shown = if odd.is_number() { odd.to_string() } else { String::new() };
         assert_eq!(cameras[0].firmware, shown);
         assert_eq!(cameras[0].name, if shown.is_empty() { "HL_CAM4" } else { &shown });
-        assert_eq!((cameras[0].host.as_deref(), cameras[0].obstacle()), (None, None), "{odd}");
+        assert_eq!((cameras[0].host.as_deref(), cameras[0].paths().obstacle()), (None, None), "{odd}");
     }
 }
 
@@ -420,7 +420,7 @@ fn a_camera_without_parameters_stays_and_says_what_it_lacks() {
         change(&mut camera);
         mock.state().devices = json!([camera]);
         let cameras = list(&mock).unwrap();
-        assert_eq!(cameras[0].obstacle(), Some("UID, ENR or MAC is not known"));
+        assert_eq!(cameras[0].paths().obstacle(), Some("UID, ENR or MAC is not known"));
     }
 }
 

@@ -7,6 +7,7 @@ use gstwyze::account::{BaseStation, Camera, Cameras, LookupError, Origin, Store,
 use rand::RngExt;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -431,7 +432,7 @@ fn what_cannot_be_streamed_from_says_why() {
     let with = |change: &dyn Fn(&mut Camera)| {
         let mut camera = demo("x");
         change(&mut camera);
-        camera.obstacle()
+        camera.paths().obstacle()
     };
     assert_eq!(with(&|_| {}), None);
     assert_eq!(with(&|camera| camera.model = String::new()), None);
@@ -441,12 +442,77 @@ fn what_cannot_be_streamed_from_says_why() {
         let why = with(change).unwrap_or_else(|| panic!("{word}"));
         assert!(why.contains(word), "{why}");
     };
-    says("Gwell", &|camera| camera.model = "GW_GC1".into());
-    says("another protocol", &|camera| camera.model = "LD_CFP".into());
+    says("WebRTC only", &|camera| camera.model = "GW_GC1".into());
+    says("WebRTC only", &|camera| camera.model = "LD_CFP".into());
+    says("Agora", &|camera| camera.model = "HL_PAN4".into());
+    says("Gwell only", &|camera| camera.model = "GW_WC".into());
     says("base station", &|camera| camera.model = "WVOD1".into());
     says("base station", &|camera| camera.base_station = full().base_station);
     says("DTLS", &|camera| camera.model = "WYZEC1".into());
     says("DTLS", &|camera| (camera.model, camera.dtls) = ("WYZEC1".into(), Some(false)));
     says("not known", &|camera| camera.enr = "".into());
     says("malformed", &|camera| camera.uid = "short".into());
+}
+
+#[test]
+fn a_camera_s_paths_follow_from_its_entry() {
+    let open = |model: &str, change: &dyn Fn(&mut Camera)| {
+        let mut camera = Camera { model: model.into(), ..demo("x") };
+        change(&mut camera);
+        camera.paths().open().join(" ")
+    };
+    let without_uid = |camera: &mut Camera| (camera.uid, camera.enr) = ("".into(), "".into());
+    for (model, paths) in [
+        ("WYZE_CAKP2JFUS", "LAN WebRTC"),
+        ("HL_CAM4", "LAN WebRTC"),
+        ("NEW_MODEL", "LAN WebRTC"),
+        ("WYZEDB3", "LAN"),
+        ("", "LAN"),
+        ("WYZECP1_JEF", "WebRTC"),
+        ("GW_BE1", "WebRTC"),
+        ("GW_DUO", "WebRTC"),
+        ("AN_RDB1", "WebRTC"),
+        ("LD_CFP", "WebRTC"),
+        ("WYZEC1", ""),
+        ("WVOD1", ""),
+        ("GW_WC", ""),
+        ("ME_WCO3", ""),
+        ("HL_PAN4", ""),
+    ] {
+        assert_eq!(open(model, &|_| {}), paths, "{model}");
+        assert_eq!(open(model, &without_uid), paths.trim_start_matches("LAN").trim_start(), "{model} without UID");
+    }
+    // The account's name for a camera of these models is longer than a MAC.
+    assert_eq!(open("GW_BE1", &|camera| camera.mac = "GW_BE1_80482C640246".into()), "WebRTC");
+    assert_eq!(open("GW_BE1", &|camera| camera.mac = "".into()), "");
+    assert_eq!(open("HL_CAM4", &|camera| camera.base_station = full().base_station), "");
+    for (model, why) in [("ME_WCO3", "Agora"), ("GW_WC", "Gwell only"), ("HL_DB2", "not known to speak WebRTC")] {
+        let told = Camera { model: model.into(), ..demo("x") }.paths().webrtc.unwrap_err();
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn cameras_without_uid_are_told_apart_by_their_mac() {
+    let porch = |mac: &str| Camera { uid: "".into(), enr: "".into(), mac: mac.into(), ..demo("Porch") };
+    let cameras = Cameras::from(vec![porch("GW_BE1_1"), porch("GW_BE1_2"), demo("Front Door")]);
+    let selectors: Vec<_> = cameras.iter().map(|camera| cameras.selector(camera)).collect();
+    assert_eq!(selectors, ["GW_BE1_1", "GW_BE1_2", "Front Door"]);
+    for camera in cameras.iter() {
+        assert!(std::ptr::eq(cameras.find(cameras.selector(camera)).unwrap(), camera));
+        let same = cameras.iter().filter(|other| camera.is_same_as(other)).count();
+        assert_eq!(same, 1, "{}", cameras.selector(camera));
+    }
+    assert_eq!(cameras.with_uid(""), None);
+    assert!(porch("aa:bb:cc:dd:ee:ff").is_same_as(&demo("Front Door")));
+    assert!(!porch("").is_same_as(&porch("")));
+}
+
+#[test]
+fn an_address_is_kept_for_no_camera_without_a_uid() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::at(folder.path().join("store"));
+    put(&store, Camera { uid: "".into(), ..demo("Porch") }).unwrap();
+    store.keep_address(&"".into(), Ipv4Addr::LOCALHOST).unwrap();
+    assert_eq!(store.cameras().unwrap()[0].host, demo("Porch").host);
 }

@@ -3,9 +3,7 @@
 #[path = "support/cloud.rs"]
 mod cloud;
 
-use cloud::{
-    API_KEY, Answer, EMAIL, KEY_ID, MockCloud, PASSWORD, SIGNALLING_URL, STREAMS, TURN_CREDENTIAL, device,
-};
+use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MockCloud, PASSWORD, SIGNALLING_URL, STREAMS, TURN_CREDENTIAL, device};
 use gstwyze::account::cloud::{ApiKey, Hosts, Login, Ticket};
 use gstwyze::account::{Access, AccessError, Store};
 use serde_json::{Value, json};

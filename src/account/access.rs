@@ -90,7 +90,9 @@ impl<'a> Access<'a> {
         self.cloud.learn(&kept.limits);
         let tokens = kept.tokens.ok_or(AccessError::LoggedOut)?;
         let result = match ask(&self.cloud, &tokens.access_token) {
-            Err(CloudError::TokenExpired) => self.renew(&tokens.access_token).and_then(|access| Ok(ask(&self.cloud, &access)?)),
+            Err(CloudError::TokenExpired) => {
+                self.renew(&tokens.access_token).and_then(|access| Ok(ask(&self.cloud, &access)?))
+            }
             result => result.map_err(AccessError::from),
         };
         self.change(|_| Ok(()))?;
@@ -152,7 +154,7 @@ pub fn replace_account(cameras: &mut Cameras, list: CameraList) {
             camera.port = old.port;
         }
     }
-    let is_fetched = |old: &Camera| fetched.iter().any(|new| !new.uid.is_empty() && new.uid == old.uid);
+    let is_fetched = |old: &Camera| fetched.iter().any(|new| new.is_same_as(old));
     let is_left_out = |old: &Camera| {
         left_out
             .iter()
@@ -181,8 +183,10 @@ mod tests {
             camera("odd by name", "6", None, Origin::Account),
             camera("by hand", "3", Some("10.0.0.3"), Origin::Added),
             camera("also by hand", "4", None, Origin::Imported),
+            Camera { uid: "".into(), ..camera("without UID, by hand", "7", None, Origin::Added) },
         ]);
         let fetched = vec![
+            Camera { uid: "".into(), ..camera("without UID", "7", None, Origin::Account) },
             camera("new name", "2", None, Origin::Account),
             camera("in both", "3", Some("10.0.0.33"), Origin::Account),
         ];
@@ -195,6 +199,7 @@ mod tests {
         assert_eq!(
             seen,
             [
+                ("without UID", None, Origin::Account),
                 ("new name", Some("10.0.0.2"), Origin::Account),
                 ("in both", Some("10.0.0.33"), Origin::Account),
                 ("odd by MAC", None, Origin::Account),

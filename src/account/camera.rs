@@ -67,7 +67,7 @@ pub struct BaseStation {
     pub mac: Secret,
 }
 
-/// A camera of the store. Keys may be missing or malformed where the account gives no others: see [`Camera::obstacle`].
+/// A camera of the store. Keys may be missing or malformed where the account gives no others: see [`Camera::paths`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Camera {
@@ -104,8 +104,39 @@ pub struct Camera {
 const WITHOUT_DTLS: [&str; 2] = ["WYZEC1", "WYZECP1_JEF"];
 /// Battery cameras that connect through a base station.
 const BEHIND_BASE_STATION: [&str; 2] = ["WVOD1", "HL_WCO2"];
-/// Models with another protocol, besides all that begin with GW_.
-const OTHER_PROTOCOL: [&str; 4] = ["AN_RDB1", "AN_RSCW", "LD_CFP", "ME_WCO3"];
+/// Models that speak no TUTK, which is what the plugin speaks on the local network, besides all that begin with GW_.
+const WITHOUT_TUTK: [&str; 3] = ["AN_RDB1", "AN_RSCW", "LD_CFP"];
+/// Models that join no WebRTC signalling, but Agora's network.
+const AGORA: [&str; 2] = ["HL_PAN4", "ME_WCO3"];
+/// The model that the WebRTC of its family was tried with in vain.
+const GWELL_ONLY: &str = "GW_WC";
+/// Models of which somebody says that they have no WebRTC. All that are not here are taken to have it: the cloud knows.
+const WITHOUT_WEBRTC: [&str; 6] = ["HL_DB2", "HL_PANP", "HL_WCO2", "WVOD1", "WYZEC1", "WYZEDB3"];
+
+const SPEAKS_AGORA: &str = "speaks Agora, which has no open client";
+const SPEAKS_GWELL: &str = "speaks Gwell only, another protocol";
+
+/// The ways to a camera's picture, judging by its entry in the store; where one is closed, why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paths {
+    /// Over the local network, without the cloud.
+    pub lan: Result<(), &'static str>,
+    /// Over WebRTC, with the cloud as its signalling: only for cameras of the account that is logged in.
+    pub webrtc: Result<(), &'static str>,
+}
+
+impl Paths {
+    /// Tells why elements cannot stream from the camera; `None` where nothing speaks against it.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        self.lan.err()
+    }
+
+    /// Returns the words for the paths that are open.
+    pub fn open(&self) -> Vec<&'static str> {
+        let paths = [("LAN", self.lan), ("WebRTC", self.webrtc)];
+        paths.into_iter().filter(|(_, path)| path.is_ok()).map(|(name, _)| name).collect()
+    }
+}
 
 impl Camera {
     /// Returns the time for [`Camera::updated`], in seconds of Unix time.
@@ -127,23 +158,57 @@ impl Camera {
         Credentials::new(uid.expose(), enr.expose(), mac.expose())
     }
 
-    /// Tells why this camera cannot be streamed from, judging by its entry. `None` where nothing speaks against it.
-    pub fn obstacle(&self) -> Option<&'static str> {
+    /// Returns the ways to this camera's picture.
+    pub fn paths(&self) -> Paths {
+        Paths { lan: self.lan(), webrtc: self.webrtc() }
+    }
+
+    fn lan(&self) -> Result<(), &'static str> {
         let model = self.model.as_str();
-        if model.starts_with("GW_") {
-            Some("speaks Gwell (WebRTC), another protocol")
-        } else if OTHER_PROTOCOL.contains(&model) {
-            Some("speaks another protocol (WebRTC or the like)")
-        } else if BEHIND_BASE_STATION.contains(&model) || self.base_station.is_some() {
-            Some("battery camera behind a base station: it has to be woken first, which is not supported")
+        if AGORA.contains(&model) {
+            Err(SPEAKS_AGORA)
+        } else if model == GWELL_ONLY {
+            Err(SPEAKS_GWELL)
+        } else if model.starts_with("GW_") || WITHOUT_TUTK.contains(&model) {
+            Err("speaks WebRTC only, which is not supported yet")
+        } else if self.is_behind_base_station() {
+            Err("battery camera behind a base station: it has to be woken first, which is not supported")
         } else if self.dtls != Some(true) && WITHOUT_DTLS.contains(&model) {
-            Some("its firmware does not speak DTLS: update it")
+            Err("its firmware does not speak DTLS: update it")
         } else if self.uid.is_empty() || self.enr.is_empty() || self.mac.is_empty() {
-            Some("UID, ENR or MAC is not known")
+            Err("UID, ENR or MAC is not known")
         } else if self.credentials().is_err() {
-            Some("UID, ENR or MAC is malformed")
+            Err("UID, ENR or MAC is malformed")
         } else {
-            None
+            Ok(())
+        }
+    }
+
+    fn webrtc(&self) -> Result<(), &'static str> {
+        let model = self.model.as_str();
+        if AGORA.contains(&model) {
+            Err(SPEAKS_AGORA)
+        } else if model == GWELL_ONLY {
+            Err(SPEAKS_GWELL)
+        } else if WITHOUT_WEBRTC.contains(&model) || self.is_behind_base_station() {
+            Err("is not known to speak WebRTC")
+        } else if model.is_empty() || self.mac.is_empty() {
+            Err("model or MAC is not known")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_behind_base_station(&self) -> bool {
+        BEHIND_BASE_STATION.contains(&self.model.as_str()) || self.base_station.is_some()
+    }
+
+    /// Whether both are entries of one camera: of one UID, or where one has none, of one MAC.
+    pub fn is_same_as(&self, other: &Camera) -> bool {
+        let is_equal = |one: &Secret, other: &Secret| !one.is_empty() && bare(one) == bare(other);
+        match self.uid.is_empty() || other.uid.is_empty() {
+            false => is_equal(&self.uid, &other.uid),
+            true => is_equal(&self.mac, &other.mac),
         }
     }
 
@@ -161,10 +226,14 @@ impl Camera {
 
     /// Whether `wanted` is the camera's name, MAC or UID.
     fn is_called(&self, wanted: &str) -> bool {
-        let bare = |text: &str| text.replace([':', '-'], "").to_lowercase();
         let key = |secret: &Secret| !secret.is_empty() && bare(secret.expose()) == bare(wanted);
         self.name.trim().to_lowercase() == wanted.to_lowercase() || key(&self.mac) || key(&self.uid)
     }
+}
+
+/// Returns a MAC or UID as it is compared: without separators, in lower case.
+fn bare(text: &str) -> String {
+    text.replace([':', '-'], "").to_lowercase()
 }
 
 /// Whether a text looks like a UID, an ENR or a MAC. Such a text goes into no log or error, whatever it was meant to
@@ -220,7 +289,16 @@ impl Cameras {
 
     /// Finds the camera with this UID.
     pub fn with_uid(&self, uid: &str) -> Option<&Camera> {
-        self.iter().find(|camera| camera.uid.expose().eq_ignore_ascii_case(uid))
+        self.iter().find(|camera| !uid.is_empty() && camera.uid.expose().eq_ignore_ascii_case(uid))
+    }
+
+    /// Returns a text that finds this camera, which is one of these: its name where no other camera has it, else its
+    /// UID, or its MAC where it has none.
+    pub fn selector<'a>(&self, camera: &'a Camera) -> &'a str {
+        let is_unique = self.find(&camera.name).is_ok_and(|found| std::ptr::eq(found, camera));
+        let keys = [camera.uid.expose(), camera.mac.expose()];
+        let key = keys.into_iter().find(|key| !key.is_empty()).filter(|_| !is_unique);
+        key.unwrap_or(&camera.name)
     }
 }
 

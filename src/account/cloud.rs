@@ -96,11 +96,8 @@ impl Cloud {
     /// Takes the `limits` that [`Cloud::limits`] gave an earlier process. Fails where passwords are not safe with a
     /// host.
     pub fn new(mut hosts: Hosts, phone_id: &str, limits: Limits) -> Result<Self, CloudError> {
-        let urls = [
-            ("the login host", &mut hosts.auth),
-            ("the API host", &mut hosts.api),
-            ("the app's host", &mut hosts.app),
-        ];
+        let urls =
+            [("the login host", &mut hosts.auth), ("the API host", &mut hosts.api), ("the app's host", &mut hosts.app)];
         for (what, url) in urls {
             if !is_safe(url, HTTP) {
                 return Err(CloudError::Host { what });

@@ -15,6 +15,6 @@ mod store_error;
 
 #[cfg(feature = "cloud")]
 pub use access::{Access, AccessError, replace_account};
-pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Secret, looks_secret};
+pub use camera::{BaseStation, Camera, Cameras, LookupError, Origin, Paths, Secret, looks_secret};
 pub use store::Store;
 pub use store_error::StoreError;

@@ -89,7 +89,7 @@ impl Store {
     /// of it.
     pub fn keep_address(&self, uid: &Secret, ip: Ipv4Addr) -> Result<(), StoreError> {
         self.update(|cameras| {
-            let camera = cameras.iter_mut().find(|camera| camera.uid == *uid);
+            let camera = cameras.iter_mut().find(|camera| !uid.is_empty() && camera.uid == *uid);
             camera.into_iter().for_each(|camera| camera.host = Some(ip.to_string()));
             Ok(())
         })

@@ -67,12 +67,13 @@ impl super::WyzeDevice {
             .field("device.api", "wyze")
             .field("device.id", &camera.id)
             .field("online", camera.online)
-            .field("can-stream", camera.obstacle.is_none())
+            .field("can-stream", camera.paths.obstacle().is_none())
             .build();
-        let obstacle = camera.obstacle.unwrap_or_default();
+        let (obstacle, paths) = (camera.paths.obstacle().unwrap_or_default(), camera.paths.open().join(", "));
         let address = camera.address.as_deref().unwrap_or_default();
         let texts = [
             ("cannot-stream", obstacle),
+            ("paths", &paths),
             ("model", &camera.model),
             ("firmware", &camera.firmware),
             ("address", address),

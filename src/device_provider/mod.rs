@@ -24,6 +24,7 @@
 //! - `online` (gboolean): whether the camera answers on the network
 //! - `can-stream` (gboolean): whether the elements can use the camera
 //! - `cannot-stream` (gchararray): why they cannot; missing where they can
+//! - `paths` (gchararray): the ways to its picture, of `LAN` and `WebRTC`; missing where none is known
 //! - `model` (gchararray): the camera's model, where it is known
 //! - `firmware` (gchararray): the camera's firmware version, where it is known
 //! - `address` (gchararray): where the camera was last found

@@ -39,7 +39,7 @@ impl CameraSearch {
         mut session_id: impl FnMut() -> SessionId,
     ) -> Self {
         let seek = |camera: &Camera| {
-            let credentials = camera.credentials().ok().filter(|_| camera.obstacle().is_none())?;
+            let credentials = camera.credentials().ok().filter(|_| camera.paths().lan.is_ok())?;
             let port = camera.port.unwrap_or(DEFAULT_PORT);
             let known = camera.known_address();
             let host = camera.host.clone().filter(|_| known.is_none());

@@ -4,7 +4,7 @@ use super::CAT;
 use super::hosts::Hosts;
 use super::search::CameraSearch;
 use super::store_watch::StoreWatch;
-use crate::account::{Camera, Cameras, Store};
+use crate::account::{Camera, Cameras, Paths, Store};
 use crate::protocol::credentials::public_id;
 use crate::protocol::wire::SessionId;
 use crate::session::{Place, search_addresses, socket};
@@ -40,12 +40,12 @@ pub struct Listed {
     pub name: String,
     /// Names the camera on any machine, and is no secret.
     pub id: String,
-    /// Names the camera in the store: by its name, or by its UID where several have that name.
+    /// Names the camera in the store: see [`Cameras::selector`].
     pub selector: String,
     pub model: String,
     pub firmware: String,
     pub address: Option<String>,
-    pub obstacle: Option<&'static str>,
+    pub paths: Paths,
     pub online: bool,
 }
 
@@ -156,7 +156,7 @@ impl Watch {
         });
         let changed = !cameras.iter().eq(self.cameras.iter().map(|(camera, _)| camera));
         if changed {
-            self.selectors = cameras.iter().map(|camera| selector(&cameras, camera)).collect();
+            self.selectors = cameras.iter().map(|camera| cameras.selector(camera).to_owned()).collect();
             let before = std::mem::take(&mut self.cameras);
             let presence = |camera: &Camera| {
                 let same = before.iter().find(|(other, _)| other.uid == camera.uid && other.mac == camera.mac);
@@ -227,7 +227,7 @@ impl Watch {
                 model: camera.model.clone(),
                 firmware: camera.firmware.clone(),
                 address: presence.address.map(|ip| ip.to_string()).or_else(|| camera.host.clone()),
-                obstacle: camera.obstacle(),
+                paths: camera.paths(),
                 online: presence.is_online(),
             })
             .collect()
@@ -256,12 +256,6 @@ impl Watch {
 fn id(camera: &Camera) -> String {
     let names = [camera.uid.expose(), camera.mac.expose(), &camera.name];
     public_id(names.into_iter().find(|name| !name.is_empty()).unwrap_or_default())
-}
-
-/// Returns what names a camera in the store: see [`Listed::selector`].
-fn selector(cameras: &Cameras, camera: &Camera) -> String {
-    let is_unique = cameras.find(&camera.name).is_ok_and(|found| std::ptr::eq(found, camera));
-    if is_unique { camera.name.clone() } else { camera.uid.expose().to_owned() }
 }
 
 /// The running thread. Dropping it stops the thread and waits for it: some milliseconds.

@@ -26,7 +26,7 @@ pub fn fill(identity: &mut Identity) -> Result<Option<StoredCamera>, IdentityErr
         None => identity.uid.as_deref().and_then(|uid| cameras.with_uid(uid)),
     };
     let Some(camera) = camera else { return Ok(None) };
-    if let Some(why) = camera.obstacle().filter(|_| !is_whole) {
+    if let Some(why) = camera.paths().obstacle().filter(|_| !is_whole) {
         return Err(IdentityError::Obstacle { name: camera.name.clone(), why });
     }
     let is_searched = identity.host.is_none();

@@ -66,7 +66,7 @@ pub fn add(store: &Store, arguments: AddArguments) -> Result<(), Failure> {
     print(format_args!("Added {}.", printable(&name)))
 }
 
-/// Adds a camera. Fails where its keys are malformed, or where there is a camera of its name or UID.
+/// Adds a camera. Fails where its keys are malformed, or where there is a camera of its name, UID or MAC.
 pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
     if camera.name.is_empty() {
         return Err(Failure::Other("the camera needs a name".into()));
@@ -74,10 +74,14 @@ pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
     camera.credentials().map_err(Failure::other)?;
     let is_taken = |other: &&Camera| {
         other.name.trim().to_lowercase() == camera.name.to_lowercase()
-            || other.uid.expose().eq_ignore_ascii_case(camera.uid.expose())
+            || other.is_same_as(&camera)
     };
     if let Some(other) = cameras.iter().find(is_taken) {
-        let what = if other.name.eq_ignore_ascii_case(&camera.name) { "name" } else { "UID" };
+        let what = match other.name.eq_ignore_ascii_case(&camera.name) {
+            true => "name",
+            false if other.uid.is_empty() => "MAC",
+            false => "UID",
+        };
         let other = &other.name;
         return Err(Failure::Other(format!("{other} has this {what} already: run wyze-cameras remove for it first")));
     }

@@ -58,7 +58,7 @@ pub fn import(store: &Store, arguments: &ImportArguments) -> Result<(), Failure>
         let name = printable(&stream.name);
         let camera = camera(stream);
         if let Ok(camera) = &camera
-            && let Some((_, first)) = seen.iter().find(|(other, _)| is_same(other, camera))
+            && let Some((_, first)) = seen.iter().find(|(other, _)| other.is_same_as(camera))
         {
             print(format_args!("{name} is another stream of the camera {first}."))?;
             continue;
@@ -94,14 +94,10 @@ fn also(known: &str, stream: &str) -> String {
     if known == stream { known.to_owned() } else { format!("{known} (stream {stream})") }
 }
 
-fn is_same(one: &Camera, other: &Camera) -> bool {
-    one.uid.expose().eq_ignore_ascii_case(other.uid.expose())
-}
-
 /// Adds a camera, or where it is there already, takes over what the stream says of its place and model. The account's
 /// cameras keep the account's keys.
 fn put(cameras: &mut Cameras, camera: Camera) -> Result<Outcome, Failure> {
-    let Some(known) = cameras.iter_mut().find(|known| is_same(known, &camera)) else {
+    let Some(known) = cameras.iter_mut().find(|known| known.is_same_as(&camera)) else {
         return insert(cameras, camera).map(|()| Outcome::Imported);
     };
     camera.credentials().map_err(Failure::other)?;

@@ -6,7 +6,7 @@ use super::launch::ByName;
 use super::output::{print, tell};
 use super::search::search;
 use clap::Args;
-use gstwyze::account::{Camera, Store};
+use gstwyze::account::{Camera, Paths, Store};
 use gstwyze::identity::{self, Identity};
 use serde_json::{Value, json};
 
@@ -67,7 +67,10 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
             known(&camera.firmware),
             known(&address(camera)),
             age(camera.age().as_secs()),
-            camera.obstacle().map_or("yes".into(), |why| format!("no: {why}")),
+            match camera.paths() {
+                paths if paths.obstacle().is_none() => format!("yes, by {}", paths.open().join(" or ")),
+                paths => format!("no: {}", paths.obstacle().unwrap_or_default()),
+            },
         ]
     }));
     if arguments.online {
@@ -88,7 +91,7 @@ pub fn list(store: &Store, arguments: &ListArguments) -> Result<(), Failure> {
 fn who_is_online(cameras: &[Camera]) -> Result<Vec<Option<bool>>, Failure> {
     let found =
         search(cameras, None, None).map_err(|e| Failure::Other(format!("the network cannot be searched ({e})")))?;
-    let is_asked = |camera: &Camera| camera.obstacle().is_none();
+    let is_asked = |camera: &Camera| camera.paths().lan.is_ok();
     let cameras = cameras.iter().zip(&found.cameras);
     Ok(cameras.map(|(camera, answer)| is_asked(camera).then_some(answer.is_some())).collect())
 }
@@ -102,7 +105,11 @@ pub fn show(store: &Store, arguments: &ShowArguments) -> Result<(), Failure> {
             print(format_args!("  {what}: {value}"))?;
         }
     }
-    if let Some(why) = camera.obstacle() {
+    let Paths { lan, webrtc } = camera.paths();
+    for (path, state) in [("LAN", lan), ("WebRTC", webrtc)] {
+        print(format_args!("  {path}: {}", state.err().map_or("yes".into(), |why| format!("no: {why}"))))?;
+    }
+    if let Some(why) = camera.paths().obstacle() {
         print(format_args!("  cannot be streamed from: {why}"))?;
     }
     let (settings, uri) = if arguments.secrets {
@@ -143,8 +150,9 @@ fn describe(camera: &Camera, with_secrets: bool) -> Value {
         "firmware": known(&camera.firmware),
         "host": camera.host,
         "port": camera.port,
-        "streams": camera.obstacle().is_none(),
-        "why_not": camera.obstacle(),
+        "streams": camera.paths().obstacle().is_none(),
+        "why_not": camera.paths().obstacle(),
+        "paths": camera.paths().open(),
         "origin": camera.origin,
         "updated": camera.updated,
     });

@@ -83,7 +83,7 @@ impl From<ResendChoice> for Resend {
 
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     let camera = choose(store, arguments.name.as_deref(), &arguments.place)?;
-    if let Some(why) = camera.obstacle() {
+    if let Err(why) = camera.paths().lan {
         tell(format_args!("wyze-cameras: this may not work: {why}"));
     }
     let credentials = camera.credentials().map_err(Failure::other)?;
@@ -131,7 +131,7 @@ fn keep(store: &Store, camera: &Camera, info: &CameraInfo, is_searched: bool) ->
         return Ok(());
     }
     store.update(|cameras| {
-        for stored in cameras.iter_mut().filter(|stored| stored.uid == camera.uid) {
+        for stored in cameras.iter_mut().filter(|stored| stored.is_same_as(camera)) {
             stored.host = address.map(|ip| ip.to_string()).or(stored.host.take());
             stored.model = model.clone().unwrap_or(std::mem::take(&mut stored.model));
             stored.firmware = firmware.clone().unwrap_or(std::mem::take(&mut stored.firmware));

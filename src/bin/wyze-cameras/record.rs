@@ -198,7 +198,7 @@ fn chosen(store: &Store, arguments: &RecordArguments) -> Result<Vec<(String, Str
             cameras.find("")?;
         }
         for camera in cameras.iter() {
-            match camera.obstacle() {
+            match camera.paths().obstacle() {
                 Some(why) => tell(format_args!("wyze-cameras: {} is left out: {why}", camera.name)),
                 None => chosen.push((camera.name.clone(), ByName::new(&cameras, camera).uri)),
             }

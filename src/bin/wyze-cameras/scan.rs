@@ -79,7 +79,7 @@ fn stored_row(camera: &Camera, answer: Option<Answer>) -> Row {
 
 /// Describes a host that answered the empty UID. The UID of a stored camera stays unsaid, as its name says enough.
 fn stranger_row(cameras: &[Camera], address: SocketAddr, stranger: Stranger) -> Row {
-    let is_it = |camera: &&Camera| stranger.uid.as_deref() == Some(camera.uid.expose());
+    let is_it = |camera: &&Camera| stranger.uid.as_deref() == Some(camera.uid.expose()).filter(|uid| !uid.is_empty());
     let name = cameras.iter().find(is_it).map(|camera| camera.name.clone());
     let uid = stranger.uid.filter(|_| name.is_none());
     Row { name: name.unwrap_or_else(|| "-".into()), answer: Some((address, stranger.envelope)), uid }

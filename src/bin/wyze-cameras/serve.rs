@@ -79,15 +79,15 @@ fn hubs(store: &Store, arguments: &ServeArguments) -> Result<Vec<Arc<Hub>>, Fail
         if cameras.is_empty() {
             cameras.find("")?;
         }
-        let (bad, good): (Vec<_>, Vec<_>) = cameras.iter().partition(|camera| camera.obstacle().is_some());
+        let (bad, good): (Vec<_>, Vec<_>) = cameras.iter().partition(|camera| camera.paths().obstacle().is_some());
         for camera in bad {
-            tell(format_args!("wyze-cameras: not served: {}: {}", camera.name, camera.obstacle().unwrap_or_default()));
+            tell(format_args!("wyze-cameras: not served: {}: {}", camera.name, camera.paths().obstacle().unwrap_or_default()));
         }
         wanted = good;
     }
     for name in &arguments.names {
         let camera = cameras.find(name)?;
-        if let Some(why) = camera.obstacle() {
+        if let Some(why) = camera.paths().obstacle() {
             tell(format_args!("wyze-cameras: this may not work: {}: {why}", camera.name));
         }
         if !wanted.iter().any(|other| std::ptr::eq(*other, camera)) {
@@ -104,9 +104,7 @@ fn hubs(store: &Store, arguments: &ServeArguments) -> Result<Vec<Arc<Hub>>, Fail
     };
     let hub = |camera: &&Camera| {
         let place = cameras.iter().position(|other| std::ptr::eq(other, *camera)).unwrap_or_default();
-        let is_unique = cameras.find(&camera.name).is_ok();
-        let known_by = if is_unique { camera.name.as_str() } else { camera.uid.expose() };
-        Hub::new(camera.name.clone(), slugs[place].clone(), known_by.to_owned(), policy)
+        Hub::new(camera.name.clone(), slugs[place].clone(), cameras.selector(camera).to_owned(), policy)
     };
     Ok(wanted.iter().map(hub).collect())
 }
