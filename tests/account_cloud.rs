@@ -323,7 +323,11 @@ fn the_list_has_the_cameras_and_what_is_behind_a_base_station_has_its_keys() {
     assert_eq!((station.uid.expose(), station.enr.expose()), ("", "theirstationkey1"));
     assert_eq!(cameras[2].host, None);
     assert_eq!((cameras[3].host.as_deref(), cameras[3].paths().obstacle()), (None, None));
-    assert_eq!((cameras[4].host.as_deref(), cameras[4].paths().obstacle()), (None, None), "its dtls flag is not believed");
+    assert_eq!(
+        (cameras[4].host.as_deref(), cameras[4].paths().obstacle()),
+        (None, None),
+        "its dtls flag is not believed"
+    );
     for (camera, why) in [(1, "base station"), (2, "base station"), (5, "DTLS"), (6, "WebRTC only")] {
         let obstacle = cameras[camera].paths().obstacle().unwrap();
         assert!(obstacle.contains(why), "{obstacle}");

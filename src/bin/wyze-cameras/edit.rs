@@ -72,10 +72,8 @@ pub fn insert(cameras: &mut Cameras, camera: Camera) -> Result<(), Failure> {
         return Err(Failure::Other("the camera needs a name".into()));
     }
     camera.credentials().map_err(Failure::other)?;
-    let is_taken = |other: &&Camera| {
-        other.name.trim().to_lowercase() == camera.name.to_lowercase()
-            || other.is_same_as(&camera)
-    };
+    let is_taken =
+        |other: &&Camera| other.name.trim().to_lowercase() == camera.name.to_lowercase() || other.is_same_as(&camera);
     if let Some(other) = cameras.iter().find(is_taken) {
         let what = match other.name.eq_ignore_ascii_case(&camera.name) {
             true => "name",

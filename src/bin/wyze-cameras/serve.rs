@@ -81,7 +81,11 @@ fn hubs(store: &Store, arguments: &ServeArguments) -> Result<Vec<Arc<Hub>>, Fail
         }
         let (bad, good): (Vec<_>, Vec<_>) = cameras.iter().partition(|camera| camera.paths().obstacle().is_some());
         for camera in bad {
-            tell(format_args!("wyze-cameras: not served: {}: {}", camera.name, camera.paths().obstacle().unwrap_or_default()));
+            tell(format_args!(
+                "wyze-cameras: not served: {}: {}",
+                camera.name,
+                camera.paths().obstacle().unwrap_or_default()
+            ));
         }
         wanted = good;
     }

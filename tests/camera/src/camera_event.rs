@@ -37,6 +37,10 @@ pub enum CameraEvent {
         video: bool,
         audio: bool,
     },
+    /// A client needs a key frame to go on.
+    KeyFrameWanted {
+        client: ClientId,
+    },
     /// A client asks for another resolution, bit rate or frame rate.
     VideoParameters {
         client: ClientId,

@@ -4,6 +4,8 @@
 //! [`CameraServer`] puts it on real sockets. Frames come from [`Synthetic`], from GStreamer, or from the caller. A
 //! [`Talk`] holds what a client said through the camera's speaker, and the [`DeviationLog`] all that clients did
 //! against the protocol.
+//!
+//! [`webrtc`] has a camera of the models that speak WebRTC.
 
 mod ack_book;
 mod av_session;
@@ -35,6 +37,7 @@ mod talk;
 mod talk_checks;
 mod talk_session;
 mod video_file;
+pub mod webrtc;
 
 pub use burst::send_burst;
 pub use camera::{Camera, Transmit};

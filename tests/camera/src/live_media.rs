@@ -355,7 +355,8 @@ impl WallClock {
 }
 
 fn wants_key_frame(event: &CameraEvent) -> bool {
-    matches!(event, CameraEvent::VideoParameters { .. } | CameraEvent::Streaming { video: true, .. })
+    use CameraEvent as E;
+    matches!(event, E::VideoParameters { .. } | E::Streaming { video: true, .. } | E::KeyFrameWanted { .. })
 }
 
 /// Asks the encoder for a key frame, so that a new client has a picture at once.

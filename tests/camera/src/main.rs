@@ -3,6 +3,8 @@
 // What is written goes through `print`: `println!` would panic where that fails.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod web;
+
 use clap::{Parser, ValueEnum};
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::Suite;
@@ -51,6 +53,10 @@ struct Arguments {
     /// Writes what clients did against the protocol to this file at the end.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Plays cameras that speak WebRTC instead, and as much of Wyze's cloud as leads clients there, all on this machine.
+    /// Of the options for protocols, only --every-variant counts then.
+    #[arg(long, conflicts_with = "log")]
+    webrtc: bool,
 
     /// 20 letters and digits.
     #[arg(long, default_value = DEMO_UID, help_heading = "Identity")]
@@ -229,6 +235,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut talk_files = open_talk_files(arguments)?;
+    if arguments.webrtc {
+        return web::run(arguments, &mut talk_files);
+    }
     let cameras = (0..arguments.cameras).map(|index| start_camera(arguments, index)).collect::<Result<Vec<_>, _>>()?;
     wait(arguments, &cameras, &mut talk_files)?;
     if let Some(path) = &arguments.log {
@@ -349,11 +358,27 @@ fn open_talk_files(arguments: &Arguments) -> Result<Vec<File>, String> {
     (0..arguments.cameras).map(open).collect()
 }
 
+/// A camera that runs.
+trait Running {
+    fn take_talk_audio(&self) -> Vec<u8>;
+    fn take_events(&self) -> Vec<CameraEvent>;
+}
+
+impl Running for CameraServer {
+    fn take_talk_audio(&self) -> Vec<u8> {
+        CameraServer::take_talk_audio(self)
+    }
+
+    fn take_events(&self) -> Vec<CameraEvent> {
+        CameraServer::take_events(self)
+    }
+}
+
 /// Runs until a signal, the end of --duration, or the end of whatever reads the output. Says who comes and goes, and
 /// writes down what they say.
 fn wait(
     arguments: &Arguments,
-    cameras: &[(String, CameraServer)],
+    cameras: &[(String, impl Running)],
     talk_files: &mut [File],
 ) -> Result<(), Box<dyn Error>> {
     let (signalled, signal) = mpsc::channel();
@@ -399,6 +424,7 @@ fn describe(event: &CameraEvent) -> String {
             let switch = |on: &bool| if *on { "on" } else { "off" };
             format!("client {}: video {}, audio {}", client.0, switch(video), switch(audio))
         }
+        CameraEvent::KeyFrameWanted { client } => format!("client {} asks for a key frame", client.0),
         CameraEvent::VideoParameters { client, parameters: p } => {
             format!("client {} asks for frame size {}, {} KB/s, {} frames/s", client.0, p.frame_size, p.bitrate, p.fps)
         }

@@ -81,26 +81,54 @@ impl LastSent {
     }
 }
 
-/// Pushes frames to a camera from another thread.
-#[derive(Clone)]
-pub struct FrameSender {
-    station: Arc<Mutex<Station>>,
-    poller: Arc<Poller>,
+/// A camera that frames are pushed to.
+pub(crate) trait FrameSink: Send + Sync {
+    fn push_frame(&self, frame: &MediaFrame);
+    fn take_media_events(&self) -> Vec<CameraEvent>;
+    fn picture(&self) -> Picture;
 }
 
+/// Pushes frames to a camera from another thread.
+#[derive(Clone)]
+pub struct FrameSender(Arc<dyn FrameSink>);
+
 impl FrameSender {
+    pub(crate) fn new(sink: impl FrameSink + 'static) -> Self {
+        FrameSender(Arc::new(sink))
+    }
+
     pub fn push_frame(&self, frame: &MediaFrame) {
-        lock(&self.station).push_frame(Instant::now(), frame);
-        wake(&self.poller);
+        self.0.push_frame(frame);
     }
 
     /// Takes the events since the last call, for whoever encodes live media; only one thread may do so.
     pub fn take_media_events(&self) -> Vec<CameraEvent> {
-        std::mem::take(&mut lock(&self.station).media_events)
+        self.0.take_media_events()
     }
 
     /// What the picture shows now of the camera's settings.
     pub fn picture(&self) -> Picture {
+        self.0.picture()
+    }
+}
+
+/// A running camera, for those who push frames to it.
+struct StationSink {
+    station: Arc<Mutex<Station>>,
+    poller: Arc<Poller>,
+}
+
+impl FrameSink for StationSink {
+    fn push_frame(&self, frame: &MediaFrame) {
+        lock(&self.station).push_frame(Instant::now(), frame);
+        wake(&self.poller);
+    }
+
+    fn take_media_events(&self) -> Vec<CameraEvent> {
+        std::mem::take(&mut lock(&self.station).media_events)
+    }
+
+    fn picture(&self) -> Picture {
         lock(&self.station).camera.picture(Instant::now())
     }
 }
@@ -242,7 +270,7 @@ impl CameraServer {
     }
 
     pub fn frame_sender(&self) -> FrameSender {
-        FrameSender { station: self.station.clone(), poller: self.poller.clone() }
+        FrameSender::new(StationSink { station: self.station.clone(), poller: self.poller.clone() })
     }
 
     /// Forgets all clients without telling them, hears nothing for `downtime`, and comes back on another ephemeral
@@ -358,7 +386,7 @@ fn receive(socket: &UdpSocket, to_discovery_port: bool, now: Instant, station: &
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     let options = SockRef::from(&socket);
@@ -374,11 +402,11 @@ fn watch(poller: &Poller, socket: &UdpSocket, key: usize) -> io::Result<()> {
 }
 
 /// Ignores poisoning: after a panic of another thread the log is still worth reading.
-fn lock(station: &Mutex<Station>) -> MutexGuard<'_, Station> {
+pub(crate) fn lock<T>(station: &Mutex<T>) -> MutexGuard<'_, T> {
     station.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn wake(poller: &Poller) {
+pub(crate) fn wake(poller: &Poller) {
     // This fails only if the system is out of resources; the thread then wakes at its next timeout.
     let _ = poller.notify();
 }

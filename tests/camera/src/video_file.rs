@@ -35,10 +35,9 @@ impl VideoFile {
             let mut due = Instant::now();
             let mut next = 0;
             loop {
-                let wants_key = frames
-                    .take_media_events()
-                    .iter()
-                    .any(|event| matches!(event, CameraEvent::Streaming { video: true, .. }));
+                let wants_key = frames.take_media_events().iter().any(|event| {
+                    matches!(event, CameraEvent::Streaming { video: true, .. } | CameraEvent::KeyFrameWanted { .. })
+                });
                 if wants_key {
                     // The file's key frames are where they are: go on at the next one.
                     next = (next..pictures.len()).find(|&at| pictures[at].is_key).unwrap_or(0);

@@ -34,6 +34,23 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 }
 
 #[test]
+fn cameras_that_speak_webrtc_come_with_a_cloud() {
+    let output = program(&["--webrtc", "--cameras", "2", "--duration", "0"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    for part in ["camera 2 signals at ws://127.0.0.1:", "WYZE_APP_URL=http://127.0.0.1:", "camera=\"camera 2\""] {
+        assert!(told.contains(part), "{told}");
+    }
+    for (arguments, why) in [(["--video", "mjpeg"], "--video mjpeg"), (["--audio", "aac"], "--audio")] {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", DEADLINE, env!("CARGO_BIN_EXE_wyze-camera"), "--webrtc"]).args(arguments);
+        let output = command.args(["--listen", "127.0.0.1:0"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(why), "{told}");
+    }
+}
+
+#[test]
 fn a_disk_that_is_full_is_an_error_and_no_panic() {
     for argument in ["--help", "--version", "--every-frame-type"] {
         let full = File::options().write(true).open("/dev/full").unwrap();
