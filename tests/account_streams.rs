@@ -7,6 +7,7 @@ use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MockCloud, PASSWORD, SIGNALLING_URL,
 use gstwyze::account::cloud::{ApiKey, Hosts, Login, Ticket};
 use gstwyze::account::{Access, AccessError, Store};
 use serde_json::{Value, json};
+use wyze_camera::webrtc::{CloudCamera, DemoCloud};
 
 const REFRESH: &str = "/app/user/refresh_token";
 /// The account's name for the camera.
@@ -28,9 +29,7 @@ impl Home {
 
     fn logged_in() -> Self {
         let home = Home::new();
-        let api_key = Some(ApiKey { id: KEY_ID.into(), key: API_KEY.into() });
-        let login = Login { email: EMAIL.into(), password: PASSWORD.into(), api_key, totp_secret: None };
-        home.access().login(&login, &mut |_| panic!("nobody should be asked")).unwrap();
+        log_in(&home.access());
         home
     }
 
@@ -39,6 +38,12 @@ impl Home {
         let hosts = Hosts { auth: self.mock.auth_url(), api: self.mock.api_url(), app: self.mock.app_url() };
         Access::new(&self.store, hosts).unwrap()
     }
+}
+
+fn log_in(access: &Access) {
+    let api_key = Some(ApiKey { id: KEY_ID.into(), key: API_KEY.into() });
+    let login = Login { email: EMAIL.into(), password: PASSWORD.into(), api_key, totp_secret: None };
+    access.login(&login, &mut |_| panic!("nobody should be asked")).unwrap();
 }
 
 fn assert_discreet(text: &str) {
@@ -196,4 +201,20 @@ fn a_limit_holds_for_those_who_have_been_there_before_it() {
     assert_says(streams(&second), &["too many requests"]);
     assert_says(streams(&home.access()), &["too many requests"]);
     assert_eq!(home.mock.asked(STREAMS).len(), 1);
+}
+
+#[test]
+fn the_simulated_camera_s_own_cloud_leads_to_it() {
+    let url = "ws://127.0.0.1:1/?a=b%2Fc";
+    let camera = CloudCamera { name: "camera 1".into(), model: "GW_GC1".into(), mac: MAC.into(), url: url.into() };
+    let cloud = DemoCloud::start(vec![camera]).unwrap();
+    let [auth, api, app] = cloud.environment().map(|(_, url)| url);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path().join("store"));
+    let access = Access::new(&store, Hosts { auth, api, app }).unwrap();
+    log_in(&access);
+    let cameras = access.cameras().unwrap().cameras;
+    assert_eq!((cameras.len(), cameras[0].paths().open()), (1, vec!["WebRTC"]));
+    assert_eq!(*streams(&access).unwrap().url, url);
+    assert_says(access.streams("GW_GC1", &"AABBCCDDEEFF".into()), &["1001"]);
 }
