@@ -1,4 +1,5 @@
-//! Makes of an answer that keeps to the standards one that a camera may write.
+//! Makes of an answer that keeps to the standards one that a camera may write, and hides of an offer what the camera is
+//! not to have.
 
 use super::config::{CandidateOrder, WebCameraConfig};
 
@@ -66,6 +67,30 @@ fn with_own_mids(line: &str, mids: &[&str]) -> String {
     }
 }
 
+/// Removes RTX from an offer, so that it is not in the answer either.
+pub fn without_rtx(offer: &str) -> String {
+    let payloads: Vec<&str> = offer
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_once(' '))
+        .filter(|(_, codec)| codec.starts_with("rtx/"))
+        .map(|(payload, _)| payload)
+        .collect();
+    let is_of_rtx = |line: &str| {
+        let of_payload = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
+        line.starts_with("a=ssrc-group:FID")
+            || of_payload.and_then(|rest| rest.split(' ').next()).is_some_and(|payload| payloads.contains(&payload))
+    };
+    let lines = offer.lines().filter(|line| !is_of_rtx(line)).map(|line| match line.strip_prefix("m=") {
+        // Medium, port and protocol come before the payloads.
+        Some(_) => {
+            let words = line.split(' ').enumerate().filter(|(at, word)| *at < 3 || !payloads.contains(word));
+            words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+        }
+        None => line.to_owned(),
+    });
+    lines.map(|line| line + "\r\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +110,16 @@ a=sendrecv\r\n";
         let without = ANSWER.replace("a=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n", "");
         assert_eq!(of(|_| {}), without);
         assert_eq!(of(|config| config.candidates = CandidateOrder::InAnswer), ANSWER);
+    }
+
+    #[test]
+    fn rtx_can_be_hidden() {
+        let offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 9\r\na=rtpmap:96 H264/90000\r\na=rtpmap:97 rtx/90000\r\n\
+a=fmtp:97 apt=96\r\na=fmtp:96 packetization-mode=1\r\na=ssrc-group:FID 1 2\r\n";
+        let without = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 9\r\na=rtpmap:96 H264/90000\r\n\
+a=fmtp:96 packetization-mode=1\r\n";
+        assert_eq!(without_rtx(offer), without);
+        assert_eq!(without_rtx(without), without);
     }
 
     #[test]

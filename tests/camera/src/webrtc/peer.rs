@@ -7,6 +7,7 @@ use crate::camera_event::{ClientId, GoneReason};
 use crate::media_frame::MediaFrame;
 use gstwyze::protocol::wire::codec::CodecId;
 use gstwyze::protocol::wire::media::MediaChannel;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,7 +95,8 @@ impl Peer {
 
     /// Takes an offer and returns the answer. The error tells what is wrong with the offer.
     pub fn accept(&mut self, now: Instant, sdp: &str, config: &WebCameraConfig) -> Result<String, String> {
-        let offer = SdpOffer::from_sdp_string(sdp).map_err(|e| e.to_string())?;
+        let sdp = if config.rtx { Cow::Borrowed(sdp) } else { answer::without_rtx(sdp).into() };
+        let offer = SdpOffer::from_sdp_string(&sdp).map_err(|e| e.to_string())?;
         let mut rtc = build(now, config);
         rtc.add_local_candidate(self.candidate().ok_or("no address of its own")?);
         let answer = rtc.sdp_api().accept_offer(offer).map_err(|e| e.to_string())?;
@@ -212,8 +214,11 @@ impl Peer {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Connected => self.connected(),
-            Event::MediaAdded(media) if media.kind == MediaKind::Video => self.video = Some(media.mid),
+            Event::Connected => {
+                self.is_connected = true;
+                self.events.push_back(PeerEvent::Connected);
+            }
+            Event::MediaAdded(media) if media.kind == MediaKind::Video => self.add_video(media.mid),
             Event::MediaAdded(media) => self.audio = Some(media.mid),
             Event::KeyframeRequest(_) => self.events.push_back(PeerEvent::KeyFrameWanted),
             Event::MediaData(data) if Some(data.mid) == self.audio => {
@@ -241,10 +246,9 @@ impl Peer {
         }
     }
 
-    fn connected(&mut self) {
-        self.is_connected = true;
-        self.events.push_back(PeerEvent::Connected);
-        let (Some(rtc), Some(video)) = (&mut self.rtc, self.video) else { return };
+    fn add_video(&mut self, video: Mid) {
+        self.video = Some(video);
+        let Some(rtc) = &mut self.rtc else { return };
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(video, None) {
             // However much is lost, all of it is sent again.
             stream.set_rtx_cache(KEPT_PACKETS, KEPT_FOR, None);

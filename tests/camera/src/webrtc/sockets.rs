@@ -87,7 +87,6 @@ pub enum Told {
 pub struct Signalling {
     /// The camera's number for the viewer, once the WebSocket is open.
     pub viewer: Option<ClientId>,
-    pub key: usize,
     state: State,
     /// A copy of the socket, by which the poller knows it.
     polled: TcpStream,
@@ -117,7 +116,7 @@ impl Signalling {
         // SAFETY: `leave` deletes the socket from the poller before it closes.
         unsafe { poller.add_with_mode(&polled, Event::readable(key), PollMode::Level)? };
         let state = State::Handshake(ServerHandshake::start(stream, gate, Some(limits)));
-        Ok(Signalling { viewer: None, key, state, polled })
+        Ok(Signalling { viewer: None, state, polled })
     }
 
     /// Goes on with the handshake, and reads what has come. An error means that the connection is over.
