@@ -98,4 +98,7 @@ run! {
     caps 1000
     timeline 1000
     uri 1000
+    signalling 2000
+    answer 300
+    viewer 100
 }

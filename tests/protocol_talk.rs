@@ -294,13 +294,13 @@ fn a_fatal_alert_ends_the_talk() {
         if logs_in {
             talk.send(frame(1), now);
             assert_eq!(talk.handle_timeout(now), None);
-            assert_eq!(talk.sent, 1);
+            assert_eq!(talk.sent(), 1);
         }
         let alert = camera.fatal_alert();
         assert_eq!(talk.handle_datagram(now, &alert), Some(TalkEvent::Failed(TalkError::HungUp)), "{logs_in}");
         talk.send(frame(2), now);
         talk.handle_timeout(now + FRAME);
-        assert_eq!(talk.sent, u64::from(logs_in));
+        assert_eq!(talk.sent(), u64::from(logs_in));
         camera.carry(&mut talk, now);
     }
 }

@@ -17,6 +17,9 @@ pub fn stage(element: &gst::Element, stage: Stage) {
         Stage::Dtls => (gst::ProgressType::Continue, "Securing the connection"),
         Stage::Login => (gst::ProgressType::Continue, "Logging in"),
         Stage::Auth => (gst::ProgressType::Continue, "Authenticating"),
+        Stage::Cloud => (gst::ProgressType::Start, "Asking Wyze for the camera"),
+        Stage::Signalling => (gst::ProgressType::Continue, "Calling the camera"),
+        Stage::Path => (gst::ProgressType::Continue, "Looking for a way to the camera"),
         Stage::Streaming => (gst::ProgressType::Complete, "Connected"),
     };
     post_progress(element, kind, text);

@@ -49,7 +49,7 @@ use std::time::{Duration, Instant};
 
 pub use super::control_channel::Request;
 pub use config::{Config, Resend};
-pub use event::{CameraClock, CameraInfo, Event};
+pub use event::{CameraClock, CameraInfo, Event, TransportKind};
 
 /// Sans-IO client of one camera; see the [module](self).
 pub struct Client {

@@ -17,12 +17,27 @@ pub enum Stage {
     Dtls,
     Login,
     Auth,
+    /// Over WebRTC: the cloud is asked for a ticket.
+    Cloud,
+    /// Over WebRTC: the connection to the signalling server, the offer and the camera's answer.
+    Signalling,
+    /// Over WebRTC: ICE looks for a way to the camera, and DTLS secures it.
+    Path,
     Streaming,
 }
 
 impl Stage {
-    pub const ALL: [Stage; 6] =
-        [Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
+    pub const ALL: [Stage; 9] = [
+        Stage::Discovery,
+        Stage::Session,
+        Stage::Dtls,
+        Stage::Login,
+        Stage::Auth,
+        Stage::Cloud,
+        Stage::Signalling,
+        Stage::Path,
+        Stage::Streaming,
+    ];
 
     /// Returns the word for programs, which also begins the texts of errors.
     pub fn name(self) -> &'static str {
@@ -32,6 +47,9 @@ impl Stage {
             Stage::Dtls => "dtls",
             Stage::Login => "login",
             Stage::Auth => "auth",
+            Stage::Cloud => "cloud",
+            Stage::Signalling => "signalling",
+            Stage::Path => "path",
             Stage::Streaming => "streaming",
         }
     }
@@ -72,6 +90,35 @@ impl fmt::Display for RefusedBy {
         } else {
             Ok(())
         }
+    }
+}
+
+/// How many ICE candidates there were of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Candidates {
+    /// Addresses of the host itself.
+    pub host: u32,
+    /// Addresses that a STUN server or the other side saw.
+    pub reflexive: u32,
+    /// Addresses at a relay (TURN).
+    pub relayed: u32,
+}
+
+impl Candidates {
+    pub fn total(self) -> u32 {
+        self.host + self.reflexive + self.relayed
+    }
+}
+
+impl fmt::Display for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [(self.host, "host"), (self.reflexive, "reflexive"), (self.relayed, "relayed")];
+        let mut separator = "";
+        for (count, kind) in kinds.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{count} {kind}")?;
+            separator = ", ";
+        }
+        if self.total() == 0 { f.write_str("none") } else { Ok(()) }
     }
 }
 
@@ -198,6 +245,66 @@ errors! {
         stage: Stage::Auth, reason: "auth-timeout", cause: Cause::Lost, may_pass: true,
         text: "auth: the camera did not answer in time; restart it"
     }
+    /// The account has the camera, and nothing here can reach this model. The field says why.
+    NoPath { model: String, why: String } => {
+        stage: Stage::Cloud, reason: "no-path", cause: Cause::NotFound, may_pass: false,
+        text: "cloud: there is no way to show a camera of the model {model}: {why}"
+    }
+    Offline => {
+        stage: Stage::Cloud, reason: "offline", cause: Cause::NotFound, may_pass: true,
+        text: "cloud: Wyze says that the camera is offline; check its power and Wi-Fi"
+    }
+    SwitchedOff => {
+        stage: Stage::Cloud, reason: "switched-off", cause: Cause::Lost, may_pass: true,
+        text: "cloud: Wyze says that the camera is switched off; switch it on in the Wyze app"
+    }
+    TicketRefused { reason: String } => {
+        stage: Stage::Cloud, reason: "ticket-refused", cause: Cause::NotFound, may_pass: true,
+        text: "cloud: Wyze gave no access to the camera over WebRTC ({reason}); check that the account still has it, and \
+               the connection to the internet"
+    }
+    LoginExpired => {
+        stage: Stage::Cloud, reason: "login-expired", cause: Cause::NotAuthorized, may_pass: false,
+        text: "cloud: the login to the Wyze account has expired; run wyze-cameras login"
+    }
+    SignallingRefused { reason: String } => {
+        stage: Stage::Signalling, reason: "signalling-refused", cause: Cause::NotFound, may_pass: true,
+        text: "signalling: Wyze's server was not reached, or refused the connection ({reason}); check the connection to \
+               the internet, and the clock of this computer"
+    }
+    SignallingClosed { reason: String } => {
+        stage: Stage::Signalling, reason: "signalling-closed", cause: Cause::NotFound, may_pass: true,
+        text: "signalling: Wyze's server closed the connection before the camera answered ({reason}); check that the \
+               camera is online"
+    }
+    /// The server passed the offer on to nobody. The field is its word for why.
+    OfferRefused { reason: String } => {
+        stage: Stage::Signalling, reason: "offer-refused", cause: Cause::Lost, may_pass: true,
+        text: "signalling: Wyze's server refused the offer ({reason}); close other viewers, and wait a minute"
+    }
+    /// The field says how long the camera was given.
+    OfferUnanswered(time: Duration) => {
+        stage: Stage::Signalling, reason: "offer-unanswered", cause: Cause::NotFound, may_pass: true,
+        text: "signalling: the camera did not answer the offer for {} s, as one does that is offline or asleep; check its \
+               power and Wi-Fi, or restart it",
+        time.as_secs_f64()
+    }
+    /// The field names what could not be read.
+    AnswerMalformed { reason: String } => {
+        stage: Stage::Signalling, reason: "answer-malformed", cause: Cause::Lost, may_pass: true,
+        text: "signalling: the camera's answer is not what this version understands ({reason})"
+    }
+    /// No pair of addresses works. `theirs` counts the camera's candidates, `ours` our own, which are at `addresses`.
+    IceFailed { theirs: Candidates, ours: Candidates, addresses: Vec<SocketAddr> } => {
+        stage: Stage::Path, reason: "ice-failed", cause: Cause::NotFound, may_pass: true,
+        text: "path: {}; our own: {ours}, at {}; {}",
+        Named(*theirs), Addresses(addresses), remedy_of_ice(*theirs)
+    }
+    /// The field says how long there was none.
+    NoPicture(time: Duration) => {
+        stage: Stage::Streaming, reason: "no-picture", cause: Cause::Lost, may_pass: true,
+        text: "streaming: the camera is connected, and sent no picture for {} s; restart it", time.as_secs_f64()
+    }
     /// The field says how long nothing came.
     Silent(time: Duration) => {
         stage: Stage::Streaming, reason: "silent", cause: Cause::Lost, may_pass: true,
@@ -286,6 +393,25 @@ fn refusal(status: ChallengeStatus) -> Refusal {
     Refusal { reason, may_pass, text }
 }
 
+/// What the camera's candidates came to.
+struct Named(Candidates);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.total() {
+            0 => f.write_str("the camera named no address at which it is"),
+            _ => write!(f, "no way to the camera works; its candidates: {}", self.0),
+        }
+    }
+}
+
+fn remedy_of_ice(theirs: Candidates) -> &'static str {
+    match theirs.total() {
+        0 => "restart the camera, or try again",
+        _ => "be in the camera's network, or let UDP out to the internet",
+    }
+}
+
 /// Writes addresses in a row, for a sentence.
 struct Addresses<'a>(&'a [SocketAddr]);
 
@@ -301,6 +427,11 @@ impl fmt::Display for Addresses<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ice_failed(theirs: Candidates) -> Error {
+        let ours = Candidates { host: 1, ..Candidates::default() };
+        Error::IceFailed { theirs, ours, addresses: vec![SocketAddr::from(([192, 0, 2, 9], 4000))] }
+    }
 
     fn every_error() -> Vec<Error> {
         let from = SocketAddr::from(([192, 0, 2, 1], 32761));
@@ -326,6 +457,18 @@ mod tests {
             Error::Unusable(time),
             Error::Closed,
             Error::PortClosed,
+            Error::NoPath { model: text.clone(), why: text.clone() },
+            Error::Offline,
+            Error::SwitchedOff,
+            Error::TicketRefused { reason: text.clone() },
+            Error::LoginExpired,
+            Error::SignallingRefused { reason: text.clone() },
+            Error::SignallingClosed { reason: text.clone() },
+            Error::OfferRefused { reason: text.clone() },
+            Error::OfferUnanswered(time),
+            Error::AnswerMalformed { reason: text.clone() },
+            ice_failed(Candidates { host: 2, reflexive: 0, relayed: 1 }),
+            Error::NoPicture(time),
         ];
         errors.extend(Stage::ALL.map(Error::HungUp));
         errors.extend(Stage::ALL.map(|stage| Error::Broken { stage, reason: text.clone() }));
@@ -347,7 +490,7 @@ mod tests {
         let errors = every_error();
         let mut last: Vec<_> = errors.iter().filter(|error| !error.may_pass()).map(Error::reason).collect();
         last.dedup();
-        assert_eq!(last, ["stale-enr", "refused", "auth-malformed", "unknown-challenge"]);
+        assert_eq!(last, ["stale-enr", "refused", "auth-malformed", "no-path", "login-expired", "unknown-challenge"]);
         let temporary = [ChallengeStatus::Updating, ChallengeStatus::Checking, ChallengeStatus::Off];
         assert!(temporary.into_iter().all(|status| Error::Challenge(status).may_pass()));
     }
@@ -357,8 +500,18 @@ mod tests {
         let errors = every_error();
         let of =
             |cause| errors.iter().filter(move |error| error.cause() == cause).map(Error::reason).collect::<Vec<_>>();
-        assert_eq!(of(Cause::NotFound), ["no-answer", "unknown-host", "port-unreachable", "no-interface"]);
-        let keys = ["wrong-auth-key", "wrong-key", "login-refused", "stale-enr", "refused"];
+        let on_lan = ["no-answer", "unknown-host", "port-unreachable", "no-interface"];
+        let over_webrtc = [
+            "no-path",
+            "offline",
+            "ticket-refused",
+            "signalling-refused",
+            "signalling-closed",
+            "offer-unanswered",
+            "ice-failed",
+        ];
+        assert_eq!(of(Cause::NotFound), [&on_lan[..], &over_webrtc].concat());
+        let keys = ["wrong-auth-key", "wrong-key", "login-refused", "stale-enr", "refused", "login-expired"];
         assert_eq!(of(Cause::NotAuthorized), keys);
     }
 
@@ -370,6 +523,10 @@ mod tests {
         told(Error::NoAnswer { probed: Vec::new() }, "answered at any address; check");
         told(Error::Silent(Duration::from_millis(2500)), "nothing for 2.5 s;");
         told(Error::Challenge(ChallengeStatus::Unknown(9)), "authentication (9);");
+        let named = "its candidates: 2 host, 1 relayed; our own: 1 host, at 192.0.2.9:4000; be in";
+        told(ice_failed(Candidates { host: 2, reflexive: 0, relayed: 1 }), named);
+        let unnamed = "named no address at which it is; our own: 1 host, at 192.0.2.9:4000; restart";
+        told(ice_failed(Candidates::default()), unnamed);
         told(Error::Broken { stage: Stage::Login, reason: "gone".into() }, "login: the connection broke (gone)");
     }
 }

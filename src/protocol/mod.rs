@@ -17,6 +17,8 @@
 //! There are two classes of errors. A [`wire::WireError`] is what one datagram can cause: it is counted in [`stats`],
 //! and the datagram is dropped. An [`error::Error`] ends a session: it names the stage and the remedy.
 //!
+//! Some cameras speak WebRTC instead: there [`webrtc::Viewer`] stands in for the client, with the same events.
+//!
 //! Secrets live in types that print `***` ([`credentials`]).
 
 mod auth_result;
@@ -26,6 +28,7 @@ mod control_channel;
 pub mod credentials;
 pub mod dtls;
 pub mod error;
+mod media_watch;
 pub mod medium;
 pub mod missing;
 pub mod model;
@@ -35,7 +38,10 @@ pub mod record_window;
 pub mod resend_window;
 pub mod stats;
 pub mod talk;
+mod talk_queue;
 mod timers;
 pub mod trace;
 pub mod transport;
+#[cfg(feature = "webrtc")]
+pub mod webrtc;
 pub mod wire;

@@ -8,21 +8,17 @@
 use super::credentials::Psk;
 use super::dtls::record::{HANDSHAKE, records};
 use super::dtls::{self, Endpoint, Role};
+use super::talk_queue::TalkQueue;
 use super::trace::{Direction, Trace};
 use super::wire::Channel;
 use super::wire::codec::{AudioFlags, CodecId};
 use super::wire::login;
 use super::wire::talk::TalkFrame;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long a camera may take from the command to its login. Cameras take up to two seconds, and more if datagrams are
 /// lost.
 pub const OPEN_LIMIT: Duration = Duration::from_secs(10);
-/// How much sound may wait to be sent. Beyond that, the oldest is dropped.
-const MAX_QUEUED: Duration = Duration::from_secs(10);
-/// Frames go out this much faster than they sound, so that a source with a fast clock builds up no queue.
-const PACE: f64 = 0.98;
 /// The shortest time between two hellos that are taken. Each costs a new endpoint, and anybody may have sent it; the
 /// camera sends its own again.
 const HELLO_INTERVAL: Duration = Duration::from_millis(100);
@@ -105,24 +101,10 @@ pub struct Talk {
     begun: Option<Instant>,
     /// When OpenSSL's timer is due, on the caller's clock.
     dtls_timeout: Option<Instant>,
-    /// The camera has logged in, and takes frames.
-    ready: bool,
-    /// Frames that wait to be sent.
-    queue: VecDeque<TalkAudio>,
-    /// How long the sound in `queue` lasts.
-    queued: Duration,
-    /// What has left `queue` and is not reported yet.
-    unreported: TalkReport,
+    /// Open once the camera has logged in.
+    queue: TalkQueue,
     /// The number of the last frame sent.
     number: u32,
-    /// How long the frames sent so far sound.
-    sounded: Duration,
-    /// When the next frame may go: when the last one has sounded. `None` if that is over and nothing waits.
-    next_due: Option<Instant>,
-    /// The talk ends when the queue is empty.
-    draining: bool,
-    /// Frames sent.
-    pub sent: u64,
 }
 
 impl Talk {
@@ -135,15 +117,8 @@ impl Talk {
             hello: None,
             begun: None,
             dtls_timeout: None,
-            ready: false,
-            queue: VecDeque::new(),
-            queued: Duration::ZERO,
-            unreported: TalkReport::default(),
+            queue: TalkQueue::default(),
             number: 0,
-            sounded: Duration::ZERO,
-            next_due: None,
-            draining: false,
-            sent: 0,
         }
     }
 
@@ -155,7 +130,7 @@ impl Talk {
         // A camera may begin anew before its login. Datagrams of an earlier talk that are still on their way look like
         // that, too.
         let early = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < HELLO_INTERVAL);
-        let begins = hello.is_some() && !early && (failed || (!self.ready && hello != self.hello));
+        let begins = hello.is_some() && !early && (failed || (!self.queue.is_open() && hello != self.hello));
         if failed && !begins {
             return None;
         }
@@ -189,10 +164,10 @@ impl Talk {
             dtls::EndpointState::Failed(_) if was_established => return Some(TalkEvent::Failed(TalkError::HungUp)),
             _ => {}
         }
-        if echoes.is_empty() || std::mem::replace(&mut self.ready, true) {
+        if echoes.is_empty() || self.queue.is_open() {
             return None;
         }
-        self.next_due = (!self.queue.is_empty()).then_some(now);
+        self.queue.open(now);
         Some(TalkEvent::Ready)
     }
 
@@ -204,19 +179,19 @@ impl Talk {
                 endpoint.next_timeout().map(|left| now + left)
             });
         }
-        if !self.ready {
+        if !self.queue.is_open() {
             return (now >= self.deadline).then_some(TalkEvent::Failed(TalkError::NotOpened));
         }
-        while self.next_due.is_some_and(|due| due <= now) {
-            self.send_next(now);
+        while let Some((before, audio)) = self.queue.pop_due(now) {
+            self.send_frame(before, &audio);
         }
-        self.is_drained().then_some(TalkEvent::Stopped)
+        self.queue.is_drained().then_some(TalkEvent::Stopped)
     }
 
     /// Returns when [`Talk::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadline = (!self.ready).then_some(self.deadline);
-        [deadline, self.dtls_timeout, self.next_due].into_iter().flatten().min()
+        let deadline = (!self.queue.is_open()).then_some(self.deadline);
+        [deadline, self.dtls_timeout, self.queue.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Returns the next DTLS datagram for the back channel.
@@ -226,36 +201,24 @@ impl Talk {
 
     /// Queues a frame. It goes out when those before it have sounded.
     pub fn send(&mut self, audio: TalkAudio, now: Instant) {
-        self.queued += audio.duration;
-        self.queue.push_back(audio);
-        while self.queued > MAX_QUEUED {
-            self.take_next();
-        }
-        if self.ready {
-            self.next_due = Some(self.next_due.unwrap_or(now));
-        }
+        self.queue.push(audio, now);
     }
 
     /// Ends the talk when all that waits is sent and has sounded, or now if `at_once`. Returns an event if it is over
     /// already.
     pub fn stop(&mut self, at_once: bool) -> Option<TalkEvent> {
-        self.draining = true;
-        if at_once || !self.ready {
-            self.flush();
-            self.next_due = None;
-        }
-        self.is_drained().then_some(TalkEvent::Stopped)
+        self.queue.stop(at_once);
+        self.queue.is_drained().then_some(TalkEvent::Stopped)
     }
 
     /// Drops what waits to be sent.
     pub fn flush(&mut self) {
-        while self.take_next().is_some() {}
+        self.queue.flush();
     }
 
     /// Reports the sound that has left the queue since the last report; `None` if there is none.
     pub fn take_report(&mut self) -> Option<TalkEvent> {
-        let report = std::mem::take(&mut self.unreported);
-        (report != TalkReport::default()).then_some(TalkEvent::Sent(report))
+        self.queue.take_report()
     }
 
     /// Says goodbye on the back channel. [`Talk::poll_transmit`] has the datagram.
@@ -265,31 +228,19 @@ impl Talk {
         }
     }
 
-    /// Whether all is sent and has sounded. A camera that is switched off earlier does not play the last frame to its
-    /// end.
-    fn is_drained(&self) -> bool {
-        self.draining && self.queue.is_empty() && self.next_due.is_none()
+    /// Returns how many frames have been sent.
+    pub fn sent(&self) -> u64 {
+        self.queue.sent
     }
 
-    /// Takes the oldest frame from the queue.
-    fn take_next(&mut self) -> Option<TalkAudio> {
-        let audio = self.queue.pop_front()?;
-        self.queued -= audio.duration;
-        self.unreported.sound += audio.duration;
-        Some(audio)
-    }
-
-    fn send_next(&mut self, now: Instant) {
-        let (Some(audio), Some(endpoint)) = (self.take_next(), &mut self.endpoint) else {
-            // The last frame has sounded and nothing waits, so the next frame may go at once.
-            self.next_due = None;
-            return;
-        };
+    /// Sends a frame, which begins when those `before` it have sounded.
+    fn send_frame(&mut self, before: Duration, audio: &TalkAudio) {
+        let Some(endpoint) = &mut self.endpoint else { return };
         self.number += 1;
         let frame = TalkFrame {
             number: self.number,
             // The field wraps after 71 minutes.
-            microseconds: self.sounded.as_micros() as u32,
+            microseconds: before.as_micros() as u32,
             codec: audio.codec,
             flags: audio.flags,
             audio: &audio.data,
@@ -297,13 +248,8 @@ impl Talk {
         let packet = frame.emit();
         if endpoint.send(&packet) {
             trace(&self.trace, Direction::ToCamera, &packet);
-            self.sent += 1;
-            self.unreported.frames += 1;
-            self.unreported.bytes += audio.data.len() as u64;
+            self.queue.count_sent(audio.data.len());
         }
-        self.sounded += audio.duration;
-        let due = self.next_due.unwrap_or(now);
-        self.next_due = Some(due.max(now.checked_sub(audio.duration).unwrap_or(due)) + audio.duration.mul_f64(PACE));
     }
 }
 

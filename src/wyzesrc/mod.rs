@@ -158,7 +158,7 @@
 //! - Buffers that the pipeline did not take in time: `video-queue-drops`, `audio-queue-drops`
 //! - What was done: `key-frame-requests`, `media-restarts`, `reconnects`
 //! - How long the last connection took, in nanoseconds: `discovery-time-ns`, `session-time-ns`, `dtls-time-ns`,
-//!   `login-time-ns`, `auth-time-ns`
+//!   `login-time-ns`, `auth-time-ns`; over WebRTC `cloud-time-ns`, `signalling-time-ns`, `path-time-ns`
 //! - Why the connection was last lost, a gchararray: `last-error`
 //!
 //! [Counters] tells more of each, and has the fields of `camera-info` and `camera-settings`.

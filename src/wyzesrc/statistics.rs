@@ -54,8 +54,12 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
 pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
     let Some(camera) = receiver.camera() else { return structure };
-    structure.set("envelope", camera.envelope.name());
-    structure.set("suite", camera.suite.name());
+    if let Some(envelope) = camera.envelope {
+        structure.set("envelope", envelope.name());
+    }
+    if let Some(suite) = camera.suite {
+        structure.set("suite", suite.name());
+    }
     structure.set("address", camera.address.to_string());
     structure.set("model", &camera.model);
     structure.set("firmware", &camera.firmware);

@@ -7,7 +7,6 @@ mod commands;
 mod liveness;
 mod login;
 mod media;
-mod media_watch;
 mod resend;
 
 use super::context::Context;
@@ -16,6 +15,7 @@ use crate::protocol::control_channel::ControlChannel;
 use crate::protocol::dtls::record::{Record, records};
 use crate::protocol::dtls::{self, Endpoint};
 use crate::protocol::error::{Error, Stage};
+use crate::protocol::media_watch::MediaWatch;
 use crate::protocol::medium::MediaSet;
 use crate::protocol::reassembly::Reassembler;
 use crate::protocol::record_window::{Arrival, RecordWindow};
@@ -25,7 +25,6 @@ use crate::protocol::timers::{ConnectionTimer, TimerTable};
 use crate::protocol::trace::Direction;
 use crate::protocol::wire::Channel;
 use crate::protocol::wire::login::Response;
-use media_watch::MediaWatch;
 use rand::RngExt;
 use resend::Resending;
 use std::net::SocketAddr;
@@ -156,7 +155,7 @@ impl Connection {
         if let Some(resending) = &self.resending {
             stats.resends = stats.resends.and(resending.window.resends);
         }
-        stats.talk_frames += self.talk.as_ref().map_or(0, |talk| talk.sent);
+        stats.talk_frames += self.talk.as_ref().map_or(0, Talk::sent);
     }
 
     /// Says goodbye on both channels.

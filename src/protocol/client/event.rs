@@ -6,23 +6,50 @@ use crate::protocol::medium::{MediaSet, Medium};
 use crate::protocol::reassembly::Frame;
 use crate::protocol::talk::TalkEvent;
 use crate::protocol::transport::Envelope;
+use crate::protocol::wire::codec::{AudioFlags, CodecId};
 use crate::protocol::wire::login::Capabilities;
 use std::net::SocketAddr;
+
+/// How a camera is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// By TUTK's protocol, in the local network.
+    Lan,
+    /// By WebRTC, with the cloud as signalling.
+    WebRtc,
+}
+
+impl TransportKind {
+    /// Returns the word for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            TransportKind::Lan => "lan",
+            TransportKind::WebRtc => "webrtc",
+        }
+    }
+}
 
 /// What connecting has made known of a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraInfo {
-    pub envelope: Envelope,
-    pub suite: Suite,
+    pub transport: TransportKind,
+    /// `None` over WebRTC.
+    pub envelope: Option<Envelope>,
+    /// `None` over WebRTC.
+    pub suite: Option<Suite>,
     pub address: SocketAddr,
     /// Empty where the camera did not say.
     pub model: String,
     pub firmware: String,
-    /// The protocol number of the camera's HL messages, by which it is known which commands its model has.
+    /// The protocol number of the camera's HL messages, by which it is known which commands its model has; 0 over
+    /// WebRTC.
     pub protocol: u16,
     /// The media that the camera did not refuse when it was asked for them.
     pub media: MediaSet,
     pub two_way_audio: bool,
+    /// Over WebRTC: the format that talk has to have. `None` where it is that of the camera's own sound, which its
+    /// frames tell.
+    pub talk_format: Option<(CodecId, AudioFlags)>,
     /// Whether the camera says that its AV layer is enabled.
     pub av_enabled: bool,
     /// Whether the camera sends lost packets again.

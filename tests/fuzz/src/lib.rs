@@ -14,6 +14,9 @@ mod record_window;
 mod seeds;
 mod timeline;
 mod uri;
+#[path = "../../support/web_camera.rs"]
+mod web_camera;
+mod webrtc;
 
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::wire::cc51;
@@ -29,11 +32,12 @@ pub use record_window::record_window;
 pub use seeds::seeds;
 pub use timeline::timeline;
 pub use uri::uri;
+pub use webrtc::{answer, signalling, viewer};
 
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     ("iotc", iotc),
     ("cc51", cc51),
     ("control", control),
@@ -47,6 +51,9 @@ pub const TARGETS: [Target; 13] = [
     ("caps", caps),
     ("timeline", timeline),
     ("uri", uri),
+    ("signalling", signalling),
+    ("answer", answer),
+    ("viewer", viewer),
 ];
 
 fn credentials() -> Credentials {

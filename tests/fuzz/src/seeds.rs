@@ -98,6 +98,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "client" => {
             super::client::seeds(&media(&vectors), &[section("hl"), client("ioctrl"), client("login")].concat())
         }
+        "signalling" | "answer" | "viewer" => super::webrtc::seeds(target),
         // The vectors have no packets for the remaining targets.
         "reassembly" => [noise(), vec![fat_frames()]].concat(),
         _ => noise(),

@@ -64,8 +64,12 @@ impl Report {
         let known = |text: &str| if text.is_empty() { "not told".to_owned() } else { text.to_owned() };
         self.line(format_args!("  connected  {milliseconds:8.1} ms"))?;
         self.line(format_args!("address:  {}", info.address))?;
-        self.line(format_args!("envelope: {}", info.envelope.name()))?;
-        self.line(format_args!("suite:    {}", info.suite.name()))?;
+        if let Some(envelope) = info.envelope {
+            self.line(format_args!("envelope: {}", envelope.name()))?;
+        }
+        if let Some(suite) = info.suite {
+            self.line(format_args!("suite:    {}", suite.name()))?;
+        }
         self.line(format_args!("model:    {}", known(&info.model)))?;
         self.line(format_args!("firmware: {}", known(&info.firmware)))?;
         self.line(format_args!("talk:     {}", yes_or_no(info.two_way_audio)))?;
@@ -77,8 +81,8 @@ impl Report {
             ("connected", json!(true)),
             ("connected_ms", tenths(milliseconds)),
             ("address", json!(info.address)),
-            ("envelope", json!(info.envelope.name())),
-            ("suite", json!(info.suite.name())),
+            ("envelope", json!(info.envelope.map(|envelope| envelope.name()))),
+            ("suite", json!(info.suite.map(|suite| suite.name()))),
             ("model", json!(text(&info.model))),
             ("firmware", json!(text(&info.firmware))),
             ("two_way_audio", json!(info.two_way_audio)),

@@ -84,7 +84,7 @@ impl Connection {
         }
         self.flush_back_channel(context);
         if let Some(talk) = self.talk.take() {
-            context.stats.talk_frames += talk.sent;
+            context.stats.talk_frames += talk.sent();
         }
     }
 

@@ -4,7 +4,7 @@ use super::Connection;
 use super::resend::Resending;
 use crate::protocol::auth_result::AuthResult;
 use crate::protocol::client::context::Context;
-use crate::protocol::client::event::{CameraInfo, Event};
+use crate::protocol::client::event::{CameraInfo, Event, TransportKind};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::MediaSet;
 use crate::protocol::model;
@@ -146,14 +146,16 @@ impl Connection {
         // The user may have changed what is wanted while connecting.
         self.tell_media(context, now);
         context.events.push_back(Event::Connected(CameraInfo {
-            envelope,
-            suite,
+            transport: TransportKind::Lan,
+            envelope: Some(envelope),
+            suite: Some(suite),
             address,
             model: self.model.clone(),
             firmware: result.firmware,
             protocol: self.protocol,
             media: granted,
             two_way_audio: self.login_response.two_way_audio,
+            talk_format: None,
             av_enabled: self.login_response.enabled,
             resend: self.login_response.resend,
             capabilities: self.login_response.capabilities,

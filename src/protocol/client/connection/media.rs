@@ -1,9 +1,9 @@
 //! Media: what the camera is told to send, and frames from its packets.
 
 use super::Connection;
-use super::media_watch::Alone;
 use crate::protocol::client::context::Context;
 use crate::protocol::client::event::Event;
+use crate::protocol::media_watch::Alone;
 use crate::protocol::medium::Medium;
 use crate::protocol::model;
 use crate::protocol::reassembly::Insert;

@@ -1,0 +1,39 @@
+//! What a viewer is told at its start.
+
+use crate::protocol::medium::MediaSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a viewer shows, and how it connects.
+#[derive(Debug, Clone)]
+pub struct ViewerConfig {
+    /// The name that we have in signalling: letters, digits and `_.-`, 1 to 256 of them.
+    pub client_id: String,
+    /// The media that come out as frames. The camera sends both, whatever is wanted.
+    pub media: MediaSet,
+    /// How long the way from the offer to the first picture may take.
+    pub connect_timeout: Duration,
+    /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
+    pub stall_timeout: Option<Duration>,
+    /// Whether the camera is asked for a key frame after a loss.
+    pub key_frame_requests: bool,
+    /// How long late packets are waited for.
+    pub reorder_wait: Duration,
+    /// STUN servers, which tell us the address that the internet sees.
+    pub stun: Vec<SocketAddr>,
+}
+
+impl ViewerConfig {
+    /// What suits most cameras: both media, and no STUN server.
+    pub fn new(client_id: String) -> Self {
+        ViewerConfig {
+            client_id,
+            media: MediaSet::BOTH,
+            connect_timeout: Duration::from_secs(15),
+            stall_timeout: None,
+            key_frame_requests: true,
+            reorder_wait: Duration::from_millis(200),
+            stun: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! The sans-IO viewer and a camera made of str0m, in memory, in virtual time.
+
+#[path = "support/web_camera.rs"]
+mod web_camera;
+
+use gstwyze::protocol::client::TransportKind;
+use gstwyze::protocol::error::{Error, Stage};
+use gstwyze::protocol::medium::{MediaSet, Medium};
+use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
+use gstwyze::protocol::webrtc::{Viewer, ViewerConfig};
+use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use str0m::format::Codec;
+use web_camera::{
+    CAMERA, UNIX_TIME, VIEWER, WebCameraConfig, WebWorld, message, payload, sound, viewer_config,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn world(camera: WebCameraConfig) -> WebWorld {
+    WebWorld::new(viewer_config(), camera, 1)
+}
+
+fn streaming(camera: WebCameraConfig) -> WebWorld {
+    let mut world = world(camera);
+    world.connect();
+    world.start_media();
+    world.run(SECOND);
+    world
+}
+
+// Connecting
+
+#[test]
+fn the_way_to_the_first_picture_is_short_and_reports_the_camera() {
+    let mut world = world(WebCameraConfig::default());
+    world.start_media();
+    world.run_until(SECOND, |world| !world.received[0].is_empty());
+    assert!(world.now - world.started < Duration::from_millis(300), "{:?}", world.now - world.started);
+    assert_eq!(world.stages, [Stage::Signalling, Stage::Path, Stage::Streaming]);
+    let info = world.connected.clone().unwrap();
+    assert_eq!((info.transport, info.envelope, info.suite), (TransportKind::WebRtc, None, None));
+    assert_eq!(info.address, CAMERA.into());
+    assert!(info.media == MediaSet::BOTH && info.two_way_audio && info.resend);
+    assert_eq!(info.talk_format, Some((CodecId::OPUS, AudioFlags::new(48_000, true).unwrap())));
+    let stats = world.viewer.stats();
+    assert!(stats.stages[Stage::Signalling as usize] + stats.stages[Stage::Path as usize] > Duration::ZERO);
+}
+
+#[test]
+fn the_offer_is_small_and_says_what_cameras_look_for() {
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], Instant::now(), UNIX_TIME, [1; 32]);
+    let text = viewer.poll_text().unwrap();
+    assert!(text.len() < 6000, "{}", text.len());
+    let (action, offer) = payload(&text);
+    let sdp = offer["sdp"].as_str().unwrap();
+    assert_eq!(action, "SDP_OFFER");
+    for line in [
+        "a=group:BUNDLE 0 1",
+        "a=mid:0",
+        "a=mid:1",
+        "a=recvonly",
+        "a=sendrecv",
+        "a=setup:actpass",
+        "a=ice-options:trickle",
+        "a=rtcp-mux",
+    ] {
+        assert!(sdp.lines().any(|known| known == line), "{line} in {sdp}");
+    }
+    let codings: Vec<_> = sdp.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")?.split(' ').nth(1)).collect();
+    let expected =
+        ["H264/90000", "rtx/90000", "H265/90000", "rtx/90000", "opus/48000/2", "PCMU/8000", "PCMA/8000"];
+    assert_eq!(codings, expected);
+    assert!(sdp.contains("packetization-mode=1") && sdp.contains("profile-level-id=42e01f"), "{sdp}");
+    let (action, candidate) = payload(&viewer.poll_text().unwrap());
+    assert_eq!(action, "ICE_CANDIDATE");
+    assert!(candidate["candidate"].as_str().unwrap().contains("10.0.0.1 40000 typ host"), "{candidate}");
+}
+
+#[test]
+fn every_kind_of_camera_is_shown_and_heard() {
+    let base = WebCameraConfig::default;
+    let cameras = [
+        base(),
+        WebCameraConfig { mids: Some(["0", "1"]), sendrecv: true, early: true, ..base() },
+        WebCameraConfig { mids: Some(["video0", "audio0"]), audio: Codec::PCMU, ..base() },
+        WebCameraConfig { audio: Codec::PCMA, rtx: false, ..base() },
+        WebCameraConfig { video: Codec::H265, tells_ssrc: false, ..base() },
+        WebCameraConfig { sendrecv: true, tells_ssrc: false, rtx: false, hears: false, ..base() },
+    ];
+    for camera in cameras {
+        let (video, audio) = (camera.video, camera.audio);
+        let mut world = world(camera);
+        world.connect();
+        world.stream(3 * SECOND);
+        world.assert_all_received(Medium::Video);
+        world.assert_all_received(Medium::Audio);
+        let info = &world.received[0][0].info;
+        assert_eq!(info.codec, if video == Codec::H265 { CodecId::H265 } else { CodecId::H264 });
+        let info = &world.received[1][0].info;
+        let (codec, rate, stereo) = match audio {
+            Codec::PCMU => (CodecId::MULAW, 8000, false),
+            Codec::PCMA => (CodecId::ALAW, 8000, false),
+            _ => (CodecId::OPUS, 48_000, true),
+        };
+        assert_eq!((info.codec, info.audio_flags()), (codec, AudioFlags::new(rate, stereo).unwrap()));
+        assert!(world.received.iter().flatten().all(|frame| !frame.after_gap));
+        let stats = world.viewer.stats();
+        assert_eq!((stats.video_frames, stats.audio_frames), (60, 150));
+        assert_eq!((stats.lost, stats.incomplete.total(), stats.malformed, stats.foreign), (0, 0, 0, 0));
+        let mut numbers: Vec<_> = world.received.iter().flatten().map(|frame| frame.info.frame_number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=210).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn texts_that_mean_nothing_are_ignored() {
+    let mut world = world(WebCameraConfig::default());
+    let fat = "x".repeat(70_000);
+    let garbage = [
+        "",
+        " ",
+        "no JSON",
+        "{}",
+        &fat,
+        &message("GO_AWAY", ""),
+        &message("RECONNECT_ICE_SERVER", "{}"),
+        &message("SDP_OFFER", "{}"),
+        &message("SDP_ANSWER", ""),
+        &message("ICE_CANDIDATE", "{\"candidate\":7}"),
+        r#"{"messageType":"STATUS_RESPONSE","statusResponse":{"correlationId":"another's","statusCode":"400"}}"#,
+    ];
+    for text in garbage {
+        world.viewer.handle_text(world.now, text);
+    }
+    assert_eq!(world.viewer.stats().malformed, 3);
+    world.connect();
+    // Once there is a path, signalling is no matter.
+    world.viewer.handle_signalling_closed(world.now, "done");
+    for text in garbage.into_iter().chain([&*message("SDP_ANSWER", "v=0")]) {
+        world.viewer.handle_text(world.now, text);
+    }
+    world.stream(SECOND);
+    world.assert_all_received(Medium::Video);
+}
+
+// Not connecting
+
+fn ended(world: &mut WebWorld) -> (Error, Duration) {
+    world.run(60 * SECOND);
+    assert_eq!(world.viewer.poll_timeout(), None);
+    (world.ended.clone().expect("it ends"), world.now - world.started)
+}
+
+#[test]
+fn a_camera_that_does_not_answer_is_told_after_ten_seconds_or_connect_timeout() {
+    for (connect_timeout, limit) in [(15, 10), (4, 4)] {
+        let config = ViewerConfig { connect_timeout: connect_timeout * SECOND, ..viewer_config() };
+        let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+        world.signals = false;
+        assert_eq!(ended(&mut world), (Error::OfferUnanswered(limit * SECOND), limit * SECOND));
+    }
+}
+
+#[test]
+fn a_server_that_refuses_the_offer_or_hangs_up_is_told_at_once() {
+    let mut world = world(WebCameraConfig::default());
+    world.signals = false;
+    world.exchange();
+    let offer: serde_json::Value = serde_json::from_str(&world.texts[0]).unwrap();
+    let status = json!({ "correlationId": offer["correlationId"], "errorType": "ClientLimitExceededException",
+        "statusCode": "400", "description": "none" });
+    let text = json!({ "messageType": "STATUS_RESPONSE", "statusResponse": status }).to_string();
+    world.viewer.handle_text(world.now, &text);
+    let reason = "ClientLimitExceededException, 400".to_owned();
+    assert_eq!(ended(&mut world), (Error::OfferRefused { reason }, Duration::ZERO));
+
+    let mut world = self::world(WebCameraConfig::default());
+    world.signals = false;
+    world.viewer.handle_signalling_closed(world.now, "gone\n\u{202e}");
+    assert_eq!(ended(&mut world), (Error::SignallingClosed { reason: "gone".into() }, Duration::ZERO));
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_told_without_what_it_says() {
+    let broken = [
+        "v=0\r\nsecret",
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=secret\r\n",
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:secret\r\na=ice-pwd:secretsecretsecretsecret\r\n\
+         a=fingerprint:sha-256 00\r\nm=video 9 UDP/TLS/RTP/SAVPF 1\r\n",
+    ];
+    for sdp in broken {
+        let mut world = world(WebCameraConfig::default());
+        world.signals = false;
+        world.viewer.handle_text(world.now, &message("SDP_ANSWER", sdp));
+        let (error, after) = ended(&mut world);
+        assert!(matches!(error, Error::AnswerMalformed { .. }) && after.is_zero(), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_camera_that_cannot_be_reached_is_told_with_the_candidates_of_both() {
+    let mut world = world(WebCameraConfig::default());
+    world.is_there = false;
+    let (error, after) = ended(&mut world);
+    let Error::IceFailed { theirs, ours, addresses } = &error else { panic!("{error}") };
+    assert_eq!((theirs.host, theirs.total(), ours.host, ours.total()), (1, 1, 1, 1));
+    assert_eq!(addresses, &[VIEWER.into()]);
+    assert_eq!(after, 10 * SECOND);
+
+    // One that names no address at all.
+    let mut world = self::world(WebCameraConfig::default());
+    world.is_there = false;
+    let text = std::iter::from_fn(|| world.viewer.poll_text()).next().unwrap();
+    world.camera.handle_text(&text);
+    let answer = world.camera.texts.pop_front().unwrap();
+    world.camera.texts.clear();
+    world.viewer.handle_text(world.now, &answer);
+    let (error, _) = ended(&mut world);
+    assert!(error.to_string().contains("the camera named no address"), "{error}");
+}
+
+#[test]
+fn a_camera_that_sends_no_picture_is_told_within_connect_timeout() {
+    for (connect_timeout, limit) in [(15, 10), (4, 4)] {
+        let config = ViewerConfig { connect_timeout: connect_timeout * SECOND, ..viewer_config() };
+        let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+        world.connect();
+        let connected = world.now - world.started;
+        // Sound does not make up for it.
+        world.next[1] = Some(world.now);
+        let (error, after) = ended(&mut world);
+        let Error::NoPicture(time) = error else { panic!("{error}") };
+        assert!(after <= limit * SECOND + connected && after >= limit * SECOND, "{after:?}");
+        assert!(time <= limit * SECOND, "{time:?}");
+        assert!(world.camera.closed, "the camera is told that the viewer leaves");
+    }
+}
+
+#[test]
+fn a_camera_without_wanted_media_is_not_asked_for_a_picture() {
+    let config = ViewerConfig { media: MediaSet::AUDIO, ..viewer_config() };
+    let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+    world.connect();
+    world.start_media();
+    world.run(20 * SECOND);
+    assert_eq!((world.ended.clone(), world.received[0].len(), world.camera.plis), (None, 0, 0));
+    assert!(world.received[1].len() > 900);
+}
+
+// The end of a stream
+
+#[test]
+fn a_camera_that_hangs_up_vanishes_or_stalls_is_told_in_time() {
+    let mut world = streaming(WebCameraConfig::default());
+    world.camera.close(world.now);
+    world.next = [None; 2];
+    world.run(SECOND);
+    assert_eq!(world.ended, Some(Error::Closed));
+
+    let mut world = streaming(WebCameraConfig::default());
+    world.is_there = false;
+    let vanished = world.now;
+    world.run(60 * SECOND);
+    assert_eq!(world.ended, Some(Error::Silent(5 * SECOND)));
+    assert!(world.now - vanished <= 5 * SECOND, "{:?}", world.now - vanished);
+
+    let mut world = streaming(WebCameraConfig::default());
+    // The picture is what people look at: sound alone does not make up for it.
+    world.next[0] = None;
+    let stalled = world.now;
+    world.run(60 * SECOND);
+    assert_eq!(world.ended, Some(Error::Stalled(5 * SECOND)));
+    assert!(world.now - stalled <= 5 * SECOND, "{:?}", world.now - stalled);
+    assert_eq!(world.silent, [(Medium::Video, true)]);
+
+    // Without a stall timeout, the camera has only to be there.
+    let mut world = streaming(WebCameraConfig::default());
+    world.viewer.set_stall_timeout(None, world.now);
+    world.next = [None; 2];
+    world.run(60 * SECOND);
+    assert_eq!(world.ended, None);
+    world.is_there = false;
+    world.run(60 * SECOND);
+    assert_eq!(world.ended, Some(Error::Silent(10 * SECOND)));
+}
+
+#[test]
+fn the_camera_is_told_that_the_viewer_leaves() {
+    let mut world = streaming(WebCameraConfig::default());
+    world.viewer.close(world.now);
+    world.run(SECOND);
+    assert!(world.camera.closed);
+    assert_eq!((world.ended.clone(), world.viewer.poll_timeout()), (None, None));
+}
+
+#[test]
+fn with_neither_medium_the_connection_stays_and_what_is_wanted_again_begins_with_a_key_frame() {
+    let mut world = streaming(WebCameraConfig::default());
+    world.viewer.set_media(MediaSet::NONE, world.now);
+    let count = |world: &WebWorld| [world.received[0].len(), world.received[1].len()];
+    let before = count(&world);
+    world.run(60 * SECOND);
+    assert_eq!((count(&world), world.ended.clone()), (before, None));
+    let plis = world.camera.plis;
+    world.viewer.set_media(MediaSet::BOTH, world.now);
+    world.run(SECOND);
+    let first = &world.received[0][before[0]];
+    assert!(first.after_gap && world.received[1][before[1]].after_gap);
+    assert_eq!(world.camera.plis, plis + 1);
+    assert!(world.received[0][before[0]..].iter().take(3).any(|frame| frame.info.is_key_frame()));
+}
+
+// Losses and key frames
+
+#[test]
+fn a_key_frame_is_asked_for_until_there_is_one_but_once_a_second() {
+    let camera = WebCameraConfig { begins_with_key: false, heeds_pli: false, ..WebCameraConfig::default() };
+    let mut world = world(camera);
+    world.connect();
+    world.start_media();
+    // The picture of number 59 is the first key frame: 3 s.
+    world.run(2950 * SECOND / 1000);
+    assert!((3..=4).contains(&world.camera.plis), "{}", world.camera.plis);
+    let asked = world.camera.plis;
+    world.run(2 * SECOND);
+    assert_eq!(world.camera.plis, asked, "there is one");
+    assert_eq!(world.viewer.stats().key_frame_requests, asked);
+    world.viewer.request_key_frame(world.now);
+    world.viewer.request_key_frame(world.now);
+    world.run(Duration::from_millis(500));
+    assert_eq!(world.camera.plis, asked + 1);
+}
+
+#[test]
+fn a_key_frame_is_asked_for_after_a_loss_that_remains() {
+    for asks in [true, false] {
+        let config = ViewerConfig { key_frame_requests: asks, ..viewer_config() };
+        let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+        world.connect();
+        world.start_media();
+        world.run(SECOND);
+        let plis = world.camera.plis;
+        // Longer than packets are waited for, so that no repair comes in time.
+        world.is_there = false;
+        world.run(Duration::from_millis(400));
+        world.is_there = true;
+        world.run(Duration::from_millis(1500));
+        let gaps = world.received[0].iter().filter(|frame| frame.after_gap).count();
+        let stats = world.viewer.stats();
+        assert!(gaps > 0 && stats.incomplete.lost > 0 && stats.lost > 0, "{stats:?}");
+        assert_eq!(world.camera.plis > plis, asks);
+    }
+}
+
+#[test]
+fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
+    for rtx in [true, false] {
+        for loss in [0.05, 0.2] {
+            let camera = WebCameraConfig { rtx, ..WebCameraConfig::default() };
+            let config = ViewerConfig { reorder_wait: Duration::from_millis(500), ..viewer_config() };
+            let mut world = WebWorld::new(config, camera, 7);
+            world.connect();
+            world.loss = loss;
+            world.start_media();
+            world.run(15 * SECOND);
+            // What was sent last shows its loss by what comes after.
+            world.loss = 0.0;
+            world.run(SECOND);
+            world.next = [None; 2];
+            world.run(SECOND);
+            world.assert_all_received(Medium::Video);
+            assert!(world.received[0].iter().all(|frame| !frame.after_gap));
+            let stats = world.viewer.stats();
+            assert!(stats.resends.asked > 0, "{stats:?}");
+            assert_eq!(stats.incomplete.lost, world.received[1].iter().filter(|frame| frame.after_gap).count() as u64);
+        }
+    }
+}
+
+// Time
+
+/// Seconds since 1970 of a frame, less when it was sent, in milliseconds.
+fn error_ms(world: &WebWorld, medium: Medium, number: usize) -> f64 {
+    let info = &world.received[medium as usize][number].info;
+    let captured = Duration::new(info.seconds.into(), info.microseconds * 1000);
+    let sent = UNIX_TIME + (world.sent[medium as usize][number].at - world.started);
+    (captured.as_secs_f64() - sent.as_secs_f64()) * 1000.0
+}
+
+#[test]
+fn picture_and_sound_are_on_one_clock_before_and_after_the_first_report_and_over_the_wrap() {
+    let mut world = world(WebCameraConfig::default());
+    world.connect();
+    world.stream(20 * SECOND);
+    for number in 0..world.received[0].len() {
+        let (video, audio) = (error_ms(&world, Medium::Video, number), error_ms(&world, Medium::Audio, number * 5 / 2));
+        assert!((video - audio).abs() < 20.0, "{number}: {video} {audio}");
+    }
+    assert_eq!(world.clocks.len(), 1);
+}
+
+#[test]
+fn an_hour_is_shown_without_growth_and_with_picture_and_sound_together() {
+    let mut world = world(WebCameraConfig::default());
+    world.connect();
+    world.keeps = false;
+    world.start_media();
+    for _ in 0..60 {
+        world.run(60 * SECOND);
+        assert_eq!(world.ended, None);
+        let (video, audio) = (error_ms(&world, Medium::Video, 0), error_ms(&world, Medium::Audio, 0));
+        assert!((video - audio).abs() < 20.0, "{video} {audio}");
+    }
+    let stats = world.viewer.stats();
+    assert_eq!((stats.lost, stats.incomplete.total(), stats.malformed), (0, 0, 0));
+    assert!((72_000 - stats.video_frames as i64).abs() < 5 && (180_000 - stats.audio_frames as i64).abs() < 5);
+}
+
+// Talk
+
+const FRAME: Duration = Duration::from_millis(20);
+
+fn talk_frame(number: u32, codec: CodecId) -> TalkAudio {
+    let flags = AudioFlags::new(8000, false).unwrap();
+    TalkAudio { codec, flags, data: sound(number), duration: FRAME }
+}
+
+#[test]
+fn talk_is_heard_byte_for_byte_at_the_pace_of_its_sound() {
+    for (audio, codec) in [(Codec::Opus, CodecId::OPUS), (Codec::PCMU, CodecId::MULAW), (Codec::PCMA, CodecId::ALAW)] {
+        let mut world = streaming(WebCameraConfig { audio, ..WebCameraConfig::default() });
+        for talk in 0..2 {
+            world.talk_events.clear();
+            world.camera.heard.clear();
+            world.viewer.start_talk(world.now);
+            world.exchange();
+            assert_eq!(world.talk_events, [TalkEvent::Ready]);
+            let begun = world.now;
+            (0..100).for_each(|number| world.viewer.send_talk(talk_frame(number, codec), world.now));
+            world.viewer.stop_talk(false, world.now);
+            world.run_until(10 * SECOND, |world| world.talk_events.contains(&TalkEvent::Stopped));
+            assert_eq!(world.talk_events, [TalkEvent::Ready, TalkEvent::Stopped]);
+            let took = world.now - begun;
+            assert!(took > 1900 * SECOND / 1000 && took < 2100 * SECOND / 1000, "{took:?}");
+            world.run(SECOND);
+            let said: Vec<_> = (0..100).map(sound).collect();
+            assert!(world.camera.heard == said, "{talk}: {} heard", world.camera.heard.len());
+            assert_eq!(world.viewer.stats().talk_frames, 100 * (talk + 1));
+        }
+        assert_eq!(world.talk_sent, 200 * FRAME);
+    }
+}
+
+#[test]
+fn a_camera_that_does_not_listen_is_not_talked_to_and_another_coding_is_dropped() {
+    let mut world = streaming(WebCameraConfig { hears: false, ..WebCameraConfig::default() });
+    assert_eq!(world.connected.as_ref().map(|info| (info.two_way_audio, info.talk_format)), Some((false, None)));
+    world.viewer.start_talk(world.now);
+    world.viewer.send_talk(talk_frame(1, CodecId::OPUS), world.now);
+    world.run(SECOND);
+    assert_eq!(world.talk_events, [TalkEvent::Failed(TalkError::NoTwoWayAudio)]);
+    assert!(world.camera.heard.is_empty());
+
+    let mut world = streaming(WebCameraConfig::default());
+    world.viewer.start_talk(world.now);
+    world.viewer.send_talk(talk_frame(1, CodecId::MULAW), world.now);
+    world.run(SECOND);
+    assert!(world.camera.heard.is_empty());
+    assert_eq!(world.viewer.stats().talk_frames, 0);
+}
+
+#[test]
+fn a_flushed_talk_goes_on_and_a_talk_can_end_at_once() {
+    let mut world = streaming(WebCameraConfig::default());
+    world.viewer.start_talk(world.now);
+    (0..50).for_each(|number| world.viewer.send_talk(talk_frame(number, CodecId::OPUS), world.now));
+    world.run(Duration::from_millis(100));
+    world.viewer.flush_talk();
+    world.exchange();
+    assert_eq!(world.talk_sent, 50 * FRAME, "what was dropped waits no longer");
+    world.viewer.send_talk(talk_frame(77, CodecId::OPUS), world.now);
+    world.run(SECOND);
+    assert!(world.camera.heard.len() < 10 && world.camera.heard.last() == Some(&sound(77)));
+    (0..50).for_each(|number| world.viewer.send_talk(talk_frame(number, CodecId::OPUS), world.now));
+    world.viewer.stop_talk(true, world.now);
+    world.exchange();
+    assert_eq!(world.talk_events.last(), Some(&TalkEvent::Stopped));
+}
+
+// Other hosts
+
+#[test]
+fn other_hosts_cannot_speak_for_the_camera() {
+    let mut world = streaming(WebCameraConfig::default());
+    let stranger = ([10, 0, 0, 66], 9).into();
+    for first in 0..=255u8 {
+        let mut datagram = vec![first; 60];
+        world.viewer.handle_datagram(world.now, stranger, VIEWER.into(), &mut datagram);
+        world.viewer.handle_datagram(world.now, stranger, VIEWER.into(), &mut []);
+    }
+    world.run(SECOND);
+    assert_eq!((world.ended.clone(), world.viewer.stats().foreign), (None, 512));
+    // Garbage with the camera's own address is passed over, too.
+    for first in 0..=255u8 {
+        let mut datagram = vec![first; 60];
+        world.viewer.handle_datagram(world.now, CAMERA.into(), VIEWER.into(), &mut datagram);
+    }
+    world.run(SECOND);
+    assert_eq!(world.ended, None);
+}
