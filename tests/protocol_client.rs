@@ -48,8 +48,7 @@ fn connecting_is_fast_and_reports_the_camera() {
         assert_eq!(info.model, world.camera.config().model);
         assert_eq!(info.firmware, world.camera.config().firmware);
         assert!(info.media.video && info.media.audio && info.two_way_audio);
-        let stages =
-            [Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
+        let stages = [Stage::Discovery, Stage::Session, Stage::Dtls, Stage::Login, Stage::Auth, Stage::Streaming];
         assert_eq!(world.stages, stages);
         assert!(matches!(
             (info.envelope.unwrap(), envelope),

@@ -3,18 +3,19 @@
 #[path = "support/web_camera.rs"]
 mod web_camera;
 
-use gstwyze::protocol::client::TransportKind;
+use gstwyze::protocol::client::{Event, TransportKind};
 use gstwyze::protocol::error::{Error, Stage};
 use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::talk::{TalkAudio, TalkError, TalkEvent};
 use gstwyze::protocol::webrtc::{Viewer, ViewerConfig};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::format::Codec;
-use web_camera::{
-    CAMERA, UNIX_TIME, VIEWER, WebCameraConfig, WebWorld, message, payload, sound, viewer_config,
-};
+use str0m::ice::StunMessage;
+use web_camera::{CAMERA, UNIX_TIME, VIEWER, WebCameraConfig, WebWorld, message, payload, sound, viewer_config};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -69,8 +70,7 @@ fn the_offer_is_small_and_says_what_cameras_look_for() {
         assert!(sdp.lines().any(|known| known == line), "{line} in {sdp}");
     }
     let codings: Vec<_> = sdp.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")?.split(' ').nth(1)).collect();
-    let expected =
-        ["H264/90000", "rtx/90000", "H265/90000", "rtx/90000", "opus/48000/2", "PCMU/8000", "PCMA/8000"];
+    let expected = ["H264/90000", "rtx/90000", "H265/90000", "rtx/90000", "opus/48000/2", "PCMU/8000", "PCMA/8000"];
     assert_eq!(codings, expected);
     assert!(sdp.contains("packetization-mode=1") && sdp.contains("profile-level-id=42e01f"), "{sdp}");
     let (action, candidate) = payload(&viewer.poll_text().unwrap());
@@ -144,6 +144,123 @@ fn texts_that_mean_nothing_are_ignored() {
     }
     world.stream(SECOND);
     world.assert_all_received(Medium::Video);
+}
+
+/// An answer in the manner of AWS's C SDK, with all that it writes, and without a stream for repairs.
+fn kvs_answer(offer: &str) -> String {
+    let h264 = offer.lines().find_map(|line| line.strip_prefix("a=fmtp:").filter(|line| line.contains("42e01f")));
+    let h264 = h264.unwrap().split(' ').next().unwrap();
+    let transport = "a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:JmYm\r\na=ice-pwd:Tmy4p+TfJyNqT36L1abcdefghi\r\n\
+                     a=ice-options:trickle\r\na=fingerprint:sha-256 C6:23:08:2B:9E:2D:34:E4:E3:5B:7B:91:49:41:2A:D2:\
+                     2E:A8:B5:E0:19:89:1D:74:EF:BB:C1:E4:55:9F:2B:25\r\na=setup:active\r\n";
+    let address = "2600:1010:101C:87C2:3509:A293:140D:15D4";
+    format!(
+        "v=0\r\no=- 310942175 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-options:trickle\r\n\
+         a=msid-semantic: WMS myKvsVideoStream\r\nm=video 9 UDP/TLS/RTP/SAVPF {h264}\r\nc=IN IP4 127.0.0.1\r\n\
+         a=candidate:2 1 udp 2130706431 192.168.1.20 35863 typ host raddr 0.0.0.0 rport 0 generation 0 network-cost 999\r\n\
+         a=candidate:1 1 udp 2130706431 {address} 50839 typ host raddr ::/0 rport 0 generation 0 network-cost 999\r\n\
+         a=msid:myKvsVideoStream myVideoTrack\r\na=ssrc:1170592819 cname:SvzlgVW7FSC3Qfij\r\n\
+         a=ssrc:1170592819 msid:myKvsVideoStream myVideoTrack\r\na=ssrc:1170592819 mslabel:myKvsVideoStream\r\n\
+         a=ssrc:1170592819 label:myVideoTrack\r\n{transport}a=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:{h264} H264/90000\r\n\
+         a=fmtp:{h264} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n\
+         a=rtcp-fb:{h264} nack\r\na=rtcp-fb:{h264} goog-remb\r\na=rtcp-fb:{h264} transport-cc\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 127.0.0.1\r\na=msid:myKvsVideoStream myAudioTrack\r\n\
+         a=ssrc:2170592819 cname:SvzlgVW7FSC3Qfij\r\n{transport}a=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtcp-fb:111 nack\r\n"
+    )
+}
+
+#[test]
+fn an_answer_as_the_kvs_sdk_writes_it_is_taken_and_its_candidates_are_tried() {
+    let now = Instant::now();
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, UNIX_TIME, [1; 32]);
+    let (_, offer) = payload(&viewer.poll_text().unwrap());
+    let answer = json!({ "type": "answer", "sdp": kvs_answer(offer["sdp"].as_str().unwrap()) }).to_string();
+    let line = "candidate:5 1 udp 1694498815 198.51.100.7 35863 typ srflx raddr 0.0.0.0 rport 0 generation 0";
+    // One that comes before the answer is kept, and nobody is sent to without end.
+    viewer.handle_text(now, &message("ICE_CANDIDATE", &json!({ "candidate": line, "sdpMid": "0" }).to_string()));
+    viewer.handle_text(now, &message("SDP_ANSWER", &answer));
+    for port in 1000..1100 {
+        let line = format!("candidate:6 1 udp 1694498815 203.0.113.9 {port} typ relay raddr 0.0.0.0 rport 0");
+        viewer.handle_text(now, &message("ICE_CANDIDATE", &json!({ "candidate": line }).to_string()));
+    }
+    assert_eq!(viewer.stage(), Stage::Path);
+    let mut asked = BTreeSet::new();
+    let mut error = None;
+    while let Some(at) = viewer.poll_timeout() {
+        viewer.handle_timeout(at);
+        asked.extend(std::iter::from_fn(|| viewer.poll_transmit()).map(|transmit| transmit.to.to_string()));
+        while let Some(event) = viewer.poll_event() {
+            if let Event::Ended(end) = event {
+                error = Some(end);
+            }
+        }
+    }
+    assert!(asked.contains("192.168.1.20:35863") && asked.contains("198.51.100.7:35863"), "{asked:?}");
+    assert!(asked.len() <= 32, "{asked:?}");
+    let Some(Error::IceFailed { theirs, .. }) = error else { panic!("{error:?}") };
+    assert_eq!((theirs.host, theirs.reflexive, theirs.relayed), (2, 1, 29));
+}
+
+// STUN
+
+/// What a STUN server answers to a request.
+fn stun_answer(request: &[u8], seen: SocketAddr) -> Vec<u8> {
+    let id = StunMessage::parse(request).unwrap().trans_id();
+    let mut answer = [0; 128];
+    let length = StunMessage::binding_reply(id, seen).to_bytes(None, &mut answer, |_, _| [0; 20]).unwrap();
+    answer[..length].to_vec()
+}
+
+#[test]
+fn the_address_that_the_internet_sees_is_asked_for_and_told_to_the_camera() {
+    let (server, seen): (SocketAddr, SocketAddr) = (([192, 0, 2, 1], 3478).into(), ([203, 0, 113, 5], 61_000).into());
+    let config = ViewerConfig { stun: vec![server], ..viewer_config() };
+    let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+    world.signals = false;
+    world.exchange();
+    let told = world.texts.len();
+    let (to, request) = world.astray.pop().unwrap();
+    assert_eq!(to, server);
+    let mut answer = stun_answer(&request, seen);
+    // Neither another host nor an answer to another question counts.
+    world.viewer.handle_datagram(world.now, CAMERA.into(), VIEWER.into(), &mut answer);
+    let mut other = answer.clone();
+    other[10] ^= 1;
+    world.viewer.handle_datagram(world.now, server, VIEWER.into(), &mut other);
+    world.exchange();
+    assert_eq!(world.texts.len(), told);
+    world.viewer.handle_datagram(world.now, server, VIEWER.into(), &mut answer);
+    world.viewer.handle_datagram(world.now, server, VIEWER.into(), &mut answer);
+    world.exchange();
+    assert_eq!(world.texts.len(), told + 1);
+    let (_, candidate) = payload(world.texts.last().unwrap());
+    let line = candidate["candidate"].as_str().unwrap();
+    assert!(line.contains("203.0.113.5 61000 typ srflx") && !line.contains("10.0.0.1"), "{line}");
+    world.run(9 * SECOND);
+    assert!(world.astray.is_empty(), "it has been answered");
+}
+
+#[test]
+fn a_stun_server_that_does_not_answer_is_asked_five_times() {
+    let server = ([192, 0, 2, 1], 3478).into();
+    let config = ViewerConfig { stun: vec![server, "[2001:db8::1]:3478".parse().unwrap()], ..viewer_config() };
+    let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+    world.signals = false;
+    world.run(60 * SECOND);
+    assert_eq!(world.astray.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [server; 5]);
+}
+
+#[test]
+fn a_camera_behind_the_same_router_needs_no_stun() {
+    let config = ViewerConfig { stun: vec![([192, 0, 2, 1], 3478).into()], ..viewer_config() };
+    let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+    world.connect();
+    let asked = world.astray.len();
+    world.stream(3 * SECOND);
+    world.assert_all_received(Medium::Video);
+    assert_eq!(world.astray.len(), asked, "nothing is asked any more");
 }
 
 // Not connecting

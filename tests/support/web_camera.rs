@@ -427,8 +427,7 @@ impl WebWorld {
     }
 
     fn next_event(&self) -> Option<Instant> {
-        let times =
-            [self.viewer.poll_timeout(), self.camera.timeout, self.up.poll_timeout(), self.down.poll_timeout()];
+        let times = [self.viewer.poll_timeout(), self.camera.timeout, self.up.poll_timeout(), self.down.poll_timeout()];
         times.into_iter().chain(self.next).flatten().min()
     }
 
@@ -540,4 +539,3 @@ pub fn sound(number: u32) -> Vec<u8> {
     // The first byte says to Opus that this is one frame of 20 ms.
     std::iter::once(0x78).chain((0..159).map(|_| rng.random())).collect()
 }
-

@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn in_an_answer_the_place_of_a_medium_decides_whatever_its_mid() {
-        let expected = format!("{SESSION}a=group:BUNDLE abc xyz\r\n{VIDEO}a=mid:abc\r\na=sendrecv\r\n{AUDIO}a=mid:xyz\r\n");
+        let expected =
+            format!("{SESSION}a=group:BUNDLE abc xyz\r\n{VIDEO}a=mid:abc\r\na=sendrecv\r\n{AUDIO}a=mid:xyz\r\n");
         for (group, first, second) in [
             ("a=group:BUNDLE 0 1\r\n", "a=mid:0\r\n", "a=mid:1\r\n"),
             ("a=group:BUNDLE v a\r\n", "a=mid:v\r\n", "a=mid:a\r\n"),

@@ -9,7 +9,7 @@ use crate::protocol::wire::frame_info::FrameInfo;
 use std::time::{Duration, UNIX_EPOCH};
 use str0m::format::{Codec, CodecSpec};
 use str0m::media::MediaData;
-use str0m::rtp::SenderInfo;
+use str0m::rtp::rtcp::SenderInfo;
 
 /// The media of one connection.
 #[derive(Debug, Default)]

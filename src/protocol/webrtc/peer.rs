@@ -65,6 +65,7 @@ impl Peer {
             .set_extension_map(extensions)
             .clear_codecs()
             .set_reordering_timeout_video(Some(reorder_wait))
+            .set_reordering_timeout_audio(Some(reorder_wait))
             .set_stats_interval(Some(STATS_INTERVAL));
         let codecs = config.codec_config();
         codecs.add_h264(H264.0.into(), Some(H264.1.into()), true, CONSTRAINED_BASELINE_3_1);
@@ -241,7 +242,9 @@ impl Peer {
     /// Takes a stream whose number (SSRC) the answer did not tell, by its payload type, where its medium has none yet.
     fn take_untold(&mut self, packet: &[u8]) {
         let Some(rtc) = &mut self.rtc else { return };
-        let Some((&[_, payload_type], &ssrc)) = packet.first_chunk().zip(packet[..12].last_chunk::<4>()) else { return };
+        let Some((&[_, payload_type], &ssrc)) = packet.first_chunk().zip(packet[..12].last_chunk::<4>()) else {
+            return;
+        };
         let payload_type = (payload_type & 0x7f).into();
         let Some(coding) = rtc.codec_config().find(|coding| coding.pt() == payload_type) else { return };
         let mid = if coding.spec().codec.is_video() { self.video } else { self.audio };

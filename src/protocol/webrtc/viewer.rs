@@ -104,13 +104,7 @@ pub struct Viewer {
 impl Viewer {
     /// Starts at once: the offer is ready to be sent, and then `local`, the addresses of the sockets. `unix_time` is the
     /// wall clock's.
-    pub fn new(
-        config: ViewerConfig,
-        local: &[SocketAddr],
-        now: Instant,
-        unix_time: Duration,
-        seed: [u8; 32],
-    ) -> Self {
+    pub fn new(config: ViewerConfig, local: &[SocketAddr], now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
         let (peer, offer) = Peer::new(config.reorder_wait, now);
         let correlation_id = format!("{:016x}", StdRng::from_seed(seed).random::<u64>());
         let offer = signalling::offer(&offer, &config.client_id, &correlation_id);

@@ -153,7 +153,9 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let candidate = serde_json::json!({ "candidate": candidate, "sdpMid": "0" }).to_string();
             let status = r#"{"messageType":"STATUS_RESPONSE","statusResponse":{"correlationId":"1","errorType":"E","statusCode":"400"}}"#;
             let sdp = serde_json::json!({ "type": "answer", "sdp": answer }).to_string();
-            [&*sdp, &answer, &candidate, status, &message("SDP_ANSWER", &sdp)].map(|text| text.as_bytes().to_vec()).into()
+            [&*sdp, &answer, &candidate, status, &message("SDP_ANSWER", &sdp)]
+                .map(|text| text.as_bytes().to_vec())
+                .into()
         }
         "answer" => vec![answer.into_bytes(), candidate.as_bytes().to_vec()],
         _ => {
