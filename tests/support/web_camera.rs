@@ -28,6 +28,7 @@ use wyze_camera::{Link, LinkConfig};
 pub const VIEWER: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 pub const CAMERA: ([u8; 4], u16) = ([10, 0, 0, 2], 50000);
 pub const UNIX_TIME: Duration = Duration::from_secs(1_700_000_000);
+pub const SECOND: Duration = Duration::from_secs(1);
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const PICTURE: Duration = Duration::from_millis(50);
 const SOUND: Duration = Duration::from_millis(20);
@@ -323,6 +324,20 @@ pub struct WebWorld {
 
 pub fn viewer_config() -> ViewerConfig {
     ViewerConfig { stall_timeout: Some(Duration::from_secs(5)), ..ViewerConfig::new("viewer-1".into()) }
+}
+
+/// A camera, and a viewer that has not connected yet.
+pub fn world(camera: WebCameraConfig) -> WebWorld {
+    WebWorld::new(viewer_config(), camera, 1)
+}
+
+/// A camera that has been streaming for a second.
+pub fn streaming(camera: WebCameraConfig) -> WebWorld {
+    let mut world = world(camera);
+    world.connect();
+    world.start_media();
+    world.run(SECOND);
+    world
 }
 
 impl WebWorld {

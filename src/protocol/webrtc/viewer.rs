@@ -224,6 +224,9 @@ impl Viewer {
             }
         }
         self.pump_talk(now);
+        if !self.ended {
+            self.drain(now);
+        }
     }
 
     // Signalling
