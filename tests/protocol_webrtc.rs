@@ -10,12 +10,11 @@ use gstwyze::protocol::webrtc::{Viewer, ViewerConfig};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 use str0m::format::Codec;
-use str0m::ice::StunMessage;
 use web_camera::{
-    CAMERA, SECOND, UNIX_TIME, VIEWER, WebCameraConfig, WebWorld, message, payload, streaming, viewer_config, world,
+    CAMERA, SECOND, VIEWER, WebCameraConfig, WebWorld, message, payload, streaming, viewer_config, world,
 };
 
 // Connecting
@@ -38,7 +37,7 @@ fn the_way_to_the_first_picture_is_short_and_reports_the_camera() {
 
 #[test]
 fn the_offer_is_small_and_says_what_cameras_look_for() {
-    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], Instant::now(), UNIX_TIME, [1; 32]);
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], Instant::now(), Duration::ZERO, [1; 32]);
     let text = viewer.poll_text().unwrap();
     assert!(text.len() < 6000, "{}", text.len());
     let (action, offer) = payload(&text);
@@ -161,7 +160,7 @@ fn kvs_answer(offer: &str) -> String {
 #[test]
 fn an_answer_as_the_kvs_sdk_writes_it_is_taken_and_its_candidates_are_tried() {
     let now = Instant::now();
-    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, UNIX_TIME, [1; 32]);
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
     let (_, offer) = payload(&viewer.poll_text().unwrap());
     let answer = json!({ "type": "answer", "sdp": kvs_answer(offer["sdp"].as_str().unwrap()) }).to_string();
     let line = "candidate:5 1 udp 1694498815 198.51.100.7 35863 typ srflx raddr 0.0.0.0 rport 0 generation 0";
@@ -192,17 +191,19 @@ fn an_answer_as_the_kvs_sdk_writes_it_is_taken_and_its_candidates_are_tried() {
 
 // STUN
 
-/// What a STUN server answers to a request.
-fn stun_answer(request: &[u8], seen: SocketAddr) -> Vec<u8> {
-    let id = StunMessage::parse(request).unwrap().trans_id();
-    let mut answer = [0; 128];
-    let length = StunMessage::binding_reply(id, seen).to_bytes(None, &mut answer, |_, _| [0; 20]).unwrap();
-    answer[..length].to_vec()
+/// What a STUN server answers to a request: a header, and the address, scrambled by the header's cookie.
+fn stun_answer(request: &[u8], seen: SocketAddrV4) -> Vec<u8> {
+    let cookie = &request[4..8];
+    let scrambled = |bytes: &[u8]| bytes.iter().zip(cookie).map(|(byte, key)| byte ^ key).collect::<Vec<_>>();
+    let address = [&[0, 1][..], &scrambled(&seen.port().to_be_bytes()), &scrambled(&seen.ip().octets())].concat();
+    let attribute = [&[0, 0x20, 0, 8][..], &address].concat();
+    [&[1, 1, 0, attribute.len() as u8][..], &request[4..20], &attribute].concat()
 }
 
 #[test]
 fn the_address_that_the_internet_sees_is_asked_for_and_told_to_the_camera() {
-    let (server, seen): (SocketAddr, SocketAddr) = (([192, 0, 2, 1], 3478).into(), ([203, 0, 113, 5], 61_000).into());
+    let server = SocketAddr::from(([192, 0, 2, 1], 3478));
+    let seen = SocketAddrV4::new([203, 0, 113, 5].into(), 61_000);
     let config = ViewerConfig { stun: vec![server], ..viewer_config() };
     let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
     world.signals = false;
@@ -340,6 +341,7 @@ fn a_camera_that_sends_no_picture_is_told_within_connect_timeout() {
         let Error::NoPicture(time) = error else { panic!("{error}") };
         assert!(after <= limit * SECOND + connected && after >= limit * SECOND, "{after:?}");
         assert!(time <= limit * SECOND, "{time:?}");
+        world.run(SECOND);
         assert!(world.camera.closed, "the camera is told that the viewer leaves");
     }
 }

@@ -9,7 +9,7 @@ use gstwyze::protocol::webrtc::ViewerConfig;
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use std::time::Duration;
 use str0m::format::Codec;
-use web_camera::{SECOND, UNIX_TIME, WebCameraConfig, WebWorld, sound, streaming, viewer_config, world};
+use web_camera::{SECOND, WebCameraConfig, WebWorld, sound, streaming, viewer_config, world};
 
 // Losses and key frames
 
@@ -36,15 +36,15 @@ fn a_key_frame_is_asked_for_until_there_is_one_but_once_a_second() {
 fn a_key_frame_is_asked_for_after_a_loss_that_remains() {
     for asks in [true, false] {
         let config = ViewerConfig { key_frame_requests: asks, ..viewer_config() };
-        let mut world = WebWorld::new(config, WebCameraConfig::default(), 1);
+        let camera = WebCameraConfig { rtx: false, repeats: false, ..WebCameraConfig::default() };
+        let mut world = WebWorld::new(config, camera, 1);
         world.connect();
         world.start_media();
         world.run(SECOND);
         let plis = world.camera.plis;
-        // Longer than packets are waited for, so that no repair comes in time.
-        world.is_there = false;
+        world.loss = 1.0;
         world.run(Duration::from_millis(400));
-        world.is_there = true;
+        world.loss = 0.0;
         world.run(Duration::from_millis(1500));
         let gaps = world.received[0].iter().filter(|frame| frame.after_gap).count();
         let stats = world.viewer.stats();
@@ -56,24 +56,28 @@ fn a_key_frame_is_asked_for_after_a_loss_that_remains() {
 #[test]
 fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
     for rtx in [true, false] {
-        for loss in [0.05, 0.2] {
+        // str0m asks for a packet six times at most, of which one in 15,000 gets lost each time at 20 %.
+        for (loss, most_missing) in [(0.05, 0), (0.2, 1)] {
             let camera = WebCameraConfig { rtx, ..WebCameraConfig::default() };
             let config = ViewerConfig { reorder_wait: Duration::from_millis(500), ..viewer_config() };
             let mut world = WebWorld::new(config, camera, 7);
             world.connect();
-            world.loss = loss;
             world.start_media();
+            world.run(SECOND);
+            world.loss = loss;
             world.run(15 * SECOND);
             // What was sent last shows its loss by what comes after.
             world.loss = 0.0;
             world.run(SECOND);
             world.next = [None; 2];
             world.run(SECOND);
-            world.assert_all_received(Medium::Video);
-            assert!(world.received[0].iter().all(|frame| !frame.after_gap));
+            let missing = world.count_missing(Medium::Video);
+            assert!(missing <= most_missing, "{missing} at {loss}");
             let stats = world.viewer.stats();
             assert!(stats.resends.asked > 0, "{stats:?}");
-            assert_eq!(stats.incomplete.lost, world.received[1].iter().filter(|frame| frame.after_gap).count() as u64);
+            let gaps = world.received.iter().flatten().filter(|frame| frame.after_gap).count();
+            assert_eq!(stats.incomplete.lost, gaps as u64);
+            assert!(world.count_missing(Medium::Audio) >= gaps - missing);
         }
     }
 }
@@ -84,7 +88,7 @@ fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
 fn error_ms(world: &WebWorld, medium: Medium, number: usize) -> f64 {
     let info = &world.received[medium as usize][number].info;
     let captured = Duration::new(info.seconds.into(), info.microseconds * 1000);
-    let sent = UNIX_TIME + (world.sent[medium as usize][number].at - world.started);
+    let sent = world.unix_time + (world.sent[medium as usize][number].at - world.started);
     (captured.as_secs_f64() - sent.as_secs_f64()) * 1000.0
 }
 
@@ -97,7 +101,9 @@ fn picture_and_sound_are_on_one_clock_before_and_after_the_first_report_and_over
         let (video, audio) = (error_ms(&world, Medium::Video, number), error_ms(&world, Medium::Audio, number * 5 / 2));
         assert!((video - audio).abs() < 20.0, "{number}: {video} {audio}");
     }
-    assert_eq!(world.clocks.len(), 1);
+    let [clock] = world.clocks[..] else { panic!("{:?}", world.clocks) };
+    // The network has added to it.
+    assert!(clock.offset.unwrap().abs() < 20_000_000 && !clock.was_set, "{clock:?}");
 }
 
 #[test]

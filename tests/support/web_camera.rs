@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use str0m::change::SdpOffer;
 use str0m::format::Codec;
 use str0m::media::{Frequency, MediaTime, Mid, Pt};
@@ -27,7 +27,6 @@ use wyze_camera::{Link, LinkConfig};
 
 pub const VIEWER: ([u8; 4], u16) = ([10, 0, 0, 1], 40000);
 pub const CAMERA: ([u8; 4], u16) = ([10, 0, 0, 2], 50000);
-pub const UNIX_TIME: Duration = Duration::from_secs(1_700_000_000);
 pub const SECOND: Duration = Duration::from_secs(1);
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const PICTURE: Duration = Duration::from_millis(50);
@@ -42,6 +41,8 @@ pub struct WebCameraConfig {
     pub audio: Codec,
     /// Whether it has a stream of its own for repairs. Otherwise it sends the lost packet itself again.
     pub rtx: bool,
+    /// Whether it sends anything again.
+    pub repeats: bool,
     /// What it names its media, whatever was offered.
     pub mids: Option<[&'static str; 2]>,
     /// Whether it says that it receives the picture, too.
@@ -64,6 +65,7 @@ impl Default for WebCameraConfig {
             video: Codec::H264,
             audio: Codec::Opus,
             rtx: true,
+            repeats: true,
             mids: None,
             sendrecv: false,
             hears: true,
@@ -86,6 +88,8 @@ pub struct WebCamera {
     /// Packets sent, by the low 16 bits of their number, for a camera without a stream for repairs.
     sent: HashMap<u16, Vec<u8>>,
     video_ssrc: Option<u32>,
+    /// The number of each stream's next packet, for a camera that repeats nothing.
+    next: HashMap<u32, u16>,
     pub connected: bool,
     pub closed: bool,
     pub plis: u64,
@@ -109,7 +113,7 @@ impl WebCamera {
         let mut builder = Rtc::builder()
             .set_crypto_provider(Arc::new(str0m_openssl::default_provider()))
             .clear_codecs()
-            .enable_raw_packets(!config.rtx);
+            .enable_raw_packets(!config.rtx && config.repeats);
         let codecs = builder.codec_config();
         let rtx = config.rtx.then_some(97.into());
         match config.video {
@@ -134,6 +138,7 @@ impl WebCamera {
             transmits: VecDeque::new(),
             sent: HashMap::new(),
             video_ssrc: None,
+            next: HashMap::new(),
             connected: false,
             closed: false,
             plis: 0,
@@ -151,7 +156,8 @@ impl WebCamera {
         }
         let offer = payload["sdp"].as_str().unwrap();
         self.offer = Some(offer.to_owned());
-        let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(offer).unwrap()).unwrap();
+        let offer = if self.config.rtx { offer.to_owned() } else { without_rtx(offer) };
+        let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(&offer).unwrap()).unwrap();
         let mut answer = answer.to_sdp_string();
         let candidate = answer.lines().find_map(|line| line.strip_prefix("a=candidate:")).unwrap().to_owned();
         let is_kept = |line: &&str| {
@@ -204,8 +210,11 @@ impl WebCamera {
         let ticks = time.as_micros() * u128::from(rate.get()) / 1_000_000;
         // So that RTP time wraps soon.
         let time = MediaTime::new(u64::from(u32::MAX) - 5 * u64::from(rate.get()) + ticks as u64, rate);
-        self.rtc.writer(mid).unwrap().write(pt, now, time, data).unwrap();
-        self.drain();
+        // Once it has closed, nothing goes out.
+        if let Some(writer) = self.rtc.writer(mid) {
+            writer.write(pt, now, time, data).unwrap();
+            self.drain();
+        }
     }
 
     pub fn close(&mut self, now: Instant) {
@@ -230,6 +239,14 @@ impl WebCamera {
     fn transmit(&mut self, data: Vec<u8>) {
         if !self.config.rtx && is_media(&data) && self.video_ssrc == Some(ssrc(&data)) {
             self.sent.insert(u16::from_be_bytes([data[2], data[3]]), data.clone());
+        }
+        if !self.config.repeats && is_media(&data) {
+            let number = u16::from_be_bytes([data[2], data[3]]);
+            let next = self.next.insert(ssrc(&data), number.wrapping_add(1));
+            if next.is_some_and(|next| next != number) {
+                self.next.extend(next.map(|next| (ssrc(&data), next)));
+                return;
+            }
         }
         self.transmits.push_back(data);
     }
@@ -271,6 +288,21 @@ impl WebCamera {
     }
 }
 
+/// An offer as a camera reads it that does not know of streams for repairs.
+fn without_rtx(offer: &str) -> String {
+    let number = |line: &str| Some(line.strip_prefix("a=rtpmap:")?.strip_suffix(" rtx/90000")?.to_owned());
+    let numbers: Vec<_> = offer.lines().filter_map(number).collect();
+    assert!(!numbers.is_empty());
+    let line = |line: &str| match line.strip_prefix("m=") {
+        Some(_) => {
+            Some(line.split(' ').filter(|word| !numbers.iter().any(|n| n == word)).collect::<Vec<_>>().join(" "))
+        }
+        None if numbers.iter().any(|n| line.contains(&format!(":{n} "))) => None,
+        None => Some(line.to_owned()),
+    };
+    offer.lines().filter_map(line).map(|line| line + "\r\n").collect()
+}
+
 pub fn is_media(datagram: &[u8]) -> bool {
     datagram.len() > 12 && (128..192).contains(&datagram[0]) && !(192..224).contains(&datagram[1])
 }
@@ -289,6 +321,8 @@ pub struct Sent {
 pub struct WebWorld {
     pub now: Instant,
     pub started: Instant,
+    /// The wall clock at `started`: the real one, as str0m stamps its reports with that.
+    pub unix_time: Duration,
     pub viewer: Viewer,
     pub camera: WebCamera,
     pub up: Link<Vec<u8>>,
@@ -343,11 +377,13 @@ pub fn streaming(camera: WebCameraConfig) -> WebWorld {
 impl WebWorld {
     pub fn new(config: ViewerConfig, camera: WebCameraConfig, seed: u64) -> Self {
         let now = Instant::now();
+        let unix_time = UNIX_EPOCH.elapsed().unwrap();
         let latency = LinkConfig { latency: Duration::from_millis(5), ..LinkConfig::default() };
         WebWorld {
             now,
             started: now,
-            viewer: Viewer::new(config, &[VIEWER.into()], now, UNIX_TIME, [seed as u8; 32]),
+            unix_time,
+            viewer: Viewer::new(config, &[VIEWER.into()], now, unix_time, [seed as u8; 32]),
             camera: WebCamera::new(camera, now),
             up: Link::new(latency, seed),
             down: Link::new(latency, seed + 1),
@@ -480,8 +516,9 @@ impl WebWorld {
     /// Advances virtual time until `done` returns true or the viewer ends, by `limit` at most.
     pub fn run_until(&mut self, limit: Duration, done: impl Fn(&WebWorld) -> bool) {
         let end = self.now + limit;
+        let had_ended = self.ended.is_some();
         self.exchange();
-        while !done(self) && self.ended.is_none() {
+        while !done(self) && (had_ended || self.ended.is_none()) {
             let next = self.next_event().unwrap_or(end).max(self.now);
             if next >= end {
                 self.now = end;
@@ -516,6 +553,19 @@ impl WebWorld {
         assert_eq!(self.ended, None);
     }
 
+    /// Asserts that what came is what was sent, byte for byte and in order, and that what is missing shows as a gap.
+    /// Returns how many frames are missing.
+    pub fn count_missing(&self, medium: Medium) -> usize {
+        let mut sent = self.sent[medium as usize].iter();
+        let mut all_missing = 0;
+        for received in &self.received[medium as usize] {
+            let missing = sent.position(|sent| sent.data == received.data).expect("it was sent");
+            assert_eq!(received.after_gap, missing > 0, "{medium:?} {:?}", received.info);
+            all_missing += missing;
+        }
+        all_missing + sent.len()
+    }
+
     /// Asserts that what was sent came, all of it and byte for byte.
     pub fn assert_all_received(&self, medium: Medium) {
         let (sent, received) = (&self.sent[medium as usize], &self.received[medium as usize]);
@@ -530,13 +580,16 @@ impl WebWorld {
     }
 }
 
-/// A picture as an access unit with start codes. Different numbers differ.
+/// A picture as an access unit with start codes. Different numbers differ, and so do the parts of a picture.
 pub fn picture(number: u32, is_key: bool, codec: Codec) -> Vec<u8> {
-    let mut rng = StdRng::seed_from_u64(number.into());
-    let mut nal = |header: &[u8], length: usize| {
-        // Without zeros there is no start code inside.
-        let body = (0..length).map(|_| rng.random_range(1..=255u8));
-        START_CODE.iter().chain(header).copied().chain(body).collect::<Vec<u8>>()
+    // Without zeros there is no start code inside.
+    let fill = (number % 255) as u8 + 1;
+    let nal = |header: &[u8], length: usize| {
+        let mut nal = [&START_CODE, header].concat();
+        let body = nal.len();
+        nal.resize(body + length, fill);
+        nal[body..].iter_mut().step_by(300).enumerate().for_each(|(i, byte)| *byte = (i % 255) as u8 + 1);
+        nal
     };
     match (codec, is_key) {
         (Codec::H265, true) => {
@@ -550,7 +603,6 @@ pub fn picture(number: u32, is_key: bool, codec: Codec) -> Vec<u8> {
 
 /// 20 ms of sound. Different numbers differ.
 pub fn sound(number: u32) -> Vec<u8> {
-    let mut rng = StdRng::seed_from_u64(u64::from(number) + (1 << 32));
     // The first byte says to Opus that this is one frame of 20 ms.
-    std::iter::once(0x78).chain((0..159).map(|_| rng.random())).collect()
+    [&[0x78], &number.to_be_bytes()[..], &[number as u8; 155]].concat()
 }

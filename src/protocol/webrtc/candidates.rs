@@ -6,6 +6,8 @@ use str0m::{Candidate, CandidateKind};
 
 /// How many candidates of the camera are tried. It has some; who names more wants us to send to many addresses.
 pub const MAX_CANDIDATES: usize = 32;
+/// How many words a candidate has up to its kind.
+const WORDS: usize = 8;
 /// The longest candidate that is read.
 const MAX_LINE: usize = 512;
 
@@ -17,7 +19,9 @@ pub fn parse(line: &str) -> Option<Candidate> {
     if line.len() > MAX_LINE {
         return None;
     }
-    let candidate = Candidate::from_sdp_string(line).ok()?;
+    // What comes after the kind is not needed, and some cameras write there what is no address.
+    let line = line.split(' ').filter(|word| !word.is_empty()).take(WORDS).collect::<Vec<_>>().join(" ");
+    let candidate = Candidate::from_sdp_string(&line).ok()?;
     let address = candidate.addr();
     let is_address = address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast();
     (candidate.proto() == Protocol::Udp && is_address).then_some(candidate)
@@ -45,6 +49,8 @@ mod tests {
             let candidate = parse(&format!("a={}", line("udp", address, 4000))).unwrap();
             assert_eq!(candidate.addr(), (address.parse::<std::net::IpAddr>().unwrap(), 4000).into());
         }
+        let kvs = "candidate:1 1 udp 2130706431 2600:1010::15D4 50839 typ srflx raddr ::/0 rport 0 generation 0";
+        assert_eq!(parse(kvs).map(|candidate| candidate.kind()), Some(CandidateKind::ServerReflexive));
         let useless = [
             line("udp", "2b8a1b9e-0000.local", 4000),
             line("tcp", "192.0.2.7", 9),

@@ -106,7 +106,8 @@ impl Viewer {
     /// wall clock's.
     pub fn new(config: ViewerConfig, local: &[SocketAddr], now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
         let (peer, offer) = Peer::new(config.reorder_wait, now);
-        let correlation_id = format!("{:016x}", StdRng::from_seed(seed).random::<u64>());
+        let mut rng = StdRng::from_seed(seed);
+        let correlation_id = format!("{:016x}", rng.random::<u64>());
         let offer = signalling::offer(&offer, &config.client_id, &correlation_id);
         let mut timers = TimerTable::default();
         timers.set(ViewerTimer::Connect, now + config.connect_timeout);
@@ -124,7 +125,7 @@ impl Viewer {
             texts: VecDeque::from([offer]),
             peer,
             peer_due: None,
-            reflexive: Reflexive::new(&config.stun),
+            reflexive: Reflexive::new(&config.stun, rng),
             addresses: Vec::new(),
             ours: Candidates::default(),
             theirs: Candidates::default(),

@@ -1,7 +1,7 @@
 //! Targets `signalling`, `answer` and `viewer`: a viewer, and a server and a camera that are hostile.
 
 use super::input::Input;
-use super::web_camera::{self, CAMERA, UNIX_TIME, VIEWER, WebCameraConfig, WebWorld, message, viewer_config};
+use super::web_camera::{self, CAMERA, VIEWER, WebCameraConfig, WebWorld, message, viewer_config};
 use gstwyze::protocol::medium::{MediaSet, Medium};
 use gstwyze::protocol::talk::TalkAudio;
 use gstwyze::protocol::webrtc::Viewer;
@@ -34,7 +34,7 @@ pub fn signalling(bytes: &[u8]) {
 pub fn answer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let now = Instant::now();
-    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, UNIX_TIME, [1; 32]);
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, [1; 32]);
     viewer.handle_text(now, &message("SDP_ANSWER", &format!("v=0\r\n{text}")));
     for line in text.lines().take(50) {
         let candidate = serde_json::json!({ "candidate": line }).to_string();

@@ -132,7 +132,10 @@ impl Viewer {
         if is_usable {
             self.watch.received(medium, now);
             if medium == Medium::Video || !self.config.media.video {
-                (self.first_picture, self.has_come) = (None, true);
+                self.has_come = true;
+                if self.first_picture.take().is_some() {
+                    self.watch_silence(now);
+                }
             }
             if let Some((medium, alone)) = self.watch.look_at_other(medium, now) {
                 self.handle_alone(medium, alone, now);
