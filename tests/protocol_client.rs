@@ -74,7 +74,7 @@ fn every_variant_of_the_protocol_is_understood() {
                 };
                 let mut world = World::with_keys(long_enr, client_config(), camera, 3);
                 world.connect();
-                assert_eq!(world.connected.as_ref().unwrap().suite, suite);
+                assert_eq!(world.connected.as_ref().unwrap().suite, Some(suite));
                 world.stream(SyntheticConfig::default(), Duration::from_secs(3));
                 world.assert_received_all_but(&BTreeSet::new());
                 world.assert_no_deviation();

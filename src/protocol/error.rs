@@ -297,8 +297,15 @@ errors! {
     /// No pair of addresses works. `theirs` counts the camera's candidates, `ours` our own, which are at `addresses`.
     IceFailed { theirs: Candidates, ours: Candidates, addresses: Vec<SocketAddr> } => {
         stage: Stage::Path, reason: "ice-failed", cause: Cause::NotFound, may_pass: true,
-        text: "path: {}; our own: {ours}, at {}; {}",
-        Named(*theirs), Addresses(addresses), remedy_of_ice(*theirs)
+        text: "path: no way to the camera works; its candidates: {theirs}; our own: {ours}, at {}; be in the camera's \
+               network, or let UDP out to the internet",
+        Addresses(addresses)
+    }
+    /// The camera has answered, and named no candidate that is of use. Our own count as in `IceFailed`.
+    NoCandidate { ours: Candidates, addresses: Vec<SocketAddr> } => {
+        stage: Stage::Path, reason: "no-candidate", cause: Cause::NotFound, may_pass: true,
+        text: "path: the camera named no address at which it is; our own: {ours}, at {}; restart the camera, or try again",
+        Addresses(addresses)
     }
     /// The field says how long there was none.
     NoPicture(time: Duration) => {
@@ -393,25 +400,6 @@ fn refusal(status: ChallengeStatus) -> Refusal {
     Refusal { reason, may_pass, text }
 }
 
-/// What the camera's candidates came to.
-struct Named(Candidates);
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.total() {
-            0 => f.write_str("the camera named no address at which it is"),
-            _ => write!(f, "no way to the camera works; its candidates: {}", self.0),
-        }
-    }
-}
-
-fn remedy_of_ice(theirs: Candidates) -> &'static str {
-    match theirs.total() {
-        0 => "restart the camera, or try again",
-        _ => "be in the camera's network, or let UDP out to the internet",
-    }
-}
-
 /// Writes addresses in a row, for a sentence.
 struct Addresses<'a>(&'a [SocketAddr]);
 
@@ -428,9 +416,11 @@ impl fmt::Display for Addresses<'_> {
 mod tests {
     use super::*;
 
-    fn ice_failed(theirs: Candidates) -> Error {
+    fn ice_failed() -> [Error; 2] {
+        let addresses = vec![SocketAddr::from(([192, 0, 2, 9], 4000))];
         let ours = Candidates { host: 1, ..Candidates::default() };
-        Error::IceFailed { theirs, ours, addresses: vec![SocketAddr::from(([192, 0, 2, 9], 4000))] }
+        let theirs = Candidates { host: 2, reflexive: 0, relayed: 1 };
+        [Error::IceFailed { theirs, ours, addresses: addresses.clone() }, Error::NoCandidate { ours, addresses }]
     }
 
     fn every_error() -> Vec<Error> {
@@ -467,9 +457,9 @@ mod tests {
             Error::OfferRefused { reason: text.clone() },
             Error::OfferUnanswered(time),
             Error::AnswerMalformed { reason: text.clone() },
-            ice_failed(Candidates { host: 2, reflexive: 0, relayed: 1 }),
             Error::NoPicture(time),
         ];
+        errors.extend(ice_failed());
         errors.extend(Stage::ALL.map(Error::HungUp));
         errors.extend(Stage::ALL.map(|stage| Error::Broken { stage, reason: text.clone() }));
         errors.extend((0..8).map(|status| Error::Challenge(ChallengeStatus::from(status))));
@@ -509,6 +499,7 @@ mod tests {
             "signalling-closed",
             "offer-unanswered",
             "ice-failed",
+            "no-candidate",
         ];
         assert_eq!(of(Cause::NotFound), [&on_lan[..], &over_webrtc].concat());
         let keys = ["wrong-auth-key", "wrong-key", "login-refused", "stale-enr", "refused", "login-expired"];
@@ -523,10 +514,9 @@ mod tests {
         told(Error::NoAnswer { probed: Vec::new() }, "answered at any address; check");
         told(Error::Silent(Duration::from_millis(2500)), "nothing for 2.5 s;");
         told(Error::Challenge(ChallengeStatus::Unknown(9)), "authentication (9);");
-        let named = "its candidates: 2 host, 1 relayed; our own: 1 host, at 192.0.2.9:4000; be in";
-        told(ice_failed(Candidates { host: 2, reflexive: 0, relayed: 1 }), named);
-        let unnamed = "named no address at which it is; our own: 1 host, at 192.0.2.9:4000; restart";
-        told(ice_failed(Candidates::default()), unnamed);
+        let [failed, unnamed] = ice_failed();
+        told(failed, "its candidates: 2 host, 1 relayed; our own: 1 host, at 192.0.2.9:4000; be in");
+        told(unnamed, "named no address at which it is; our own: 1 host, at 192.0.2.9:4000; restart");
         told(Error::Broken { stage: Stage::Login, reason: "gone".into() }, "login: the connection broke (gone)");
     }
 }

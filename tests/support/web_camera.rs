@@ -101,11 +101,11 @@ pub fn message(kind: &str, payload: &str) -> String {
     json!({ "messageType": kind, "senderClientId": "", "messagePayload": BASE64_STANDARD.encode(payload) }).to_string()
 }
 
-/// The payload of one of the viewer's texts.
+/// The action and the payload of a text.
 pub fn payload(text: &str) -> (String, Value) {
     let message: Value = serde_json::from_str(text).unwrap();
     let payload = BASE64_STANDARD.decode(message["messagePayload"].as_str().unwrap()).unwrap();
-    (message["action"].as_str().unwrap().to_owned(), serde_json::from_slice(&payload).unwrap())
+    (message["action"].as_str().unwrap_or_default().to_owned(), serde_json::from_slice(&payload).unwrap())
 }
 
 impl WebCamera {
@@ -350,7 +350,7 @@ pub struct WebWorld {
     pub talk_sent: Duration,
     pub silent: Vec<(Medium, bool)>,
     pub ended: Option<Error>,
-    /// Datagrams of the viewer to others than the camera.
+    /// Datagrams of the viewer to others than the camera, or from an address that is not its own.
     pub astray: Vec<(SocketAddr, Vec<u8>)>,
     /// Texts of the viewer, while `signals` is off.
     pub texts: Vec<String>,
@@ -422,8 +422,7 @@ impl WebWorld {
                 self.viewer.handle_text(self.now, &text);
             }
             while let Some(transmit) = self.viewer.poll_transmit() {
-                assert_eq!(transmit.from, SocketAddr::from(VIEWER));
-                match transmit.to == SocketAddr::from(CAMERA) {
+                match (transmit.from, transmit.to) == (VIEWER.into(), CAMERA.into()) {
                     true => self.up.send(self.now, transmit.data),
                     false => self.astray.push((transmit.to, transmit.data)),
                 }

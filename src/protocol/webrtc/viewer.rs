@@ -368,7 +368,11 @@ impl Viewer {
         match self.stage {
             Stage::Signalling => Error::OfferUnanswered(time),
             Stage::Path if !self.has_path => {
-                Error::IceFailed { theirs: self.theirs, ours: self.ours, addresses: self.addresses.clone() }
+                let (theirs, ours, addresses) = (self.theirs, self.ours, self.addresses.clone());
+                match theirs.total() {
+                    0 => Error::NoCandidate { ours, addresses },
+                    _ => Error::IceFailed { theirs, ours, addresses },
+                }
             }
             Stage::Path => self.broken("DTLS did not end in time".into()),
             _ => Error::NoPicture(time),

@@ -34,7 +34,7 @@ pub fn signalling(bytes: &[u8]) {
 pub fn answer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let now = Instant::now();
-    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, [1; 32]);
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
     viewer.handle_text(now, &message("SDP_ANSWER", &format!("v=0\r\n{text}")));
     for line in text.lines().take(50) {
         let candidate = serde_json::json!({ "candidate": line }).to_string();
