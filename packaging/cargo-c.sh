@@ -10,7 +10,7 @@ command -v cargo-cinstall >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cargo cinstall --locked --release --no-default-features --prefix="$work/prefix" --libdir="$work/prefix/lib"
+cargo cinstall --locked --release --no-default-features --features webrtc --prefix="$work/prefix" --libdir="$work/prefix/lib"
 (cd "$work/prefix" && find . -type f)
 export GST_REGISTRY=$work/registry GST_PLUGIN_PATH=$work/prefix/lib/gstreamer-1.0
 gst-inspect-1.0 wyze | tee "$work/plugin"

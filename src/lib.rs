@@ -103,6 +103,8 @@ mod lock;
 pub mod printable;
 pub mod protocol;
 pub mod session;
+#[cfg(feature = "webrtc")]
+mod ticket;
 pub mod unix_time;
 pub mod wyzesink;
 pub mod wyzesrc;

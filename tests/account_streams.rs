@@ -4,8 +4,9 @@
 mod cloud;
 
 use cloud::{API_KEY, Answer, EMAIL, KEY_ID, MockCloud, PASSWORD, SIGNALLING_URL, STREAMS, TURN_CREDENTIAL, device};
-use gstwyze::account::cloud::{ApiKey, Hosts, Login, Ticket};
+use gstwyze::account::cloud::{ApiKey, Hosts, Login};
 use gstwyze::account::{Access, AccessError, Store};
+use gstwyze::protocol::ticket::Ticket;
 use serde_json::{Value, json};
 use wyze_camera::webrtc::{CloudCamera, DemoCloud};
 
@@ -47,7 +48,7 @@ fn log_in(access: &Access) {
 }
 
 fn assert_discreet(text: &str) {
-    for secret in ["access-token", "refresh-token", "example.com", "X-Amz", TURN_CREDENTIAL, MAC] {
+    for secret in ["access-token", "refresh-token", EMAIL, "X-Amz", TURN_CREDENTIAL, MAC] {
         assert!(!text.contains(secret), "{text}");
     }
 }

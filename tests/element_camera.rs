@@ -109,7 +109,7 @@ fn a_camera_missing_in_the_store_is_an_error_with_a_remedy() {
     let e = fails(&[("camera", "Front Door")], &["\"Front Door\"", "\"OG\"", "wyze-cameras list"]);
     assert!(e.matches(gst::ResourceError::NotFound), "{e}");
     fails(&[("camera", "AABBCCDDEE00")], &["***"]);
-    fails(&[("camera", "og")], &["\"OG\"", "WebRTC only"]);
+    fails(&[("camera", "og")], &["\"OG\"", "WebRTC", "wyze-cameras login"]);
     keep(Camera { uid: "SECOND7890123456789A".into(), ..demo("og") });
     fails(&[("camera", "og")], &["several cameras", "GW_GC1"]);
     let file = Store::open_default().folder().join("cameras.json");

@@ -47,6 +47,7 @@ fn table() -> Vec<(&'static str, Kind, Mutable)> {
         ("port", Number(1, 65535, 32761, 4000), Mutable::Ready),
         ("interface", Text("eth0"), Mutable::Ready),
         ("model", Text("HL_CAM4"), Mutable::Ready),
+        ("transport", Choice("auto", "lan"), Mutable::Ready),
         ("uri", Text("wyze://192.168.1.20?uid=HSBJYB5HSETGCDWD111A"), Mutable::Ready),
         ("video", Switch(true), Mutable::Ready),
         ("audio", Switch(true), Mutable::Ready),

@@ -75,6 +75,17 @@ fn files_beside_imp_do_not_import_it() {
 }
 
 #[test]
-fn cameras_are_never_asked_over_tcp() {
-    assert_free_of("", &["TcpStream"]);
+fn tcp_is_for_signalling_only() {
+    for (path, code) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        assert!(path.ends_with("session/websocket.rs") || !code.contains("TcpStream"), "{}", path.display());
+    }
+}
+
+/// `src/ticket.rs` hands in a function that asks it.
+#[test]
+fn elements_and_sessions_know_no_cloud() {
+    assert_free_of("session", &["crate::account"]);
+    for folder in ["protocol", "identity", "element", "wyzesrc", "wyzesink"] {
+        assert_free_of(folder, &["cloud::", "account::Access", "Hosts"]);
+    }
 }

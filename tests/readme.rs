@@ -210,6 +210,7 @@ fn the_errors_of_the_troubleshooting_table_exist() {
                 .trim_start_matches("auth: ")
                 .trim_start_matches("camera: ")
                 .trim_start_matches("enr is ")
+                .trim_start_matches("path: ")
                 .split('…')
             {
                 let part = part.replace('"', "\\\"");

@@ -243,7 +243,7 @@ fn addresses_are_unique_and_only_those_that_are_asked_for_are_there() {
             for (name, uid) in [("front door", "ABCDEFGHJKLMNPQRSTU2"), ("Küche", "ABCDEFGHJKLMNPQRSTU3")] {
                 cameras.push(gstwyze::account::Camera { name: name.into(), uid: uid.into(), ..first.clone() });
             }
-            cameras.push(gstwyze::account::Camera { name: "OG".into(), model: "GW_GC1".into(), ..first });
+            cameras.push(gstwyze::account::Camera { name: "OG".into(), model: "HL_PAN4".into(), ..first });
             Ok(())
         })
         .unwrap();
@@ -252,7 +252,7 @@ fn addresses_are_unique_and_only_those_that_are_asked_for_are_there() {
     assert_eq!(paths, ["front-door", "front-door-2", "kueche"]);
     let (status, errors) = server.end(libc::SIGINT);
     assert!(status.success(), "{status}");
-    assert!(errors.contains("not served: OG: speaks WebRTC only"), "{errors}");
+    assert!(errors.contains("not served: OG: speaks Agora"), "{errors}");
     let server = Server::start(&user, &["Küche"], 1);
     assert!(server.url().ends_with("/kueche"), "{}", server.url());
     let elsewhere = server.url().replace("kueche", "front-door");

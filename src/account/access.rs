@@ -2,11 +2,12 @@
 
 use super::camera::{Camera, Cameras, Origin, Secret};
 use super::cloud::{
-    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, PowerAction, Ticket,
-    new_phone_id,
+    CameraList, Cloud, CloudError, CodeSource, Granted, Hosts, Limits, Login, LoginWindow, PowerAction, new_phone_id,
 };
 use super::store::Store;
 use super::store_error::StoreError;
+#[cfg(feature = "webrtc")]
+use crate::protocol::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ impl<'a> Access<'a> {
     }
 
     /// Gets what one connection over WebRTC to a camera of this model and MAC needs, with the tokens of the last login.
+    #[cfg(feature = "webrtc")]
     pub fn streams(&self, model: &str, mac: &Secret) -> Result<Ticket, AccessError> {
         self.with_token(|cloud, token| cloud.streams(token, model, mac))
     }

@@ -126,9 +126,11 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Tells why elements cannot stream from the camera; `None` where nothing speaks against it.
+    /// Tells why elements cannot stream from the camera; `None` where nothing speaks against it. Over WebRTC they need a
+    /// login besides.
     pub fn obstacle(&self) -> Option<&'static str> {
-        self.lan.err()
+        let webrtc = if cfg!(feature = "webrtc") { self.webrtc } else { Err("this build has no WebRTC") };
+        self.lan.err().filter(|_| webrtc.is_err())
     }
 
     /// Returns the words for the paths that are open.
@@ -170,7 +172,7 @@ impl Camera {
         } else if model == GWELL_ONLY {
             Err(SPEAKS_GWELL)
         } else if model.starts_with("GW_") || WITHOUT_TUTK.contains(&model) {
-            Err("speaks WebRTC only, which is not supported yet")
+            Err("speaks WebRTC only")
         } else if self.is_behind_base_station() {
             Err("battery camera behind a base station: it has to be woken first, which is not supported")
         } else if self.dtls != Some(true) && WITHOUT_DTLS.contains(&model) {

@@ -13,6 +13,7 @@ mod http;
 mod login;
 mod login_window;
 mod power;
+#[cfg(feature = "webrtc")]
 mod streams;
 mod totp;
 
@@ -33,7 +34,6 @@ use login::granted;
 pub use login::{ApiKey, CodeSource, Login};
 pub use login_window::LoginWindow;
 pub use power::PowerAction;
-pub use streams::{IceServer, Ticket};
 
 const AUTH_HOST: &str = "https://auth-prod.api.wyze.com";
 const API_HOST: &str = "https://api.wyzecam.com/app";

@@ -3,6 +3,7 @@
 use super::Announcer;
 use super::connection::{Connection, ConnectionState, STATE, error_details};
 use crate::identity::IdentityError;
+use crate::protocol::client::TransportKind;
 use crate::protocol::error::{Cause, Error, Stage};
 use crate::protocol::medium::Medium;
 use crate::session::{Conflict, Event, JoinError};
@@ -37,12 +38,14 @@ pub struct ConnectionMessages {
     announcer: Announcer,
     stage: Stage,
     attempt: u32,
+    /// The way that the next attempts go, once it has changed.
+    way: Option<TransportKind>,
     connection: Connection,
 }
 
 impl ConnectionMessages {
     pub fn new(announcer: Announcer, connection: Connection) -> Self {
-        ConnectionMessages { announcer, stage: Stage::Discovery, attempt: 0, connection }
+        ConnectionMessages { announcer, stage: Stage::Discovery, attempt: 0, way: None, connection }
     }
 
     /// Posts what an event changes. `flows` tells whether it shows that media are on their way.
@@ -63,6 +66,12 @@ impl ConnectionMessages {
                 self.attempt = *attempt;
                 self.post(element, ConnectionState::Reconnecting, Some((error, *delay)));
             }
+            Event::Way(way) => {
+                self.way = Some(*way);
+                self.warn_of_way(element, *way);
+                self.post(element, self.connection.state(), None);
+            }
+            Event::Connected(camera) => self.way = Some(camera.transport),
             Event::Ended(error) => self.post(element, ConnectionState::Failed, Some((error, Duration::ZERO))),
             _ if flows && self.connection.state() != ConnectionState::Streaming => {
                 self.attempt = 0;
@@ -70,6 +79,20 @@ impl ConnectionMessages {
             }
             _ => {}
         }
+    }
+
+    /// Warns of another way, as pictures may pass through others' servers there.
+    fn warn_of_way(&self, element: &gst::Element, way: TransportKind) {
+        let text = match way {
+            TransportKind::Lan => "The camera is now looked for in the local network",
+            TransportKind::WebRtc => {
+                "The camera does not answer in the local network, and is now asked over WebRTC: the Wyze cloud is told, \
+                 and picture and sound may pass through its servers; transport=lan keeps it from that"
+            }
+        };
+        self.announcer.announce(element, move |element| {
+            gst::element_warning!(element, gst::ResourceError::NotFound, ("{text}"));
+        });
     }
 
     fn post(&mut self, element: &gst::Element, state: ConnectionState, why: Option<(&Error, Duration)>) {
@@ -80,6 +103,9 @@ impl ConnectionMessages {
             .field("stage", stage.name())
             .field("attempt", self.attempt)
             .build();
+        if let Some(way) = self.way {
+            structure.set("transport", way.name());
+        }
         if let Some((error, delay)) = why {
             structure.set("reason", error.reason());
             structure.set("text", error.to_string());
@@ -151,7 +177,7 @@ pub fn identity_error(error: &IdentityError) -> gst::ErrorMessage {
 /// Makes the message for a session that cannot be joined.
 pub fn join_error(error: &JoinError) -> gst::ErrorMessage {
     match error {
-        JoinError::OtherCredentials => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        JoinError::OtherCredentials | JoinError::NoWay => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         JoinError::Io(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{error}")),
     }
 }

@@ -9,7 +9,7 @@ mod properties;
 mod stored;
 
 use crate::identity::Identity;
-use crate::protocol::client::Config;
+use crate::protocol::client::{Config, TransportKind};
 use crate::protocol::model::VideoWish;
 use crate::session::{Event, Membership, Peer, Use, Wants};
 use gst::prelude::*;
@@ -21,7 +21,7 @@ pub use commands::{Fill, act, ask};
 pub use connection::{Connection, ConnectionState, STATE, camera_label, error_details};
 pub use messages::{MediumChange, ended, identity_error};
 pub use properties::{is_valid, log_property, set_uri, set_uri_property};
-pub use stored::{StoredCamera, fill};
+pub use stored::{Filled, StoredCamera, fill};
 
 /// What an element brings to the session of its camera.
 pub struct Joining<'a> {
@@ -60,7 +60,8 @@ impl Joining<'_> {
                     announcer.announce(&element, move |element| messages::stage(element, stage));
                 }
                 Event::Connected(camera) => {
-                    if let Some(stored) = &mut stored {
+                    // Over WebRTC it may be that of a relay.
+                    if let Some(stored) = stored.as_mut().filter(|_| camera.transport == TransportKind::Lan) {
                         stored.found_at(camera.address.ip(), &element, category);
                     }
                 }
@@ -99,6 +100,7 @@ fn log(element: &gst::Element, category: gst::DebugCategory, event: &Event) {
             );
         }
         Event::Silent(medium, false) => gst::info!(category, obj = element, "The {} is back", medium.name()),
+        Event::Way(way) => gst::warning!(category, obj = element, "The next attempts go by {}", way.name()),
         Event::Reconnecting { error, attempt, delay } => {
             gst::warning!(category, obj = element, "Lost: {error}; attempt {attempt} to connect again in {delay:?}");
         }

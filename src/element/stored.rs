@@ -1,7 +1,10 @@
 //! What the camera store adds to an identity, and the address that goes back there when the camera is found elsewhere.
 
 use crate::account::{Camera, Secret, Store};
-use crate::identity::{DEFAULT_PORT, Identity, IdentityError};
+use crate::identity::{DEFAULT_PORT, Identity, IdentityError, Transport};
+use crate::session::{self, Peer, TicketSource};
+#[cfg(feature = "webrtc")]
+use crate::ticket;
 use gst::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,12 +15,19 @@ pub struct StoredCamera {
     known: Option<Ipv4Addr>,
 }
 
-/// Adds what the store knows and nobody set: of the camera that `identity.camera` names, or of the one with this UID
-/// where the store knows more of it. Returns the stored camera if its address there is to follow what a search finds.
-pub fn fill(identity: &mut Identity) -> Result<Option<StoredCamera>, IdentityError> {
+/// What the store knows of an identity's camera.
+pub struct Filled {
+    pub peer: Peer,
+    /// The stored camera, if its address there is to follow what a search finds.
+    pub stored: Option<StoredCamera>,
+}
+
+/// Adds to `identity` what the store knows and nobody set: of the camera that `identity.camera` names, or of the one with
+/// this UID where the store knows more of it.
+pub fn fill(identity: &mut Identity) -> Result<Filled, IdentityError> {
     let is_whole = identity.uid.is_some() && identity.enr.is_some() && identity.mac.is_some();
     if identity.camera.is_none() && (identity.uid.is_none() || is_whole) {
-        return Ok(None);
+        return without_store(identity);
     }
     let store = Store::open_default();
     let cameras = store.cameras()?;
@@ -25,15 +35,62 @@ pub fn fill(identity: &mut Identity) -> Result<Option<StoredCamera>, IdentityErr
         Some(name) => Some(cameras.find(name)?),
         None => identity.uid.as_deref().and_then(|uid| cameras.with_uid(uid)),
     };
-    let Some(camera) = camera else { return Ok(None) };
-    if let Some(why) = camera.paths().obstacle().filter(|_| !is_whole) {
-        return Err(IdentityError::Obstacle { name: camera.name.clone(), why });
-    }
+    let Some(camera) = camera else { return without_store(identity) };
     let is_searched = identity.host.is_none();
     fill_from(identity, camera);
+    let peer = peer(identity, camera, is_whole, &store)?;
     let is_same = identity.uid.as_deref().is_some_and(|uid| uid.eq_ignore_ascii_case(camera.uid.expose()));
     let follows = is_same && is_searched && identity.host.is_none();
-    Ok(follows.then(|| StoredCamera { store, uid: camera.uid.clone(), known: identity.known }))
+    let stored = follows.then(|| StoredCamera { store, uid: camera.uid.clone(), known: identity.known });
+    Ok(Filled { peer, stored })
+}
+
+fn without_store(identity: &Identity) -> Result<Filled, IdentityError> {
+    let peer = Peer::from(identity.credentials()?).with_transport(identity.transport.into());
+    Ok(Filled { peer, stored: None })
+}
+
+/// Decides on the ways to a camera of the store. Where all its keys were set besides, it is not the store that says
+/// whether they are good for the local network.
+fn peer(identity: &Identity, camera: &Camera, is_whole: bool, store: &Store) -> Result<Peer, IdentityError> {
+    let paths = camera.paths();
+    let lan = if is_whole { Ok(()) } else { paths.lan };
+    let webrtc = tickets(identity, camera, store);
+    let obstacle = |why| IdentityError::Obstacle { name: camera.name.clone(), why };
+    match (lan, webrtc) {
+        (Ok(()), tickets) if identity.transport != Transport::WebRtc => {
+            let peer = Peer::from(identity.credentials()?).with_transport(identity.transport.into());
+            Ok(match tickets {
+                Ok(tickets) => peer.with_tickets(tickets),
+                Err(_) => peer,
+            })
+        }
+        (_, Ok(tickets)) => {
+            let peer = identity.credentials().map_or_else(|_| Peer::by_mac(camera.mac.expose()), Peer::from);
+            Ok(peer.with_tickets(tickets).with_transport(session::Transport::WebRtc))
+        }
+        (Err(why), _) if identity.transport == Transport::Lan => Err(obstacle(why)),
+        (_, Err(why)) => Err(obstacle(why)),
+    }
+}
+
+/// Returns where to get tickets for WebRTC, or why there are none.
+#[cfg(feature = "webrtc")]
+fn tickets(identity: &Identity, camera: &Camera, store: &Store) -> Result<TicketSource, &'static str> {
+    if identity.transport == Transport::Lan {
+        return Err("transport is lan");
+    }
+    camera.paths().webrtc?;
+    if !ticket::is_possible(store) {
+        return Err("over WebRTC it needs the login to its account: run wyze-cameras login");
+    }
+    Ok(ticket::source(store.clone(), camera.model.clone(), camera.mac.clone()))
+}
+
+#[cfg(not(feature = "webrtc"))]
+fn tickets(_: &Identity, camera: &Camera, _: &Store) -> Result<TicketSource, &'static str> {
+    camera.paths().lan?;
+    Err("this build has no WebRTC")
 }
 
 fn fill_from(identity: &mut Identity, camera: &Camera) {

@@ -1,5 +1,6 @@
 //! Names the camera and its place: the properties that both elements share, and their URI.
 
+mod transport;
 mod uri;
 
 use crate::account::{self, LookupError, Secret, StoreError};
@@ -11,7 +12,8 @@ use gst::prelude::*;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_milliseconds};
+pub use transport::Transport;
+pub use uri::{SCHEME, SUBTYPE, UriError, apply, format, parse_enum, parse_milliseconds};
 
 pub const DEFAULT_PORT: u16 = 32761;
 /// No limit.
@@ -32,6 +34,7 @@ pub struct Identity {
     pub port: u16,
     pub interface: Option<String>,
     pub model: Option<String>,
+    pub transport: Transport,
     /// The camera's name in the store. It comes from there and is no property.
     pub name: Option<String>,
     /// The address where the camera was last, which is asked first. It comes from the store and is no property.
@@ -55,6 +58,7 @@ impl Default for Identity {
             port: DEFAULT_PORT,
             interface: None,
             model: None,
+            transport: Transport::default(),
             name: None,
             known: None,
             refused_uri: None,
@@ -150,6 +154,11 @@ impl Identity {
                 .build(),
             text("interface", "Interface", "The only network interface to use, such as eth0; unset uses any"),
             text("model", "Model", "The camera's model, such as HL_CAM4; unset takes what the camera says"),
+            glib::ParamSpecEnum::builder_with_default("transport", Transport::default())
+                .nick("Transport")
+                .blurb("Which way is taken to the camera")
+                .mutable_ready()
+                .build(),
             number(
                 "connect-timeout",
                 "Connect timeout",
@@ -172,8 +181,8 @@ impl Identity {
 
     /// Forgets which camera this is, and where: what a URI names.
     pub fn forget_camera(&mut self) {
-        let Identity { interface, connect_timeout, reconnect_attempts, .. } = std::mem::take(self);
-        *self = Identity { interface, connect_timeout, reconnect_attempts, ..Identity::default() };
+        let Identity { interface, transport, connect_timeout, reconnect_attempts, .. } = std::mem::take(self);
+        *self = Identity { interface, transport, connect_timeout, reconnect_attempts, ..Identity::default() };
     }
 
     /// Takes the value of a property, whose type GObject has checked. An empty text unsets it. Returns false if the
@@ -192,6 +201,7 @@ impl Identity {
             // The property's maximum keeps it within the field's range.
             "port" => self.port = number() as u16,
             "connect-timeout" => self.connect_timeout = Duration::from_millis(number().into()),
+            "transport" => self.transport = value.get().unwrap_or_default(),
             "reconnect-attempts" => self.reconnect_attempts = value.get().unwrap_or_default(),
             _ => return false,
         }
@@ -210,6 +220,7 @@ impl Identity {
             "port" => u32::from(self.port).to_value(),
             "model" => self.model.to_value(),
             "connect-timeout" => milliseconds(self.connect_timeout).to_value(),
+            "transport" => self.transport.to_value(),
             "reconnect-attempts" => self.reconnect_attempts.to_value(),
             _ => return None,
         })

@@ -3,6 +3,8 @@
 
 use super::{DEFAULT_PORT, Identity, milliseconds};
 use crate::protocol::credentials::{CredentialError, Enr, Mac, Uid};
+use gst::glib;
+use gst::glib::prelude::*;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt::Write;
 use std::time::Duration;
@@ -143,6 +145,7 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
         }
         "interface" => identity.interface = text().filter(|interface| !interface.is_empty()),
         "model" => identity.model = text().filter(|model| !model.is_empty()),
+        "transport" => identity.transport = parse_enum("transport", value)?,
         "dtls" if matches!(value, "true" | "1" | "") => {}
         "dtls" => return Err(UriError::NoDtls),
         "connect-timeout" => {
@@ -155,6 +158,19 @@ fn apply_key(key: &str, value: &str, identity: &mut Identity) -> Result<bool, Ur
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Takes the nickname of an enumeration's value, in either case.
+pub fn parse_enum<T>(key: &'static str, value: &str) -> Result<T, UriError>
+where
+    T: StaticType + for<'a> glib::value::FromValue<'a>,
+{
+    let class = glib::EnumClass::with_type(T::static_type()).expect("an enumeration");
+    let found = class.value_by_nick(&value.to_ascii_lowercase()).and_then(|value| value.to_value(&class).get().ok());
+    found.ok_or_else(|| {
+        let nicks: Vec<_> = class.values().iter().map(glib::EnumValue::nick).collect();
+        UriError::Choice(key, nicks.join(", "))
+    })
 }
 
 pub fn parse_milliseconds(value: &str) -> Option<Duration> {
@@ -193,7 +209,9 @@ pub fn format(
         ("model", identity.model.clone()),
         ("interface", identity.interface.clone()),
     ];
+    let transport = glib::EnumValue::from_value(&identity.transport.to_value()).map(|(_, value)| value.nick().into());
     let last = [
+        ("transport", transport.filter(|_| identity.transport != default.transport)),
         ("connect-timeout", (timeout != default.connect_timeout).then(|| milliseconds(timeout).to_string())),
         ("reconnect-attempts", (attempts != default.reconnect_attempts).then(|| attempts.to_string())),
     ];

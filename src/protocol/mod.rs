@@ -39,6 +39,7 @@ pub mod resend_window;
 pub mod stats;
 pub mod talk;
 mod talk_queue;
+pub mod ticket;
 mod timers;
 pub mod trace;
 pub mod transport;

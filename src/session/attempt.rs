@@ -1,9 +1,12 @@
-//! One attempt to reach the camera: a socket, the client that uses it, and what they have come to.
+//! One attempt to reach the camera: a socket, the connection that uses it, and what they have come to.
 
 use super::batch::Batch;
+#[cfg(feature = "webrtc")]
+use super::call::Call;
+use super::connection::Connection;
 use super::{icmp, socket};
-use crate::protocol::client::{Client, Event};
-use crate::protocol::error::Stage;
+use crate::protocol::client::Event;
+use crate::protocol::error::{Error, Stage};
 use crate::protocol::trace::{Direction, Trace};
 use mio::net::UdpSocket;
 use std::io;
@@ -15,9 +18,14 @@ const MANY: usize = 256;
 /// A connection that lasted this long was a success, even if no frame came.
 const LASTING: Duration = Duration::from_secs(5);
 
-/// Lives until the connection fails, is lost or is closed; the next attempt has a socket and a client of its own.
+/// Lives until the connection fails, is lost or is closed; the next attempt has a socket and a connection of its own.
 pub struct Attempt {
-    pub client: Client,
+    pub connection: Connection,
+    /// The signalling of a connection over WebRTC.
+    #[cfg(feature = "webrtc")]
+    call: Option<Call>,
+    /// What has failed beside the connection.
+    failure: Option<Error>,
     socket: UdpSocket,
     batch: Batch,
     /// Whether as many datagrams were read as may be at a time. Then there may be more, and no new poll event says so.
@@ -32,15 +40,32 @@ pub struct Attempt {
 
 impl Attempt {
     /// `socket` is registered with the poll that the caller waits on.
-    pub fn new(client: Client, socket: UdpSocket, trace: Option<Trace>) -> io::Result<Self> {
+    pub fn new(connection: Connection, socket: UdpSocket, trace: Option<Trace>) -> io::Result<Self> {
         let trace = trace.and_then(|trace| Some((trace, socket.local_addr().ok()?)));
-        let batch = Batch::new()?;
-        Ok(Attempt { client, socket, batch, unread: false, icmp: false, connected_at: None, streamed: false, trace })
+        Ok(Attempt {
+            connection,
+            #[cfg(feature = "webrtc")]
+            call: None,
+            failure: None,
+            socket,
+            batch: Batch::new()?,
+            unread: false,
+            icmp: false,
+            connected_at: None,
+            streamed: false,
+            trace,
+        })
+    }
+
+    /// Has the connection's texts carried to and from a signalling server.
+    #[cfg(feature = "webrtc")]
+    pub fn with_call(self, call: Call) -> Self {
+        Attempt { call: Some(call), ..self }
     }
 
     /// Whether nothing has answered discovery yet.
     pub fn is_searching(&self) -> bool {
-        self.client.stage() == Stage::Discovery
+        self.connection.stage() == Stage::Discovery
     }
 
     /// Whether there was a connection that streamed or lasted: attempts after it count from the first again.
@@ -48,14 +73,29 @@ impl Attempt {
         self.connected_at.is_some_and(|at| self.streamed || at.elapsed() >= LASTING)
     }
 
-    /// When to go on at the latest, if no datagram comes before; `None` for no limit.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.unread { Some(Instant::now()) } else { self.client.poll_timeout() }
+    /// Whether any frame came.
+    pub fn has_streamed(&self) -> bool {
+        self.streamed
     }
 
-    /// The client's next event.
+    /// When to go on at the latest, if no datagram comes before; `None` for no limit.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.unread || self.failure.is_some() {
+            return Some(Instant::now());
+        }
+        #[cfg(feature = "webrtc")]
+        if let Some(until) = self.call.as_ref().and_then(Call::poll_timeout) {
+            return Some(self.connection.poll_timeout().map_or(until, |at| at.min(until)));
+        }
+        self.connection.poll_timeout()
+    }
+
+    /// The connection's next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.client.poll_event()?;
+        if let Some(error) = self.failure.take() {
+            return Some(Event::Ended(error));
+        }
+        let event = self.connection.poll_event()?;
         match event {
             Event::Connected(_) => self.connected_at = Some(Instant::now()),
             Event::Frame(_) => self.streamed = true,
@@ -64,21 +104,34 @@ impl Attempt {
         Some(event)
     }
 
-    /// Sends what the client has to send.
+    /// Sends what the connection has to send.
     pub fn transmit(&mut self) {
-        while let Some(transmit) = self.client.poll_transmit() {
-            trace(&self.trace, Direction::ToCamera, transmit.to, &transmit.data);
-            let Err(e) = self.socket.send_to(&transmit.data, transmit.to) else { continue };
+        #[cfg(feature = "webrtc")]
+        self.carry();
+        while let Some((to, datagram)) = self.connection.poll_transmit() {
+            trace(&self.trace, Direction::ToCamera, to, &datagram);
+            let Err(e) = self.socket.send_to(&datagram, to) else { continue };
             if socket::is_of_network(&e) {
                 // An earlier datagram may have caused the error, which kept this one from being sent: try once more. If
                 // the network is away for the moment, the protocol sends again later.
                 self.icmp = true;
-                let _ = self.socket.send_to(&transmit.data, transmit.to);
+                let _ = self.socket.send_to(&datagram, to);
             }
         }
     }
 
-    /// Gives the client the datagrams and ICMP errors that have arrived, up to [`MANY`] of each, and does what is due.
+    /// Carries texts of signalling both ways, for as long as they are needed.
+    #[cfg(feature = "webrtc")]
+    fn carry(&mut self) {
+        let (Connection::WebRtc(viewer), Some(call)) = (&mut self.connection, &mut self.call) else { return };
+        if self.connected_at.is_some() {
+            call.hang_up();
+        } else if let Err(error) = call.carry(viewer, Instant::now()) {
+            self.failure = Some(error);
+        }
+    }
+
+    /// Gives the connection the datagrams and ICMP errors that have arrived, up to [`MANY`] of each, and does what is due.
     /// Fails only when the socket is of no more use.
     pub fn receive(&mut self) -> io::Result<()> {
         self.unread = true;
@@ -89,7 +142,15 @@ impl Attempt {
                     let mut count = 0;
                     for (from, datagram) in datagrams {
                         trace(&self.trace, Direction::FromCamera, from, datagram);
-                        self.client.handle_datagram(now, from, datagram);
+                        match &mut self.connection {
+                            Connection::Lan(client) => client.handle_datagram(now, from, datagram),
+                            #[cfg(feature = "webrtc")]
+                            Connection::WebRtc(viewer) => {
+                                if let Some(call) = &mut self.call {
+                                    viewer.handle_datagram(now, from, call.local(from.ip()), datagram);
+                                }
+                            }
+                        }
                         count += 1;
                     }
                     // Fewer than there is room for were all. With room for one, only an error tells.
@@ -111,16 +172,16 @@ impl Attempt {
                 if let Some((Trace(sink), _)) = &self.trace {
                     sink.refused(refused);
                 }
-                self.client.handle_unreachable(Instant::now(), refused);
+                self.connection.handle_unreachable(Instant::now(), refused);
             }
         }
-        self.client.handle_timeout(Instant::now());
+        self.connection.handle_timeout(Instant::now());
         Ok(())
     }
 
     /// Tells the camera that we go.
     pub fn close(&mut self) {
-        self.client.close();
+        self.connection.close();
         self.transmit();
     }
 }

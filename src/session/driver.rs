@@ -7,11 +7,18 @@
 use super::attempt::Attempt;
 use super::backoff::Backoff;
 use super::calls::{Callback, Calls, Reply};
+use super::connection::Connection;
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
 use super::standby::{self, Waiting, Watched};
+use super::way::Way;
+#[cfg(feature = "webrtc")]
+use super::web::Asked;
 use super::{Event, Peer, Place, lock, socket, targets};
-use crate::protocol::client::{self, Client, Config, Request};
+#[cfg(feature = "webrtc")]
+use crate::protocol::client::TransportKind;
+use crate::protocol::client::{self, CameraInfo, Client, Config, Request};
+use crate::protocol::credentials::Credentials;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
 use crate::unix_time::unix_time;
@@ -38,13 +45,15 @@ const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
 const SOCKET: Token = Token(0);
 pub const WAKER: Token = Token(1);
+#[cfg(feature = "webrtc")]
+pub(super) const SIGNALLING: Token = Token(2);
 
 fn broken(stage: Stage, reason: impl ToString) -> Error {
     Error::Broken { stage, reason: reason.to_string() }
 }
 
 /// Why an attempt or the session is over.
-enum Exit {
+pub(super) enum Exit {
     /// The last member has left.
     Stopped,
     Failed(Error),
@@ -52,24 +61,27 @@ enum Exit {
 
 /// What the next turn goes on with.
 #[derive(Default)]
-enum Phase {
+pub(super) enum Phase {
     /// An attempt begins.
     #[default]
     Starting,
     /// A name service is asked where the camera is.
     Resolving(Lookup),
+    /// The cloud is asked for a ticket.
+    #[cfg(feature = "webrtc")]
+    Inviting(Asked),
     Attempting(Box<Attempt>),
     /// The next attempt is waited for.
     Pausing(Pause),
 }
 
-struct Lookup {
+pub(super) struct Lookup {
     host: String,
     answer: Receiver<Result<Vec<SocketAddr>, Error>>,
     until: Instant,
 }
 
-struct Pause {
+pub(super) struct Pause {
     until: Instant,
     /// The camera was away: when it is seen, the pause ends.
     is_away: bool,
@@ -80,30 +92,31 @@ struct Pause {
 }
 
 /// What follows, and when it does so at the latest, if nothing comes before; the error ends the session.
-type Turned = Result<(Phase, Option<Instant>), Exit>;
+pub(super) type Turned = Result<(Phase, Option<Instant>), Exit>;
 
 pub struct Driver {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     berth: Arc<Berth>,
     /// Somebody looks whether its thread is held up.
     _watched: Watched,
-    poll: Poll,
+    pub(super) poll: Poll,
     events: Events,
     phase: Phase,
     /// When the next turn is due, if nothing comes before.
     due: Option<Instant>,
     /// The first attempt's socket, which was opened before the thread started; later attempts open their own.
     first_socket: Option<UdpSocket>,
-    peer: Peer,
+    pub(super) peer: Peer,
+    way: Way,
     /// The next attempt's configuration; targets are filled in then.
-    config: Config,
-    place: Place,
-    members: Members,
+    pub(super) config: Config,
+    pub(super) place: Place,
+    pub(super) members: Members,
     /// What members have asked the camera, and wait for.
     calls: Calls,
     /// Actions taken from `shared` that are still to be done.
     actions: VecDeque<Action>,
-    rng: StdRng,
+    pub(super) rng: StdRng,
     backoff: Backoff,
     /// Counters of earlier attempts.
     stats: Stats,
@@ -169,7 +182,7 @@ impl Driver {
         watched: Watched,
         poll: Poll,
         first_socket: UdpSocket,
-        peer: Peer,
+        (peer, way): (Peer, Way),
         config: Config,
         place: Place,
     ) -> Self {
@@ -183,6 +196,7 @@ impl Driver {
             due: None,
             first_socket: Some(first_socket),
             peer,
+            way,
             config,
             place,
             members: Members::default(),
@@ -201,6 +215,8 @@ impl Driver {
         (self.phase, self.due) = match std::mem::take(&mut self.phase) {
             Phase::Starting => self.start(),
             Phase::Resolving(lookup) => self.resolve(lookup),
+            #[cfg(feature = "webrtc")]
+            Phase::Inviting(asked) => self.await_invitation(asked),
             Phase::Attempting(attempt) => self.drive(attempt),
             Phase::Pausing(pause) => self.pause(pause),
         }?;
@@ -231,20 +247,28 @@ impl Driver {
     }
 
     /// An attempt has failed, or what comes before one. Pauses before the next, unless the session is over with that.
-    fn failed(&mut self, error: Error, is_away: bool) -> Turned {
+    pub(super) fn failed(&mut self, error: Error, is_away: bool, has_streamed: bool) -> Turned {
+        let has_changed_way = self.way.failed(&error, has_streamed);
         self.stats = {
             let mut stats = lock(&self.shared.stats);
             stats.last_error = Some(error.reason());
             stats.clone()
         };
         let is_lost = self.camera.is_some();
-        if !(is_lost || self.config.connect_timeout.is_zero()) || !error.may_pass() {
+        let goes_on = is_lost || self.config.connect_timeout.is_zero() || has_changed_way || self.way.is_in_doubt();
+        if !goes_on || !error.may_pass() {
             return Err(Exit::Failed(error));
         }
         let (number, delay) = self.backoff.next(&mut self.rng);
         if !self.members.reconnect(&error, number, delay, is_lost) {
             return Err(Exit::Failed(error));
         }
+        if has_changed_way {
+            self.members.handle(Event::Way(self.way.kind()));
+        }
+        // The other way need not wait for the camera to be seen on this one.
+        let is_away = is_away && !has_changed_way;
+        let delay = if has_changed_way { Duration::ZERO } else { delay };
         self.pause(Pause { until: Instant::now() + delay, is_away, look: None, rest_until: None })
     }
 
@@ -253,6 +277,10 @@ impl Driver {
     /// Looks up `place` anew. Only a name takes time, and not to find its addresses is an error only in the first
     /// attempt.
     fn start(&mut self) -> Turned {
+        #[cfg(feature = "webrtc")]
+        if self.way.kind() == TransportKind::WebRtc {
+            return self.invite();
+        }
         let Some(host) = self.place.host.clone() else {
             self.known = targets::search_addresses(&self.place);
             return self.attempt();
@@ -279,7 +307,7 @@ impl Driver {
         };
         match found {
             Ok(addresses) => self.known = addresses,
-            Err(error) if self.known.is_empty() => return self.failed(error, true),
+            Err(error) if self.known.is_empty() => return self.failed(error, true, false),
             // The name service may be away with the rest of the network: its last answer will do.
             Err(_) => {}
         }
@@ -289,24 +317,29 @@ impl Driver {
     /// Starts to look for the camera, from a new socket.
     fn attempt(&mut self) -> Turned {
         let connect_timeout = self.attempt_time();
-        match self.open(Config { targets: self.targets(), connect_timeout, ..self.config.clone() }) {
+        let config = Config { targets: self.targets(), connect_timeout, ..self.config.clone() };
+        let Some(credentials) = self.peer.credentials.clone() else { return Err(self.broken("there are no keys")) };
+        match self.open(credentials, config) {
             Ok(attempt) => self.drive(attempt),
-            Err(e) => {
-                let error = match &self.place.interface {
-                    Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
-                    None => broken(Stage::Discovery, e),
-                };
-                self.failed(error, true)
-            }
+            Err(e) => self.not_opened(&e),
         }
     }
 
+    pub(super) fn not_opened(&mut self, e: &io::Error) -> Turned {
+        let error = match &self.place.interface {
+            Some(name) => Error::NoInterface { name: name.clone(), reason: e.to_string() },
+            None => broken(Stage::Discovery, e),
+        };
+        self.failed(error, true, false)
+    }
+
     /// How long an attempt may take.
-    fn attempt_time(&self) -> Duration {
+    pub(super) fn attempt_time(&self) -> Duration {
         Some(self.config.connect_timeout).filter(|timeout| !timeout.is_zero()).unwrap_or(ATTEMPT_TIME)
     }
 
-    fn open(&mut self, config: Config) -> io::Result<Box<Attempt>> {
+    /// Opens the socket of an attempt.
+    pub(super) fn open_socket(&mut self) -> io::Result<UdpSocket> {
         let mut socket = match self.first_socket.take() {
             Some(socket) => socket,
             None => socket::open()?,
@@ -315,9 +348,14 @@ impl Driver {
             socket::bind_interface(&socket, interface)?;
         }
         self.poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+        Ok(socket)
+    }
+
+    fn open(&mut self, credentials: Credentials, config: Config) -> io::Result<Box<Attempt>> {
+        let socket = self.open_socket()?;
         let trace = config.trace.clone();
-        let client = Client::new(self.peer.credentials.clone(), config, Instant::now(), unix_time(), self.rng.random());
-        Ok(Box::new(Attempt::new(client, socket, trace)?))
+        let client = Client::new(credentials, config, Instant::now(), unix_time(), self.rng.random());
+        Ok(Box::new(Attempt::new(Connection::Lan(Box::new(client)), socket, trace)?))
     }
 
     /// Where to look for the camera, by what is known of it.
@@ -336,7 +374,7 @@ impl Driver {
         addresses
     }
 
-    fn drive(&mut self, mut attempt: Box<Attempt>) -> Turned {
+    pub(super) fn drive(&mut self, mut attempt: Box<Attempt>) -> Turned {
         let exit = match self.move_on(&mut attempt) {
             Ok(due) => return Ok((Phase::Attempting(attempt), due)),
             Err(exit) => exit,
@@ -349,9 +387,9 @@ impl Driver {
             self.backoff.reset();
         }
         let Exit::Failed(error) = exit else { return Err(exit) };
-        let is_away = attempt.is_searching();
+        let (is_away, has_streamed) = (attempt.is_searching(), attempt.has_streamed());
         drop(attempt);
-        self.failed(error, is_away)
+        self.failed(error, is_away, has_streamed)
     }
 
     /// Moves datagrams, events and actions. Returns when to do so again at the latest.
@@ -365,11 +403,11 @@ impl Driver {
     /// Passes on what the client has to say. The error is its last word.
     fn pump(&mut self, attempt: &mut Attempt) -> Result<(), Exit> {
         attempt.transmit();
-        *lock(&self.shared.stats) = self.stats.and(&attempt.client.stats());
-        while let Some(event) = attempt.poll_event() {
-            match &event {
+        *lock(&self.shared.stats) = self.stats.and(&attempt.connection.stats());
+        while let Some(mut event) = attempt.poll_event() {
+            match &mut event {
                 client::Event::Ended(error) => return Err(Exit::Failed(error.clone())),
-                client::Event::Connected(camera) => self.connected(camera.address.ip()),
+                client::Event::Connected(camera) => self.connected(camera),
                 _ => {}
             }
             let medium = match &event {
@@ -383,14 +421,18 @@ impl Driver {
             let Some(event) = Event::of(event) else { continue };
             let used = self.members.handle(event);
             if let Some(medium) = medium {
-                attempt.client.judge(medium, used == Use::Used, Instant::now());
+                attempt.connection.judge(medium, used == Use::Used, Instant::now());
             }
         }
         Ok(())
     }
 
-    fn connected(&mut self, camera: IpAddr) {
-        if self.camera.replace(camera).is_some() {
+    fn connected(&mut self, camera: &mut CameraInfo) {
+        // Over WebRTC the camera does not say what it is.
+        if let Some(model) = self.config.model.as_ref().filter(|_| camera.model.is_empty()) {
+            camera.model.clone_from(model);
+        }
+        if self.camera.replace(camera.address.ip()).is_some() {
             self.stats.reconnects += 1;
             lock(&self.shared.stats).reconnects += 1;
         }
@@ -429,7 +471,8 @@ impl Driver {
                 // `until` ends this, so the client's own limit must not come first.
                 let connect_timeout = pause.until.saturating_duration_since(Instant::now()) * 2;
                 let config = Config { targets: self.targets(), patient: true, connect_timeout, ..self.config.clone() };
-                look.insert(self.open(config)?)
+                let credentials = self.peer.credentials.clone().ok_or(io::ErrorKind::Unsupported)?;
+                look.insert(self.open(credentials, config)?)
             }
         };
         attempt.receive()?;
@@ -450,18 +493,18 @@ impl Driver {
     }
 
     /// A failure at the stage that the members were last told of.
-    fn broken(&self, reason: impl ToString) -> Exit {
+    pub(super) fn broken(&self, reason: impl ToString) -> Exit {
         Exit::Failed(broken(self.members.stage().unwrap_or(Stage::Discovery), reason))
     }
 
     // What members ask for
 
     /// Does what members have asked for since the last look.
-    fn handle_requests(&mut self, mut attempt: Option<&mut Attempt>) -> Result<(), Exit> {
+    pub(super) fn handle_requests(&mut self, mut attempt: Option<&mut Attempt>) -> Result<(), Exit> {
         let (actions, stop) = self.shared.take();
         self.actions.extend(actions);
         while let Some(action) = self.actions.pop_front() {
-            self.act(action, attempt.as_deref_mut().map(|attempt| &mut attempt.client));
+            self.act(action, attempt.as_deref_mut().map(|attempt| &mut attempt.connection));
             if let Some(attempt) = &mut attempt {
                 // Before the next action: the end of one talk must not be told to the member that starts another.
                 self.pump(attempt)?;
@@ -471,7 +514,7 @@ impl Driver {
     }
 
     /// Does one action. Without a client it takes effect with the next attempt.
-    fn act(&mut self, action: Action, mut client: Option<&mut Client>) {
+    fn act(&mut self, action: Action, mut client: Option<&mut Connection>) {
         let now = Instant::now();
         match (action, &mut client) {
             (Action::Join(member), _) => self.members.join(member),
@@ -521,7 +564,7 @@ impl Driver {
         id: MemberId,
         request: Request,
         callback: Callback,
-        client: Option<&mut Client>,
+        client: Option<&mut Connection>,
         now: Instant,
     ) {
         let Some(client) = client.filter(|_| self.members.has(id)) else {
@@ -535,7 +578,7 @@ impl Driver {
     }
 
     /// Does what a member asks for its talk, if it is the one that talks.
-    fn talk(&mut self, id: MemberId, action: TalkAction, client: &mut Client, now: Instant) {
+    fn talk(&mut self, id: MemberId, action: TalkAction, client: &mut Connection, now: Instant) {
         let may_talk = match action {
             TalkAction::Start => self.members.take_floor(id),
             _ => self.members.is_talker(id),

@@ -1,6 +1,6 @@
 //! What a session tells its members.
 
-use crate::protocol::client::{self, CameraClock, CameraInfo};
+use crate::protocol::client::{self, CameraClock, CameraInfo, TransportKind};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::medium::Medium;
 use crate::protocol::parameter_sets::ParameterSets;
@@ -30,6 +30,8 @@ pub enum Event {
     Silent(Medium, bool),
     /// In a session with resends, it is the packets' heads that count them, as with few cameras.
     CountsByHead,
+    /// The next attempt goes another way than the last ones.
+    Way(TransportKind),
     /// The connection broke off, or could not be made again, for the reason in `error`. The next attempt, the first
     /// being 1, follows after `delay`, or sooner if the camera is seen. [`Event::Connected`] tells of its success.
     Reconnecting { error: Error, attempt: u32, delay: Duration },

@@ -3,7 +3,7 @@
 //! Elements become members of a camera's session by [`Membership::join`], which returns at once. There is one session
 //! for a camera in a process: the first member starts its thread, the last one that leaves stops it. The thread finds
 //! where to look for the camera (`targets`), opens a socket and drives a [`Client`](crate::protocol::client::Client)
-//! over it (`attempt`, `driver`), and tells every member what it wants to know (`members`). Members may hold it up
+//! over it (`attempt`, `driver`), or over WebRTC a viewer (`way`, `web`, `call`), and tells every member what it wants to know (`members`). Members may hold it up
 //! while it delivers frames: then another thread goes on (`standby`).
 //!
 //! The first connection has to succeed, as most often a wrong setting keeps it from that. From then on, the thread
@@ -19,16 +19,21 @@
 //! [`Event`](crate::protocol::client::Event)s with the [`CameraInfo`](crate::protocol::client::CameraInfo),
 //! [`Frame`](crate::protocol::reassembly::Frame)s, [`TalkEvent`](crate::protocol::talk::TalkEvent)s and
 //! [`Error`](crate::protocol::error::Error)s in them. Envelopes, DTLS, commands and packets are the protocol's own.
-//! Another kind of connection, for cameras that do not speak this protocol, would stand beside `Client` and use the
-//! same types.
+//! The viewer of cameras over WebRTC stands beside `Client` and uses the same types (`connection`). Its tickets come by a
+//! function that is handed in: a session knows no cloud.
 
 mod attempt;
 mod backoff;
 mod batch;
+#[cfg(feature = "webrtc")]
+mod call;
 mod calls;
+mod connection;
 mod driver;
 mod event;
 mod icmp;
+#[cfg(feature = "webrtc")]
+mod invitation;
 mod members;
 mod peer;
 mod registry;
@@ -36,6 +41,11 @@ mod shared;
 pub(crate) mod socket;
 mod standby;
 mod targets;
+mod way;
+#[cfg(feature = "webrtc")]
+mod web;
+#[cfg(feature = "webrtc")]
+mod websocket;
 
 use crate::protocol::client::Config;
 use driver::Driver;
@@ -46,12 +56,13 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::thread;
+use way::Way;
 
 pub(crate) use crate::lock::lock;
 pub use calls::Reply;
 pub use event::Event;
 pub use members::{Deliver, Use, Wants};
-pub use peer::Peer;
+pub use peer::{Peer, TicketSource, Transport};
 pub use registry::{Caller, Conflict, JoinError, Membership};
 pub use socket::bind_interface;
 pub use targets::search_addresses;
@@ -79,14 +90,14 @@ struct Session {
 impl Session {
     /// Starts the thread with its first member, which is so told of everything from the beginning. `config.targets` is
     /// filled from `place`. Fails without a socket, a poll or a thread to be had.
-    fn start(peer: Peer, config: Config, place: Place, first: Member) -> io::Result<Session> {
+    fn start(peer: Peer, way: Way, config: Config, place: Place, first: Member) -> io::Result<Session> {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
         let watched = standby::watch()?;
         thread::Builder::new().name(THREAD.into()).spawn({
             let shared = shared.clone();
-            move || driver::run(Box::new(Driver::new(shared, watched, poll, socket, peer, config, place)))
+            move || driver::run(Box::new(Driver::new(shared, watched, poll, socket, (peer, way), config, place)))
         })?;
         Ok(Session { shared })
     }

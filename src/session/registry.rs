@@ -6,6 +6,7 @@ use super::calls::Reply;
 use super::members::{Deliver, Member, MemberId, Use, Wants};
 use super::peer::PeerId;
 use super::shared::{Action, Shared, TalkAction};
+use super::way::Way;
 use super::{Event, Peer, Place, Session, lock};
 use crate::protocol::client::{Config, Request};
 use crate::protocol::model::VideoWish;
@@ -31,12 +32,13 @@ impl Entry {
     /// Starts the session with its first member, whose id is 1.
     fn start(
         peer: &Peer,
+        way: Way,
         config: &Config,
         place: &Place,
         video_wish: Option<VideoWish>,
         first: Member,
     ) -> io::Result<Self> {
-        let session = Arc::new(Session::start(peer.clone(), config.clone(), place.clone(), first)?);
+        let session = Arc::new(Session::start(peer.clone(), way, config.clone(), place.clone(), first)?);
         Ok(Entry { session, peer: peer.clone(), place: place.clone(), video_wish, members: 1, last_id: 1 })
     }
 
@@ -77,6 +79,8 @@ static STOPPED: Condvar = Condvar::new();
 pub enum JoinError {
     #[error("another element uses this uid with another enr or mac: give both the same")]
     OtherCredentials,
+    #[error("there is no way to this camera that transport allows")]
+    NoWay,
     #[error("no UDP socket or thread to be had ({0})")]
     Io(#[from] io::Error),
 }
@@ -115,13 +119,13 @@ impl Membership {
         video_wish: Option<VideoWish>,
         observer: impl FnMut(Event) -> Use + Send + 'static,
     ) -> Result<(Membership, Vec<Conflict>), JoinError> {
-        let peer_id = peer.id();
+        let peer_id = peer.id.clone();
         // Each session numbers its members anew.
         let mut member = Member::new(MemberId(1), wants, reconnect_attempts, Box::new(observer));
         let stopping = |sessions: &mut Sessions| sessions.stopping.contains(&peer_id);
         let mut sessions = STOPPED.wait_while(lock(&SESSIONS), stopping).unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = sessions.running.get_mut(&peer_id) {
-            if entry.peer.credentials != peer.credentials {
+            if !entry.peer.is_same(&peer) {
                 return Err(JoinError::OtherCredentials);
             }
             let conflicts = entry.adapt(&place, video_wish);
@@ -131,7 +135,10 @@ impl Membership {
             match entry.session.shared.act(Action::Join(member)) {
                 Ok(()) => {
                     entry.members += 1;
-                    return Ok((Membership { id, peer: peer_id, session: Some(entry.session.clone()) }, conflicts));
+                    return Ok((
+                        Membership { id, peer: peer_id.clone(), session: Some(entry.session.clone()) },
+                        conflicts,
+                    ));
                 }
                 // That session has ended by itself, and another one takes its place.
                 Err(Action::Join(back)) => {
@@ -142,15 +149,16 @@ impl Membership {
             }
             sessions.running.remove(&peer_id);
         }
+        let way = Way::to(&peer).ok_or(JoinError::NoWay)?;
         config.media = wants.media;
         config.stall_timeout = wants.stall_timeout;
         config.key_frame_requests = wants.key_frames;
         config.set_clock = wants.set_clock;
         config.video_wish = video_wish.unwrap_or_default();
         let id = member.id;
-        let entry = Entry::start(&peer, &config, &place, video_wish, member)?;
+        let entry = Entry::start(&peer, way, &config, &place, video_wish, member)?;
         let session = Some(entry.session.clone());
-        sessions.running.insert(peer_id, entry);
+        sessions.running.insert(peer_id.clone(), entry);
         Ok((Membership { id, peer: peer_id, session }, Vec::new()))
     }
 
@@ -244,7 +252,7 @@ impl Drop for Membership {
             entry.members -= 1;
             if entry.members == 0 {
                 let entry = sessions.running.remove(&self.peer);
-                sessions.stopping.insert(self.peer);
+                sessions.stopping.insert(self.peer.clone());
                 drop(sessions);
                 drop(session);
                 // Drops the last reference, which stops the thread and waits for it.

@@ -59,6 +59,17 @@ impl CameraAudio {
         Some(CameraAudio { codec: info.codec, flags: info.audio_flags(), coding, rate, channels })
     }
 
+    /// Makes the format that was agreed upon over WebRTC; `None` for one that cannot be encoded here.
+    pub fn agreed(codec: CodecId, flags: AudioFlags) -> Option<Self> {
+        let coding = match codec {
+            CodecId::MULAW => Coding::Mulaw,
+            CodecId::ALAW => Coding::Alaw,
+            CodecId::OPUS => Coding::Opus,
+            _ => return None,
+        };
+        Some(CameraAudio { codec, flags, coding, rate: flags.rate()?, channels: flags.channels() })
+    }
+
     /// Returns the caps of sound that the camera takes as it is, once AAC is cut into frames.
     pub fn caps(&self) -> gst::Caps {
         let aac = |format: &str| {

@@ -280,8 +280,7 @@ impl WyzeSink {
 
     fn join(&self) -> Result<(), gst::ErrorMessage> {
         let mut identity = lock(&self.settings).clone();
-        let stored = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
-        let credentials = identity.credentials().map_err(|e| element::identity_error(&e))?;
+        let element::Filled { peer, stored } = element::fill(&mut identity).map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
         let talker = Talker::new(&obj, self.announcer.clone(), &identity);
         let observer = Arc::downgrade(&talker);
@@ -294,7 +293,7 @@ impl WyzeSink {
         let joining = Joining {
             identity: &identity,
             stored,
-            peer: credentials.into(),
+            peer,
             config: identity.config(),
             wants: Wants::default(),
             video_wish: None,

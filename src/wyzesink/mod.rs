@@ -57,6 +57,7 @@
 //! - `reconnect-attempts`: How many attempts in a row to connect again to a camera that was lost may fail, -1 is any
 //!   number, 0 makes the loss an error
 //! - `stats`: What was sent and dropped, what the camera speaks, and how long it took to have it listen
+//! - `transport`: Which way is taken to the camera
 //! - `uid`: The 20 characters that name the camera (p2p_id in the Wyze cloud)
 //! - `uri`: The camera in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…, or wyze:///NAME for a camera of the store
 //!

@@ -179,7 +179,8 @@ impl Talker {
             | Event::Unanswered(_)
             | Event::Refused(..)
             | Event::Silent(..)
-            | Event::CountsByHead => {}
+            | Event::CountsByHead
+            | Event::Way(_) => {}
             Event::Connected(camera) => self.connected(&camera),
             Event::Frame(frame) if frame.medium == Medium::Audio => self.learn(&element, frame),
             Event::Frame(_) | Event::ParameterSets(_) => {}
@@ -199,7 +200,9 @@ impl Talker {
             self.fail(TalkFailure::Talk(TalkError::NoTwoWayAudio));
             return;
         }
+        let agreed = camera.talk_format.and_then(|(codec, flags)| CameraAudio::agreed(codec, flags));
         self.advance(|state| {
+            state.camera = agreed.or(state.camera);
             Some(match state.phase {
                 Phase::Connecting { idle: true, .. } => Phase::Stopped,
                 _ if state.camera.is_some() => Phase::Opening,

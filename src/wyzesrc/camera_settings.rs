@@ -7,7 +7,7 @@ use super::WyzeSrc;
 use super::control_properties::Wishes;
 use super::picture_check::PictureCheck;
 use super::streams::Streams;
-use crate::protocol::client::CameraInfo;
+use crate::protocol::client::{CameraInfo, TransportKind};
 use crate::protocol::commands::controls::{CONTROLS, Control};
 use crate::protocol::commands::media::{self, Flip, VideoAnswer, VideoState};
 use crate::protocol::commands::settings::{self, Parameters, id};
@@ -102,6 +102,8 @@ impl CameraSettings {
     /// Follows the session.
     pub fn follow(&self, element: &WyzeSrc, event: &Event) {
         match event {
+            // Over WebRTC, cameras take no commands.
+            Event::Connected(camera) if camera.transport == TransportKind::WebRtc => {}
             Event::Connected(camera) => {
                 let mut state = lock(&self.0);
                 state.camera = Some(camera.clone());

@@ -463,10 +463,10 @@ impl WyzeSrc {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let mut settings = lock(&self.settings).clone();
-        let stored = element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
-        let credentials = settings.identity.credentials().map_err(|e| element::identity_error(&e))?;
+        let element::Filled { peer, stored } =
+            element::fill(&mut settings.identity).map_err(|e| element::identity_error(&e))?;
         let obj = self.obj();
-        let streams = Arc::new(Streams::new(&credentials.uid, settings.identity.name.clone()));
+        let streams = Arc::new(Streams::new(peer.public_id(), settings.identity.name.clone()));
         let uri = settings.identity.uri_without_keys();
         let outputs = Outputs::new(&obj, self.announcer.clone(), streams.clone(), uri, settings.latency);
         let receiver =
@@ -477,7 +477,7 @@ impl WyzeSrc {
         let joining = Joining {
             identity: &settings.identity,
             stored,
-            peer: credentials.into(),
+            peer,
             config: settings.config(),
             wants: settings.wants(),
             video_wish: Some(settings.video_wish()),

@@ -221,7 +221,12 @@ impl MediaReceiver {
     pub fn handle(&mut self, event: Event) -> Use {
         let Some(element) = self.element.upgrade() else { return Use::Used };
         match event {
-            Event::Stage(_) | Event::Talk(_) | Event::Unanswered(_) | Event::Refused(..) | Event::CountsByHead => {}
+            Event::Stage(_)
+            | Event::Talk(_)
+            | Event::Unanswered(_)
+            | Event::Refused(..)
+            | Event::CountsByHead
+            | Event::Way(_) => {}
             Event::Silent(medium, is_silent) => self.tell_silent(&element, medium, is_silent),
             Event::Connected(camera) => self.connected(&element, camera),
             Event::Clock(clock) => {

@@ -93,6 +93,7 @@
 //! - `stall-timeout`: After how long without media the connection to the camera is made anew, in ms; 0 is never
 //! - `stats`: Counters of the connection and the times that its stages took
 //! - `status-light`: The light on the camera's front
+//! - `transport`: Which way is taken to the camera
 //! - `uid`: The 20 characters that name the camera (p2p_id in the Wyze cloud)
 //! - `uri`: The camera and all settings in one: wyze://HOST:PORT?uid=…&enr=…&mac=…&model=…&subtype=hd|sd, or
 //!   wyze:///NAME for a camera of the store

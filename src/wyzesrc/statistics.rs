@@ -54,6 +54,7 @@ pub fn stats(stats: &Stats, receiver: &MediaReceiver, outputs: &Outputs) -> gst:
 pub fn camera_info(receiver: &MediaReceiver) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("application/x-wyze-camera-info");
     let Some(camera) = receiver.camera() else { return structure };
+    structure.set("transport", camera.transport.name());
     if let Some(envelope) = camera.envelope {
         structure.set("envelope", envelope.name());
     }

@@ -2,7 +2,6 @@
 //! tags, in a collection.
 
 use crate::protocol::client::CameraInfo;
-use crate::protocol::credentials::{Uid, public_id};
 use crate::protocol::medium::Medium;
 use crate::session::lock;
 use gst::glib;
@@ -14,7 +13,7 @@ const MANUFACTURER: &str = "Wyze";
 
 /// The streams of one run of the element.
 pub struct Streams {
-    /// A hash of the UID: the same whenever this camera is watched, and no secret.
+    /// The same whenever this camera is watched, and no secret.
     id: String,
     group_id: gst::GroupId,
     /// The camera's name in the store, if it is known by one.
@@ -35,8 +34,8 @@ struct State {
 }
 
 impl Streams {
-    pub fn new(uid: &Uid, name: Option<String>) -> Self {
-        let id = public_id(&String::from_utf8_lossy(uid.bytes()));
+    /// Makes the streams of the camera of this [`Peer::public_id`](crate::session::Peer::public_id).
+    pub fn new(id: String, name: Option<String>) -> Self {
         Streams { id, group_id: gst::GroupId::next(), name, state: Mutex::default(), version: AtomicU64::default() }
     }
 

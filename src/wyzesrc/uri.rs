@@ -3,7 +3,7 @@
 
 use super::control_properties::{self, nicks};
 use super::settings::{MAX_BITRATE, PictureSize, Settings};
-use crate::identity::{self, UriError, milliseconds, parse_milliseconds};
+use crate::identity::{self, UriError, milliseconds, parse_enum, parse_milliseconds};
 use crate::protocol::commands::controls::{CONTROLS, Control};
 use gst::glib;
 use gst::glib::prelude::*;
@@ -61,18 +61,6 @@ fn parse_subtype(value: &str) -> Result<PictureSize, UriError> {
     }
 }
 
-fn parse_enum<T>(key: &'static str, value: &str) -> Result<T, UriError>
-where
-    T: StaticType + for<'a> glib::value::FromValue<'a>,
-{
-    let class = glib::EnumClass::with_type(T::static_type()).expect("an enumeration");
-    let found = class.value_by_nick(&value.to_ascii_lowercase()).and_then(|value| value.to_value(&class).get().ok());
-    found.ok_or_else(|| {
-        let nicks: Vec<_> = class.values().iter().map(glib::EnumValue::nick).collect();
-        UriError::Choice(key, nicks.join(", "))
-    })
-}
-
 fn parse_bool(value: &str) -> Option<bool> {
     match value {
         "true" | "1" | "yes" | "on" => Some(true),
@@ -117,7 +105,7 @@ pub fn format(settings: &Settings) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{DEFAULT_PORT, Identity};
+    use crate::identity::{DEFAULT_PORT, Identity, Transport};
     use crate::protocol::credentials::CredentialError;
     use crate::protocol::medium::MediaSet;
     use crate::wyzesrc::control_properties::Wishes;
@@ -202,6 +190,7 @@ mod tests {
             interface: Some("wlan0".into()),
             port: 4000,
             model: Some("HL_CAM4".into()),
+            transport: Transport::Lan,
             known: None,
             name: None,
             from_uri: true,
@@ -255,6 +244,7 @@ mod tests {
             ("wyze://cam?reconnect-attempts=-2", UriError::Value("reconnect-attempts")),
             ("wyze://cam?stall-timeout=x", UriError::Value("stall-timeout")),
             ("wyze://cam?on-loss=never", choice("on-loss", "until-key-frame, pass")),
+            ("wyze://cam?transport=tcp", choice("transport", "auto, lan, webrtc")),
             ("wyze://cam?resend=1", choice("resend", "auto, on, off")),
             ("wyze://cam?key-frame-requests=on", choice("key-frame-requests", "auto, off")),
             ("wyze://cam?set-clock=on", choice("set-clock", "auto, off")),

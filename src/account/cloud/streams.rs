@@ -7,11 +7,11 @@ use super::answer::Answer;
 use super::http::{WEBSOCKET, Wiped, is_safe, unix_milliseconds};
 use super::{Cloud, CloudError, accepted};
 use crate::account::Secret;
+use crate::protocol::ticket::{IceServer, Ticket};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use serde_json::json;
-use std::fmt;
 use zeroize::Zeroizing;
 
 const PATH: &str = "/v4/camera/get_streams";
@@ -33,36 +33,6 @@ const MOST_ICE_SERVERS: usize = 16;
 const LONGEST_ICE_TEXT: usize = 1024;
 /// How often a signalling URL's percent signs are decoded. Twice encoded is the most that was seen.
 const MOST_DECODINGS: usize = 3;
-
-/// What one connection to a camera needs. It is good for that one only, and for some minutes.
-pub struct Ticket {
-    /// The WebSocket of signalling: wss://, or ws:// to this machine. Whoever has it can watch the camera.
-    pub url: Zeroizing<String>,
-    /// At most 16.
-    pub ice_servers: Vec<IceServer>,
-}
-
-/// A STUN or TURN server.
-pub struct IceServer {
-    /// Such as `stun:host:port` or `turn:host:port?transport=udp`. It is not checked.
-    pub url: String,
-    /// Empty for STUN.
-    pub username: String,
-    /// Empty for STUN.
-    pub credential: Zeroizing<String>,
-}
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ticket({} ICE servers)", self.ice_servers.len())
-    }
-}
-
-impl fmt::Debug for IceServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IceServer(***)")
-    }
-}
 
 impl Cloud {
     /// Asks for a ticket to watch a camera. `mac` is the account's, which for some models is longer than a MAC.
@@ -160,7 +130,8 @@ fn once_encoded(url: &str) -> Zeroizing<String> {
 fn ice_servers(list: &Answer) -> Vec<IceServer> {
     let entries = list.list().unwrap_or_default();
     let servers = entries.iter().flat_map(|entry| {
-        let (username, credential) = (entry.get("username").word(), Zeroizing::new(entry.get("credential").word()));
+        let (username, credential) =
+            (Zeroizing::new(entry.get("username").word()), Zeroizing::new(entry.get("credential").word()));
         urls(entry).into_iter().map(move |url| IceServer {
             url,
             username: username.clone(),

@@ -1,0 +1,127 @@
+//! One attempt's part in signalling: carries texts between the viewer and the server, and knows our own addresses.
+
+use super::invitation::Invitation;
+use super::websocket::{Socket, WebSocket};
+use crate::protocol::error::Error;
+use crate::protocol::webrtc::Viewer;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// How long connecting to the server may take.
+const OPENING: Duration = Duration::from_secs(5);
+/// For so many hosts it is kept which of our addresses leads to them. Any host can send.
+const MOST_ROUTES: usize = 64;
+
+pub struct Call {
+    /// `None` once it is closed, or not needed any more.
+    websocket: Option<WebSocket>,
+    /// When the server has to be connected.
+    opens_until: Option<Instant>,
+    /// The port of the session's socket.
+    port: u16,
+    /// Our address towards a host.
+    routes: HashMap<IpAddr, IpAddr>,
+}
+
+impl Call {
+    /// Begins to connect to the server. `register` gets the socket that is to be polled, `port` is that of the session's
+    /// own.
+    pub fn new(
+        invitation: &Invitation,
+        port: u16,
+        register: impl FnOnce(&mut Socket) -> io::Result<()>,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let Invitation { ticket, endpoint, signalling, .. } = invitation;
+        let websocket = WebSocket::connect(&ticket.url, endpoint, *signalling, register)
+            .map_err(|reason| Error::SignallingRefused { reason })?;
+        Ok(Call { websocket: Some(websocket), opens_until: Some(now + OPENING), port, routes: HashMap::new() })
+    }
+
+    /// When the server has to be connected at the latest; `None` once it is.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.opens_until
+    }
+
+    /// Carries texts both ways. Fails when the server cannot be connected to.
+    pub fn carry(&mut self, viewer: &mut Viewer, now: Instant) -> Result<(), Error> {
+        let Some(websocket) = &mut self.websocket else { return Ok(()) };
+        while let Some(text) = viewer.poll_text() {
+            websocket.send(text);
+        }
+        let result = websocket.go_on();
+        if websocket.is_open() {
+            self.opens_until = None;
+        }
+        let reason = match result {
+            Ok(texts) => {
+                for text in texts {
+                    viewer.handle_text(now, &text);
+                }
+                match self.opens_until {
+                    Some(until) if now >= until => format!("it did not answer for {} s", OPENING.as_secs()),
+                    _ => return Ok(()),
+                }
+            }
+            Err(reason) => reason,
+        };
+        self.websocket = None;
+        if self.opens_until.take().is_some() {
+            return Err(Error::SignallingRefused { reason });
+        }
+        viewer.handle_signalling_closed(now, &reason);
+        Ok(())
+    }
+
+    /// Media do not need the server.
+    pub fn hang_up(&mut self) {
+        if let Some(mut websocket) = self.websocket.take() {
+            websocket.close();
+        }
+        self.opens_until = None;
+    }
+
+    /// Returns the address of ours that a host's datagrams come to.
+    pub fn local(&mut self, host: IpAddr) -> SocketAddr {
+        if self.routes.len() >= MOST_ROUTES {
+            self.routes.clear();
+        }
+        let local = *self.routes.entry(host).or_insert_with(|| route(host).unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
+        SocketAddr::new(local, self.port)
+    }
+}
+
+/// Asks the system from which address it would send to a host. Nothing is sent.
+fn route(host: IpAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((host, 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// Returns our own addresses for a socket of this port: those of the interface that is asked for, or of all. This machine
+/// itself counts only where the server is on it, too, as then the camera is a simulated one.
+pub fn local_addresses(port: u16, interface: Option<&str>, server: IpAddr) -> Vec<SocketAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let is_wanted = |found: &if_addrs::Interface| {
+        found.is_loopback() == server.is_loopback() && interface.is_none_or(|name| *name == found.name)
+    };
+    let addresses = interfaces.iter().filter(|found| is_wanted(found)).map(if_addrs::Interface::ip);
+    addresses.filter(IpAddr::is_ipv4).map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_named_to_a_server_on_it_only() {
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(local_addresses(7, None, here), [SocketAddr::new(here, 7)]);
+        let away = local_addresses(7, None, Ipv4Addr::new(192, 0, 2, 1).into());
+        assert!(away.iter().all(|address| !address.ip().is_loopback()), "{away:?}");
+        assert_eq!(local_addresses(7, Some("no-such-thing"), here), []);
+        assert_eq!(route(here).unwrap(), here);
+    }
+}

@@ -1,0 +1,198 @@
+//! The WebSocket of signalling: over TLS, and never blocking.
+//!
+//! Every call does what can be done at once. Go on when the poll says that the socket is ready.
+
+use mio::net::TcpStream;
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslMethod, SslStream};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::ClientHandshake;
+use tungstenite::handshake::{HandshakeError, MidHandshake};
+use tungstenite::http::Uri;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Error, Message};
+use zeroize::Zeroizing;
+
+/// No message of a server is longer, nor what waits to be sent.
+const LONGEST: usize = 64 << 10;
+/// How many messages are read before others get their turn.
+const MANY: usize = 64;
+
+/// What is to be polled.
+pub type Socket = TcpStream;
+
+enum Stream {
+    /// To this machine only.
+    Plain(TcpStream),
+    /// Shakes hands by itself when it is first written to.
+    Tls(Box<SslStream<TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write(buffer),
+            Stream::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+enum State {
+    Opening(MidHandshake<ClientHandshake<Stream>>),
+    Open(Box<tungstenite::WebSocket<Stream>>),
+    Closed,
+}
+
+/// Where a URL of signalling leads.
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    is_tls: bool,
+}
+
+impl Endpoint {
+    /// Takes wss://, and ws:// to this machine. Errors do not repeat the URL, which is a secret.
+    pub fn of(url: &str) -> Result<Endpoint, &'static str> {
+        let uri: Uri = url.parse().map_err(|_| "its URL cannot be read")?;
+        let host = uri.host().ok_or("its URL has no host")?.trim_matches(['[', ']']).to_owned();
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        let is_tls = match uri.scheme_str() {
+            Some("wss") => true,
+            Some("ws") if is_here => false,
+            _ => return Err("its URL is not one of wss://"),
+        };
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        Ok(Endpoint { host, port, is_tls })
+    }
+}
+
+pub struct WebSocket {
+    state: State,
+    unsent: VecDeque<String>,
+}
+
+impl WebSocket {
+    /// Begins to connect. `register` is called once with the socket, which is to be polled for reading and writing.
+    pub fn connect(
+        url: &str,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        register: impl FnOnce(&mut TcpStream) -> io::Result<()>,
+    ) -> Result<Self, String> {
+        let mut tcp = TcpStream::connect(address).map_err(|e| e.to_string())?;
+        register(&mut tcp).map_err(|e| e.to_string())?;
+        let stream = if endpoint.is_tls {
+            Stream::Tls(Box::new(secured(&endpoint.host, tcp).map_err(|e| e.to_string())?))
+        } else {
+            Stream::Plain(tcp)
+        };
+        let request = url.into_client_request().map_err(|_| "its URL cannot be asked for")?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LONGEST))
+            .max_frame_size(Some(LONGEST))
+            // Texts are few, and each goes out at once.
+            .write_buffer_size(0)
+            .max_write_buffer_size(LONGEST);
+        let handshake = ClientHandshake::start(stream, request, Some(config)).map_err(|e| explain(&e))?;
+        let state = State::after(handshake.handshake().map(|(socket, _)| socket))?;
+        Ok(WebSocket { state, unsent: VecDeque::new() })
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Sends a text as soon as the connection is there.
+    pub fn send(&mut self, text: String) {
+        self.unsent.push_back(text);
+    }
+
+    /// Goes on with connecting, sends what waits, and returns what has come. Fails when the connection is over.
+    pub fn go_on(&mut self) -> Result<Vec<Zeroizing<String>>, String> {
+        if matches!(self.state, State::Opening(_)) {
+            let State::Opening(opening) = std::mem::replace(&mut self.state, State::Closed) else { unreachable!() };
+            self.state = State::after(opening.handshake().map(|(socket, _)| socket))?;
+        }
+        let State::Open(socket) = &mut self.state else { return Ok(Vec::new()) };
+        while let Some(text) = self.unsent.pop_front() {
+            unless_blocked(socket.write(Message::text(text)))?;
+        }
+        unless_blocked(socket.flush())?;
+        let mut texts = Vec::new();
+        while texts.len() < MANY {
+            match socket.read() {
+                Ok(Message::Text(text)) => texts.push(Zeroizing::new(text.as_str().to_owned())),
+                Ok(_) => {}
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(explain(&e)),
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Says goodbye, as far as that can be done at once.
+    pub fn close(&mut self) {
+        if let State::Open(socket) = &mut self.state {
+            let _ = socket.close(None);
+            let _ = socket.flush();
+        }
+        self.state = State::Closed;
+    }
+}
+
+impl State {
+    fn after(
+        handshake: Result<tungstenite::WebSocket<Stream>, HandshakeError<ClientHandshake<Stream>>>,
+    ) -> Result<State, String> {
+        match handshake {
+            Ok(socket) => Ok(State::Open(Box::new(socket))),
+            Err(HandshakeError::Interrupted(opening)) => Ok(State::Opening(opening)),
+            Err(HandshakeError::Failure(e)) => Err(explain(&e)),
+        }
+    }
+}
+
+/// The system's certificates are trusted, and those of SSL_CERT_FILE and SSL_CERT_DIR.
+fn secured(host: &str, tcp: TcpStream) -> Result<SslStream<TcpStream>, ErrorStack> {
+    let mut ssl = SslConnector::builder(SslMethod::tls_client())?.build().configure()?.into_ssl(host)?;
+    ssl.set_connect_state();
+    SslStream::new(ssl, tcp)
+}
+
+fn unless_blocked(result: Result<(), Error>) -> Result<(), String> {
+    match result {
+        Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(e) => Err(explain(&e)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Tells what is wrong, without the URL.
+fn explain(error: &Error) -> String {
+    match error {
+        Error::Http(answer) => format!("HTTP status {}", answer.status().as_u16()),
+        Error::Io(e) => e.to_string(),
+        Error::ConnectionClosed | Error::AlreadyClosed => "it closed the connection".into(),
+        Error::Url(_) => "its URL cannot be asked for".into(),
+        other => other.to_string(),
+    }
+}
