@@ -324,12 +324,12 @@ fn the_list_has_the_cameras_and_what_is_behind_a_base_station_has_its_keys() {
     assert_eq!(cameras[2].host, None);
     assert_eq!((cameras[3].host.as_deref(), cameras[3].paths().obstacle()), (None, None));
     assert_eq!(
-        (cameras[4].host.as_deref(), cameras[4].paths().obstacle()),
+        (cameras[4].host.as_deref(), cameras[4].paths().lan.err()),
         (None, None),
         "its dtls flag is not believed"
     );
     for (camera, why) in [(1, "base station"), (2, "base station"), (5, "DTLS"), (6, "WebRTC only")] {
-        let obstacle = cameras[camera].paths().obstacle().unwrap();
+        let obstacle = cameras[camera].paths().lan.unwrap_err();
         assert!(obstacle.contains(why), "{obstacle}");
     }
 }
@@ -424,7 +424,8 @@ fn a_camera_without_parameters_stays_and_says_what_it_lacks() {
         change(&mut camera);
         mock.state().devices = json!([camera]);
         let cameras = list(&mock).unwrap();
-        assert_eq!(cameras[0].paths().obstacle(), Some("UID, ENR or MAC is not known"));
+        assert_eq!(cameras[0].paths().lan, Err("UID, ENR or MAC is not known"));
+        assert_eq!(cameras[0].paths().open(), ["WebRTC"]);
     }
 }
 

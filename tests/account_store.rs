@@ -428,11 +428,11 @@ fn debug_output_has_no_keys() {
 }
 
 #[test]
-fn what_cannot_be_streamed_from_says_why() {
+fn what_has_no_way_over_the_network_says_why() {
     let with = |change: &dyn Fn(&mut Camera)| {
         let mut camera = demo("x");
         change(&mut camera);
-        camera.paths().obstacle()
+        camera.paths().lan.err()
     };
     assert_eq!(with(&|_| {}), None);
     assert_eq!(with(&|camera| camera.model = String::new()), None);
@@ -486,6 +486,9 @@ fn a_camera_s_paths_follow_from_its_entry() {
     assert_eq!(open("GW_BE1", &|camera| camera.mac = "GW_BE1_80482C640246".into()), "WebRTC");
     assert_eq!(open("GW_BE1", &|camera| camera.mac = "".into()), "");
     assert_eq!(open("HL_CAM4", &|camera| camera.base_station = full().base_station), "");
+    let obstacle = |model: &str| Camera { model: model.into(), ..demo("x") }.paths().obstacle();
+    assert_eq!((obstacle("GW_BE1"), obstacle("WYZEDB3")), (None, None), "one way is enough");
+    assert!(obstacle("HL_PAN4").unwrap().contains("Agora"));
     for (model, why) in [("ME_WCO3", "Agora"), ("GW_WC", "Gwell only"), ("HL_DB2", "not known to speak WebRTC")] {
         let told = Camera { model: model.into(), ..demo("x") }.paths().webrtc.unwrap_err();
         assert!(told.contains(why), "{told}");
