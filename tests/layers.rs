@@ -1,5 +1,5 @@
-//! Each layer knows only the one below. That the plugin has no cloud client and no command line is the compiler's to
-//! check: both are features, which the plugin is built without.
+//! Each layer knows only the one below. That the plugin works without a cloud client and a command line is the
+//! compiler's to check: both are features, and CI lints the plugin without them.
 
 use std::path::{Path, PathBuf};
 
