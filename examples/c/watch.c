@@ -1,9 +1,5 @@
-/* Shows a camera with its sound, says how the connection goes, and talks at a key.
- *
- *   make && ./watch NAME [SOUND-FILE]
- *
- * NAME is a camera of the store (see wyze-cameras). "t" and Enter play the file, or a tone, through its speaker.
- * Ctrl-C ends the program. */
+/* Shows a camera of the store with its sound, and says how the connection goes: ./watch NAME [SOUND-FILE]
+ * "t" and Enter play the file, or a tone, through its speaker. Ctrl-C ends the program. */
 
 #include <glib-unix.h>
 #include <gst/gst.h>
@@ -16,9 +12,8 @@ static int exit_code = 0;
 
 static void stop(GstElement **pipeline)
 {
-    GstBus *bus = gst_element_get_bus(*pipeline);
+    g_autoptr(GstBus) bus = gst_element_get_bus(*pipeline);
     gst_bus_remove_watch(bus);
-    gst_object_unref(bus);
     gst_element_set_state(*pipeline, GST_STATE_NULL);
     g_clear_object(pipeline);
 }
@@ -26,12 +21,10 @@ static void stop(GstElement **pipeline)
 /* `data` is the address of the pipeline that the message comes from. */
 static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data)
 {
-    (void)bus;
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-        GError *error;
+        g_autoptr(GError) error = NULL;
         gst_message_parse_error(message, &error, NULL);
         g_printerr("error: %s\n", error->message);
-        g_error_free(error);
         exit_code = 1;
         g_main_loop_quit(loop);
     } else if (data == &talk && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
@@ -50,28 +43,19 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data)
 
 static void start(GstElement **pipeline)
 {
-    GstBus *bus = gst_element_get_bus(*pipeline);
+    g_autoptr(GstBus) bus = gst_element_get_bus(*pipeline);
     gst_bus_add_watch(bus, on_message, pipeline);
-    gst_object_unref(bus);
     gst_element_set_state(*pipeline, GST_STATE_PLAYING);
 }
 
-/* A camera without sound never adds the pad for it. */
-static void on_pad(GstElement *source, GstPad *pad)
+static gboolean on_key(gint input, GIOCondition condition, gpointer data)
 {
-    GstCaps *caps = gst_pad_query_caps(pad, NULL);
-    gboolean is_video = g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/");
-    gst_caps_unref(caps);
-    const char *line = is_video ? "queue ! videoconvert ! autovideosink"
-                                : "queue ! audioconvert ! audioresample ! autoaudiosink";
-    GstElement *branch = gst_parse_bin_from_description(line, TRUE, NULL);
-    gst_bin_add(GST_BIN(player), branch);
-    gst_element_link_pads(source, GST_PAD_NAME(pad), branch, "sink");
-    gst_element_sync_state_with_parent(branch);
-}
-
-static void start_talk(void)
-{
+    char key;
+    /* The end of the input is not the end of the picture. */
+    if (read(input, &key, 1) != 1)
+        return G_SOURCE_REMOVE;
+    if (key != 't' || talk) /* The camera has one speaker. */
+        return G_SOURCE_CONTINUE;
     talk = gst_parse_launch(sound ? "filesrc name=file ! decodebin ! wyzesink name=speaker"
                                   : "audiotestsrc num-buffers=50 ! wyzesink name=speaker", NULL);
     if (sound)
@@ -79,26 +63,13 @@ static void start_talk(void)
     gst_child_proxy_set(GST_CHILD_PROXY(talk), "speaker::camera", camera, NULL);
     g_print("talk: starting\n");
     start(&talk);
-}
-
-static gboolean on_key(gint input, GIOCondition condition, gpointer data)
-{
-    char key;
-    (void)condition, (void)data;
-    /* The end of the input is not the end of the picture. */
-    if (read(input, &key, 1) != 1)
-        return G_SOURCE_REMOVE;
-    /* The camera has one speaker. */
-    if (key == 't' && !talk)
-        start_talk();
     return G_SOURCE_CONTINUE;
 }
 
 static gboolean on_ctrl_c(gpointer data)
 {
-    (void)data;
-    g_main_loop_quit(loop);
-    return G_SOURCE_CONTINUE;
+    g_main_loop_quit(data);
+    return G_SOURCE_REMOVE;
 }
 
 int main(int count, char **arguments)
@@ -111,18 +82,12 @@ int main(int count, char **arguments)
     camera = arguments[1];
     sound = arguments[2];
     loop = g_main_loop_new(NULL, FALSE);
-    g_unix_signal_add(SIGINT, on_ctrl_c, NULL);
+    g_unix_signal_add(SIGINT, on_ctrl_c, loop);
     g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_key, NULL);
-
-    char *name = g_uri_escape_string(camera, NULL, FALSE);
-    char *uri = g_strconcat("wyze:///", name, NULL);
-    GstElement *source = gst_element_factory_make("uridecodebin", NULL);
-    g_object_set(source, "uri", uri, NULL);
-    g_signal_connect(source, "pad-added", G_CALLBACK(on_pad), NULL);
-    player = gst_pipeline_new(NULL);
-    gst_bin_add(GST_BIN(player), source);
-    g_free(uri);
-    g_free(name);
+    g_autofree char *name = g_uri_escape_string(camera, NULL, FALSE);
+    g_autofree char *uri = g_strconcat("wyze:///", name, NULL);
+    player = gst_element_factory_make("playbin3", NULL);
+    g_object_set(player, "uri", uri, NULL);
     start(&player);
     g_main_loop_run(loop);
 
