@@ -104,7 +104,7 @@ pub mod printable;
 pub mod protocol;
 pub mod session;
 #[cfg(feature = "webrtc")]
-mod ticket;
+pub mod ticket;
 pub mod unix_time;
 pub mod wyzesink;
 pub mod wyzesrc;

@@ -207,7 +207,8 @@ fn a_limit_holds_for_those_who_have_been_there_before_it() {
 #[test]
 fn the_simulated_camera_s_own_cloud_leads_to_it() {
     let url = "ws://127.0.0.1:1/?a=b%2Fc";
-    let camera = CloudCamera { name: "camera 1".into(), model: "GW_GC1".into(), mac: MAC.into(), url: url.into() };
+    let (model, mac) = ("GW_GC1".into(), MAC.into());
+    let camera = CloudCamera { name: "camera 1".into(), model, mac, url: url.into(), ice_servers: json!([]) };
     let cloud = DemoCloud::start(vec![camera]).unwrap();
     let [auth, api, app] = cloud.environment().map(|(_, url)| url);
     let folder = tempfile::tempdir().unwrap();

@@ -126,7 +126,9 @@ fn other_credentials_are_refused_and_the_newest_resolution_wins() {
     camera.take_events();
     let second = Player::new(&camera, Link::Both);
     second.src.set_property_from_str("resolution", "360p");
+    second.src.set_property_from_str("transport", "lan");
     second.play();
+    second.until("a warning", |seen| seen.warning().filter(|text| text.contains("another transport")));
     second.until("a warning", |seen| seen.warning().filter(|text| text.contains("another picture")));
     camera.await_event(|event| match event {
         CameraEvent::VideoParameters { parameters, .. } => (parameters.frame_size == 1).then_some(()),

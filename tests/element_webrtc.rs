@@ -1,18 +1,29 @@
 //! `wyzesrc` and `wyzesink` with cameras that are reached over WebRTC.
 
+#[path = "support/certificate.rs"]
+mod certificate;
 #[path = "support/connection.rs"]
 mod connection;
 #[path = "support/element.rs"]
 mod support;
+#[path = "support/talk.rs"]
+mod talk;
+#[path = "support/turn.rs"]
+mod turn;
 #[path = "support/store.rs"]
 mod with_store;
 
+use certificate::{Proof, acceptor};
 use connection::*;
 use gst::prelude::*;
 use gstwyze::account::cloud::{ApiKey, Hosts, Login};
 use gstwyze::account::{Access, Camera, Store};
+use gstwyze::protocol::wire::codec::CodecId;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::*;
+use talk::Speaker;
+use turn::Turn;
 use with_store::*;
 use wyze_camera::webrtc::{CloudCamera, DemoCloud, WebCameraConfig, WebCameraServer, WebServerOptions};
 use wyze_camera::{MediaSource, ServerOptions};
@@ -29,11 +40,14 @@ struct Scene {
 impl Scene {
     /// Is to be called in a process of its own, before there are other threads that read the environment.
     fn new(config: WebCameraConfig, entry: Camera) -> Self {
+        Self::with(config, entry, WebServerOptions::default(), json!([]))
+    }
+
+    fn with(config: WebCameraConfig, entry: Camera, options: WebServerOptions, ice_servers: Value) -> Self {
         let media = MediaSource::Synthetic(small());
-        let camera =
-            WebCameraServer::start(config, "127.0.0.1:0".parse().unwrap(), media, WebServerOptions::default()).unwrap();
+        let camera = WebCameraServer::start(config, "127.0.0.1:0".parse().unwrap(), media, options).unwrap();
         let (name, model, mac) = (entry.name.clone(), entry.model.clone(), entry.mac.expose().to_owned());
-        let cloud = DemoCloud::start(vec![CloudCamera { name, model, mac, url: camera.url() }]).unwrap();
+        let cloud = DemoCloud::start(vec![CloudCamera { name, model, mac, url: camera.url(), ice_servers }]).unwrap();
         for (name, value) in cloud.environment() {
             // SAFETY: the other threads of this process, the camera's and the cloud's, do not look at the environment.
             unsafe { std::env::set_var(name, value) };
@@ -79,6 +93,10 @@ fn a_camera_without_uid_is_played_by_its_name() {
     assert_eq!(info.get::<&str>("transport"), Ok("webrtc"), "{info}");
     player.stop();
     assert_eq!(player.stat("reconnects"), 0);
+
+    let probe = std::process::Command::new(env!("CARGO_BIN_EXE_wyze-cameras")).args(["probe", NAME, "--json"]).output();
+    let told: Value = serde_json::from_slice(&probe.unwrap().stdout).unwrap();
+    assert_eq!((&told["transport"], &told["connected"]), (&json!("webrtc"), &json!(true)), "{told}");
 }
 
 #[test]
@@ -153,4 +171,129 @@ fn a_camera_that_is_deaf_in_the_network_is_shown_over_webrtc() {
     let took = start.elapsed();
     assert!(took < connect_timeout * 2 + Duration::from_secs(3), "{took:?}");
     assert!(warning.unwrap().contains("over WebRTC"));
+}
+
+/// Trusts an authority in this process from now on.
+fn trust(authority: &str) {
+    let file = std::path::Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap()).join("authority.pem");
+    std::fs::write(&file, authority).unwrap();
+    // SAFETY: there are no other threads yet.
+    unsafe { std::env::set_var("SSL_CERT_FILE", file) };
+}
+
+#[test]
+fn signalling_goes_over_tls_to_who_proves_its_name() {
+    if !with_own_store("signalling_goes_over_tls_to_who_proves_its_name") {
+        return;
+    }
+    let (tls, authority) = acceptor(Proof::Good);
+    trust(&authority);
+    let options = WebServerOptions { tls: Some(tls), ..WebServerOptions::default() };
+    let scene = Scene::with(WebCameraConfig::default(), without_lan(), options, json!([]));
+    assert!(scene.camera.url().starts_with("wss://"));
+    let player = scene.player();
+    player.src.set_property_from_str("resolution", "360p");
+    player.play();
+    player.until("a warning", |seen| seen.warning().filter(|text| text.contains("take no commands")));
+    player.buffers("video", 5);
+}
+
+#[test]
+fn signalling_to_a_server_that_nobody_vouches_for_is_refused() {
+    if !with_own_store("signalling_to_a_server_that_nobody_vouches_for_is_refused") {
+        return;
+    }
+    let options = WebServerOptions { tls: Some(acceptor(Proof::Good).0), ..WebServerOptions::default() };
+    let scene = Scene::with(WebCameraConfig::default(), without_lan(), options, json!([]));
+    let player = scene.player();
+    player.play();
+    let (error, _) = player.error();
+    assert!(error.message().contains("certificate"), "{error}");
+}
+
+/// Plays a camera that hears nobody but the relay. `urls` makes the servers that the ticket names, from those that are
+/// there.
+fn play_through_a_relay(tls: bool, urls: impl FnOnce(&Turn) -> Vec<String>) {
+    let (acceptor, authority) = acceptor(Proof::Good);
+    trust(&authority);
+    let turn = Turn::start(tls.then_some(acceptor));
+    let server = |url| json!({ "url": url, "username": turn::USERNAME, "credential": turn::CREDENTIAL });
+    let ice_servers = urls(&turn).into_iter().map(server).collect();
+    let config = WebCameraConfig { hears_only: Some(turn::RELAYED), ..WebCameraConfig::default() };
+    let scene = Scene::with(config, without_lan(), WebServerOptions::default(), ice_servers);
+    let player = scene.player();
+    let start = Instant::now();
+    player.play();
+    let first = player.buffer("video");
+    println!("the first picture came after {:?}", start.elapsed());
+    assert!(is_key(&first));
+    assert!(player.buffer("audio").pts().is_some());
+    player.buffers("video", 40);
+    assert!(turn.sent_by_peers() > 40, "{}", turn.sent_by_peers());
+    player.stop();
+    assert_eq!((player.stat("reconnects"), player.stat("incomplete")), (0, 0));
+}
+
+/// Where nothing listens.
+const NOWHERE: &str = "turn:127.0.0.1:9?transport=udp";
+
+#[test]
+fn a_camera_that_cannot_be_reached_is_played_through_a_relay() {
+    if with_own_store("a_camera_that_cannot_be_reached_is_played_through_a_relay") {
+        play_through_a_relay(false, |turn| vec![turn.tcp_url(), turn.udp_url()]);
+    }
+}
+
+#[test]
+fn a_relay_is_asked_over_tcp_where_udp_does_not_get_through() {
+    if with_own_store("a_relay_is_asked_over_tcp_where_udp_does_not_get_through") {
+        play_through_a_relay(false, |turn| vec![NOWHERE.into(), turn.tcp_url()]);
+    }
+}
+
+#[test]
+fn a_relay_is_asked_over_tls_last() {
+    if with_own_store("a_relay_is_asked_over_tls_last") {
+        let no_tcp = "turn:127.0.0.1:9?transport=tcp";
+        play_through_a_relay(true, |turn| vec![NOWHERE.into(), no_tcp.into(), turn.tcp_url()]);
+    }
+}
+
+/// A live tone for a sink that names the camera.
+fn speaker(properties: &str) -> Speaker {
+    Speaker::launch(&format!("audiotestsrc is-live=true samplesperbuffer=441 {properties} name=talk camera={NAME}"))
+}
+
+#[test]
+fn a_camera_hears_what_a_sink_sends_over_webrtc() {
+    if !with_own_store("a_camera_hears_what_a_sink_sends_over_webrtc") {
+        return;
+    }
+    let scene = Scene::new(WebCameraConfig::default(), without_lan());
+    // 2 s, of which nothing is dropped once the camera listens.
+    let speaker = speaker("num-buffers=200 ! wyzesink");
+    speaker.play_out();
+    let heard = scene.camera.take_talk_audio().len();
+    assert!((14_000..=16_400).contains(&heard), "{heard}");
+}
+
+/// The camera talks over the network first, and is deaf there from then on.
+#[test]
+fn a_talk_goes_on_over_webrtc_where_the_network_fails() {
+    if !with_own_store("a_talk_goes_on_over_webrtc_where_the_network_fails") {
+        return;
+    }
+    let media = talk::speaking(CodecId::MULAW, 8000);
+    let lan = TestCamera::start(|_| {}, media, ServerOptions::default(), Tolerance::Anything);
+    let config = WebCameraConfig { audio: CodecId::OPUS, ..WebCameraConfig::default() };
+    let scene = Scene::new(config, entry(NAME, &lan));
+    let connect_timeout = Duration::from_secs(1);
+    let speaker = speaker(&format!("! wyzesink connect-timeout={}", connect_timeout.as_millis()));
+    speaker.play();
+    wait_until("talk over the network", || lan.talk_audio().len() > 1000);
+    drop(lan);
+    let start = Instant::now();
+    wait_until("talk over WebRTC", || scene.camera.talk_audio().len() > 1000);
+    println!("the change took {:?}", start.elapsed());
+    assert!(speaker.bus.pop_filtered(&[gst::MessageType::Error]).is_none());
 }

@@ -75,9 +75,9 @@ fn files_beside_imp_do_not_import_it() {
 }
 
 #[test]
-fn tcp_is_for_signalling_only() {
+fn tcp_is_for_signalling_and_relays_only() {
     for (path, code) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-        assert!(path.ends_with("session/websocket.rs") || !code.contains("TcpStream"), "{}", path.display());
+        assert!(path.ends_with("session/stream.rs") || !code.contains("TcpStream"), "{}", path.display());
     }
 }
 

@@ -45,10 +45,11 @@ install_test_runner() {
   fi
 }
 
-# The tests read traces, recordings and streams, speak, press keys in a window, check scripts and look at a web page with
-# them. A Node.js that is not Debian's may have brought npm along, and would then conflict with Debian's.
+# The tests read traces, recordings and streams, speak, press keys in a window, check scripts, look at a web page and
+# speak WebRTC with them. A Node.js that is not Debian's may have brought npm along, and would then conflict with Debian's.
 if [ "${1:-}" = --tests ]; then
-  packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy python3-opencv chromium chromium-driver)
+  packages+=(tshark ffmpeg espeak-ng xvfb xdotool shellcheck python3-numpy python3-opencv chromium chromium-driver
+    gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0)
   command -v npm >/dev/null || packages+=(npm)
 fi
 

@@ -188,6 +188,7 @@ pub fn conflicts(element: &gst::Element, conflicts: &[Conflict]) {
         let text = match conflict {
             Conflict::VideoWish => "Another element asked for another picture; the camera now gives this one's",
             Conflict::Place => "Another element uses this camera at another address; its session is shared",
+            Conflict::Transport => "Another element uses this camera with another transport, which counts for both",
         };
         gst::element_warning!(element, gst::ResourceError::Settings, ("{text}"));
     }

@@ -80,11 +80,7 @@ fn tickets(identity: &Identity, camera: &Camera, store: &Store) -> Result<Ticket
     if identity.transport == Transport::Lan {
         return Err("transport is lan");
     }
-    camera.paths().webrtc?;
-    if !ticket::is_possible(store) {
-        return Err("over WebRTC it needs the login to its account: run wyze-cameras login");
-    }
-    Ok(ticket::source(store.clone(), camera.model.clone(), camera.mac.clone()))
+    ticket::source(store, camera)
 }
 
 #[cfg(not(feature = "webrtc"))]

@@ -120,7 +120,7 @@ impl Attempt {
         }
     }
 
-    /// Carries texts of signalling both ways, for as long as they are needed.
+    /// Carries texts of signalling both ways, for as long as they are needed, and bytes of a relay.
     #[cfg(feature = "webrtc")]
     fn carry(&mut self) {
         let (Connection::WebRtc(viewer), Some(call)) = (&mut self.connection, &mut self.call) else { return };
@@ -129,6 +129,7 @@ impl Attempt {
         } else if let Err(error) = call.carry(viewer, Instant::now()) {
             self.failure = Some(error);
         }
+        self.unread |= call.relay(viewer, Instant::now());
     }
 
     /// Gives the connection the datagrams and ICMP errors that have arrived, up to [`MANY`] of each, and does what is due.

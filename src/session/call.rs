@@ -1,9 +1,13 @@
-//! One attempt's part in signalling: carries texts between the viewer and the server, and knows our own addresses.
+//! What one attempt has beside its socket: carries texts between the viewer and the signalling server, and bytes between
+//! it and a relay, and knows our own addresses.
 
+use super::driver::{RELAY, SIGNALLING};
 use super::invitation::Invitation;
-use super::websocket::{Socket, WebSocket};
+use super::relay::RelayStream;
+use super::websocket::WebSocket;
 use crate::protocol::error::Error;
 use crate::protocol::webrtc::Viewer;
+use mio::{Interest, Registry};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -13,12 +17,16 @@ use std::time::{Duration, Instant};
 const OPENING: Duration = Duration::from_secs(5);
 /// For so many hosts it is kept which of our addresses leads to them. Any host can send.
 const MOST_ROUTES: usize = 64;
+const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 pub struct Call {
     /// `None` once it is closed, or not needed any more.
     websocket: Option<WebSocket>,
     /// When the server has to be connected.
     opens_until: Option<Instant>,
+    relay: Option<RelayStream>,
+    registry: Registry,
+    interface: Option<String>,
     /// The port of the session's socket.
     port: u16,
     /// Our address towards a host.
@@ -26,18 +34,28 @@ pub struct Call {
 }
 
 impl Call {
-    /// Begins to connect to the server. `register` gets the socket that is to be polled, `port` is that of the session's
-    /// own.
+    /// Begins to connect to the server. Sockets are polled by `registry`, `port` is that of the session's own, and media
+    /// go over `interface` only, if there is one.
     pub fn new(
         invitation: &Invitation,
         port: u16,
-        register: impl FnOnce(&mut Socket) -> io::Result<()>,
+        registry: Registry,
+        interface: Option<String>,
         now: Instant,
     ) -> Result<Self, Error> {
         let Invitation { ticket, endpoint, signalling, .. } = invitation;
+        let register = |tcp: &mut _| registry.register(tcp, SIGNALLING, BOTH_WAYS);
         let websocket = WebSocket::connect(&ticket.url, endpoint, *signalling, register)
             .map_err(|reason| Error::SignallingRefused { reason })?;
-        Ok(Call { websocket: Some(websocket), opens_until: Some(now + OPENING), port, routes: HashMap::new() })
+        Ok(Call {
+            websocket: Some(websocket),
+            opens_until: Some(now + OPENING),
+            relay: None,
+            registry,
+            interface,
+            port,
+            routes: HashMap::new(),
+        })
     }
 
     /// When the server has to be connected at the latest; `None` once it is.
@@ -52,8 +70,8 @@ impl Call {
             websocket.send(text);
         }
         let result = websocket.go_on();
-        if websocket.is_open() {
-            self.opens_until = None;
+        if websocket.is_open() && self.opens_until.take().is_some() {
+            viewer.handle_signalling_opened(now);
         }
         let reason = match result {
             Ok(texts) => {
@@ -73,6 +91,24 @@ impl Call {
         }
         viewer.handle_signalling_closed(now, &reason);
         Ok(())
+    }
+
+    /// Carries bytes to and from a relay, if the viewer wants one. Returns whether there may be more to read.
+    pub fn relay(&mut self, viewer: &mut Viewer, now: Instant) -> bool {
+        if let Some(server) = viewer.poll_relay_stream() {
+            let register = |tcp: &mut _| self.registry.register(tcp, RELAY, BOTH_WAYS);
+            self.relay = RelayStream::connect(&server, self.interface.as_deref(), register).ok();
+            if self.relay.is_none() {
+                viewer.handle_relay_closed(now);
+            }
+        }
+        let Some(relay) = &mut self.relay else { return false };
+        let carried = relay.carry(viewer, now);
+        if carried.is_err() {
+            self.relay = None;
+            viewer.handle_relay_closed(now);
+        }
+        carried.unwrap_or(false)
     }
 
     /// Media do not need the server.

@@ -47,6 +47,8 @@ const SOCKET: Token = Token(0);
 pub const WAKER: Token = Token(1);
 #[cfg(feature = "webrtc")]
 pub(super) const SIGNALLING: Token = Token(2);
+#[cfg(feature = "webrtc")]
+pub(super) const RELAY: Token = Token(3);
 
 fn broken(stage: Stage, reason: impl ToString) -> Error {
     Error::Broken { stage, reason: reason.to_string() }

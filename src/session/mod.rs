@@ -37,9 +37,13 @@ mod invitation;
 mod members;
 mod peer;
 mod registry;
+#[cfg(feature = "webrtc")]
+mod relay;
 mod shared;
 pub(crate) mod socket;
 mod standby;
+#[cfg(feature = "webrtc")]
+mod stream;
 mod targets;
 mod way;
 #[cfg(feature = "webrtc")]
@@ -62,6 +66,8 @@ pub(crate) use crate::lock::lock;
 pub use calls::Reply;
 pub use event::Event;
 pub use members::{Deliver, Use, Wants};
+#[cfg(feature = "webrtc")]
+pub use peer::TICKET_PATIENCE;
 pub use peer::{Peer, TicketSource, Transport};
 pub use registry::{Caller, Conflict, JoinError, Membership};
 pub use socket::bind_interface;

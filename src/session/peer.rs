@@ -5,6 +5,12 @@ use crate::protocol::error::Error;
 use crate::protocol::ticket::Ticket;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "webrtc")]
+use std::time::Duration;
+
+/// How long a session waits for a ticket.
+#[cfg(feature = "webrtc")]
+pub const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks for a ticket, which is good for one connection. May block for as long as a request to the cloud may take.
 pub type TicketSource = Arc<dyn Fn() -> Result<Ticket, Error> + Send + Sync>;

@@ -44,8 +44,11 @@ impl Entry {
 
     /// Takes over what a new member brings to a running session, and returns where that differs from the other members'
     /// settings.
-    fn adapt(&mut self, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
+    fn adapt(&mut self, peer: &Peer, place: &Place, video_wish: Option<VideoWish>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
+        if self.peer.transport != peer.transport {
+            conflicts.push(Conflict::Transport);
+        }
         // The store may have learnt a new address since the session started: that is no conflict.
         if self.place != (Place { known: self.place.known, ..place.clone() }) {
             conflicts.push(Conflict::Place);
@@ -92,6 +95,8 @@ pub enum Conflict {
     VideoWish,
     /// The session stays with the camera at the first member's place.
     Place,
+    /// The session takes the ways that the first member allows.
+    Transport,
 }
 
 /// An element's part in a session. Dropping it leaves the session; afterwards its observer is not called any more.
@@ -128,7 +133,7 @@ impl Membership {
             if !entry.peer.is_same(&peer) {
                 return Err(JoinError::OtherCredentials);
             }
-            let conflicts = entry.adapt(&place, video_wish);
+            let conflicts = entry.adapt(&peer, &place, video_wish);
             entry.last_id += 1;
             let id = MemberId(entry.last_id);
             member.id = id;

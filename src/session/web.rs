@@ -4,20 +4,17 @@ use super::Event;
 use super::attempt::Attempt;
 use super::call::{Call, local_addresses};
 use super::connection::Connection;
-use super::driver::{Driver, Phase, SIGNALLING, Turned};
+use super::driver::{Driver, Phase, Turned};
 use super::invitation::{Invitation, start_inviting};
+use super::peer::TICKET_PATIENCE;
 use crate::protocol::client::Config;
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::webrtc::{Viewer, ViewerConfig};
 use crate::unix_time::unix_time;
-use mio::Interest;
 use rand::RngExt;
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
-
-/// How long the cloud may take to give a ticket.
-const TICKET_PATIENCE: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 /// The cloud was asked for a ticket.
 pub struct Asked {
@@ -59,19 +56,12 @@ impl Driver {
     fn call(&mut self, invitation: &Invitation) -> io::Result<Result<Box<Attempt>, Error>> {
         let socket = self.open_socket()?;
         let (now, port) = (Instant::now(), socket.local_addr()?.port());
-        let registry = self.poll.registry();
-        let call = Call::new(
-            invitation,
-            port,
-            |tcp| registry.register(tcp, SIGNALLING, Interest::READABLE | Interest::WRITABLE),
-            now,
-        );
-        let call = match call {
+        let (registry, interface) = (self.poll.registry().try_clone()?, self.place.interface.clone());
+        let local = local_addresses(port, interface.as_deref(), invitation.signalling.ip());
+        let call = match Call::new(invitation, port, registry, interface, now) {
             Ok(call) => call,
             Err(error) => return Ok(Err(error)),
         };
-        let interface = self.place.interface.as_deref();
-        let local = local_addresses(port, interface, invitation.signalling.ip());
         let config = self.viewer_config(invitation);
         let viewer = Viewer::new(config, &local, now, unix_time(), self.rng.random());
         let attempt = Attempt::new(Connection::WebRtc(Box::new(viewer)), socket, None)?;
@@ -90,6 +80,7 @@ impl Driver {
             key_frame_requests,
             reorder_wait,
             stun: invitation.stun.clone(),
+            relays: invitation.relays.clone(),
             ..ViewerConfig::new(client_id)
         }
     }

@@ -2,11 +2,9 @@
 //!
 //! Every call does what can be done at once. Go on when the poll says that the socket is ready.
 
-use mio::net::TcpStream;
-use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslMethod, SslStream};
+use super::stream::{Pollable, Stream};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::ClientHandshake;
@@ -20,41 +18,6 @@ use zeroize::Zeroizing;
 const LONGEST: usize = 64 << 10;
 /// How many messages are read before others get their turn.
 const MANY: usize = 64;
-
-/// What is to be polled.
-pub type Socket = TcpStream;
-
-enum Stream {
-    /// To this machine only.
-    Plain(TcpStream),
-    /// Shakes hands by itself when it is first written to.
-    Tls(Box<SslStream<TcpStream>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.read(buffer),
-            Stream::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.write(buffer),
-            Stream::Tls(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.flush(),
-            Stream::Tls(stream) => stream.flush(),
-        }
-    }
-}
 
 enum State {
     Opening(MidHandshake<ClientHandshake<Stream>>),
@@ -91,20 +54,15 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// Begins to connect. `register` is called once with the socket, which is to be polled for reading and writing.
+    /// Begins to connect; see [`Stream::connect`].
     pub fn connect(
         url: &str,
         endpoint: &Endpoint,
         address: SocketAddr,
-        register: impl FnOnce(&mut TcpStream) -> io::Result<()>,
+        register: impl FnOnce(&mut Pollable) -> io::Result<()>,
     ) -> Result<Self, String> {
-        let mut tcp = TcpStream::connect(address).map_err(|e| e.to_string())?;
-        register(&mut tcp).map_err(|e| e.to_string())?;
-        let stream = if endpoint.is_tls {
-            Stream::Tls(Box::new(secured(&endpoint.host, tcp).map_err(|e| e.to_string())?))
-        } else {
-            Stream::Plain(tcp)
-        };
+        let name = endpoint.is_tls.then_some(endpoint.host.as_str());
+        let stream = Stream::connect(address, name, None, register).map_err(|e| e.to_string())?;
         let request = url.into_client_request().map_err(|_| "its URL cannot be asked for")?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(LONGEST))
@@ -169,13 +127,6 @@ impl State {
             Err(HandshakeError::Failure(e)) => Err(explain(&e)),
         }
     }
-}
-
-/// The system's certificates are trusted, and those of SSL_CERT_FILE and SSL_CERT_DIR.
-fn secured(host: &str, tcp: TcpStream) -> Result<SslStream<TcpStream>, ErrorStack> {
-    let mut ssl = SslConnector::builder(SslMethod::tls_client())?.build().configure()?.into_ssl(host)?;
-    ssl.set_connect_state();
-    SslStream::new(ssl, tcp)
 }
 
 fn unless_blocked(result: Result<(), Error>) -> Result<(), String> {

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 /// The name of the picture among what the application is warned of.
 const PICTURE: &str = "picture";
+const WEBRTC: &str = "webrtc";
 
 /// The settings of one element's camera. Clones share them.
 #[derive(Clone, Default)]
@@ -46,6 +47,8 @@ struct State {
     video: Option<VideoState>,
     /// Percent.
     battery: Option<i64>,
+    /// Whether the camera is reached over WebRTC, where it takes no commands.
+    is_deaf: bool,
     /// What the application has been warned of in this connection.
     warned: BTreeSet<&'static str>,
     /// The picture that the user wants.
@@ -86,7 +89,7 @@ impl CameraSettings {
     /// Uses no session any more. What the camera has told can still be read.
     pub fn leave(&self) {
         let mut state = lock(&self.0);
-        (state.caller, state.camera, state.check) = (None, None, None);
+        (state.caller, state.camera, state.check, state.is_deaf) = (None, None, None, false);
     }
 
     /// Returns the way to the camera; `None` where there is no session.
@@ -102,8 +105,10 @@ impl CameraSettings {
     /// Follows the session.
     pub fn follow(&self, element: &WyzeSrc, event: &Event) {
         match event {
-            // Over WebRTC, cameras take no commands.
-            Event::Connected(camera) if camera.transport == TransportKind::WebRtc => {}
+            Event::Connected(camera) if camera.transport == TransportKind::WebRtc => {
+                lock(&self.0).is_deaf = true;
+                self.warn_of_deafness(element);
+            }
             Event::Connected(camera) => {
                 let mut state = lock(&self.0);
                 state.camera = Some(camera.clone());
@@ -116,7 +121,7 @@ impl CameraSettings {
             }
             Event::Reconnecting { .. } => {
                 let mut state = lock(&self.0);
-                state.camera = None;
+                (state.camera, state.is_deaf) = (None, false);
                 state.warned.clear();
             }
             Event::Refused(command, number) => {
@@ -141,11 +146,13 @@ impl CameraSettings {
     }
 
     /// Notes the picture that the camera is asked for, to look later what came of it.
-    pub fn asks_for_picture(&self, wish: VideoWish) {
+    pub fn asks_for_picture(&self, element: &WyzeSrc, wish: VideoWish) {
         let mut state = lock(&self.0);
         state.picture = wish;
         state.check = PictureCheck::new(wish, Instant::now());
         state.warned.remove(PICTURE);
+        drop(state);
+        self.warn_of_deafness(element);
     }
 
     // Values
@@ -163,6 +170,7 @@ impl CameraSettings {
         state.told.remove(control.name);
         state.warned.remove(control.name);
         drop(state);
+        self.warn_of_deafness(element);
         self.write(element, control, wish, true);
     }
 
@@ -356,6 +364,19 @@ impl CameraSettings {
     }
 
     /// Warns the application, once in a connection for each `what`.
+    /// Warns where the camera takes no commands, and the user wants something that needs one.
+    fn warn_of_deafness(&self, element: &WyzeSrc) {
+        let in_vain = {
+            let state = lock(&self.0);
+            state.is_deaf && (state.picture != VideoWish::default() || !state.wishes.is_empty())
+        };
+        if in_vain {
+            let text = "Over WebRTC, cameras take no commands: resolution, bitrate, framerate and the camera's settings \
+                        do nothing";
+            self.warn(element, WEBRTC, text.into());
+        }
+    }
+
     fn warn(&self, element: &WyzeSrc, what: &'static str, text: String) {
         if !lock(&self.0).warned.insert(what) {
             return;

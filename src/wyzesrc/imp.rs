@@ -213,7 +213,7 @@ impl ObjectImpl for WyzeSrc {
             Some(Run { session: Some(session), .. }) if name == "key-frame-requests" => session.set_wants(wants),
             Some(run @ Run { session: Some(session), .. }) if name != "navigation" => {
                 session.set_video_wish(wish);
-                self.camera_settings.asks_for_picture(wish);
+                self.camera_settings.asks_for_picture(&self.obj(), wish);
                 run.receiver().set_resolution(&self.obj(), resolution);
             }
             _ => {}

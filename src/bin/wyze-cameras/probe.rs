@@ -45,6 +45,9 @@ pub struct ProbeArguments {
     /// How many seconds of picture and sound to take once connected; 0 asks for none
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=3600))]
     seconds: u64,
+    /// Which way to take to the camera, as the property of wyzesrc; there is no change from one to the other
+    #[arg(long, value_enum, default_value_t)]
+    transport: TransportChoice,
     /// Whether to ask the camera to send lost packets again, as the property of wyzesrc
     #[arg(long, value_enum, default_value_t)]
     resend: ResendChoice,
@@ -60,6 +63,26 @@ pub struct ProbeArguments {
     /// Keep picture and sound in the trace, and all that DTLS encrypted
     #[arg(long, requires = "trace")]
     full: bool,
+}
+
+impl ProbeArguments {
+    fn config(&self) -> Config {
+        Config { connect_timeout: self.place.timeout(), ..Config::default() }
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, Default)]
+enum TransportChoice {
+    /// The local network where the camera has that way
+    #[default]
+    Auto,
+    Lan,
+    /// For a camera of the store, with a login that is kept
+    Webrtc,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, Default)]
@@ -83,40 +106,74 @@ impl From<ResendChoice> for Resend {
 
 pub fn probe(store: &Store, arguments: &ProbeArguments) -> Result<(), Failure> {
     let camera = choose(store, arguments.name.as_deref(), &arguments.place)?;
-    if let Err(why) = camera.paths().lan {
+    let paths = camera.paths();
+    let by_webrtc = match arguments.transport {
+        TransportChoice::Auto => paths.lan.is_err() && paths.webrtc.is_ok(),
+        TransportChoice::Lan => false,
+        TransportChoice::Webrtc => true,
+    };
+    if by_webrtc {
+        return probe_over_webrtc(store, arguments, &camera);
+    }
+    if let Err(why) = paths.lan {
         tell(format_args!("wyze-cameras: this may not work: {why}"));
     }
+    probe_over_lan(store, arguments, &camera)
+}
+
+fn probe_over_webrtc(store: &Store, arguments: &ProbeArguments, camera: &Camera) -> Result<(), Failure> {
+    if arguments.trace.is_some() {
+        return Err(Failure::Usage("a trace is of the local network's packets: there are none over WebRTC".into()));
+    }
+    let peer = webrtc_peer(store, camera).map_err(Failure::other)?;
+    let mut report = Report::new(arguments.json, camera, None);
+    report.begin()?;
+    let outcome = run(peer, arguments.config(), arguments.place.of(camera), arguments.time(), &mut report);
+    report.finish()?;
+    outcome
+}
+
+fn probe_over_lan(store: &Store, arguments: &ProbeArguments, camera: &Camera) -> Result<(), Failure> {
+    let place = arguments.place.of(camera);
     let credentials = camera.credentials().map_err(Failure::other)?;
-    let place = arguments.place.of(&camera);
     let is_searched = place.host.is_none();
     let file = match &arguments.trace {
         Some(path) => {
             let key_log = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
-            Some(Arc::new(TraceFile::create(path, arguments.full, key_log.as_deref(), &camera, &credentials)?))
+            Some(Arc::new(TraceFile::create(path, arguments.full, key_log.as_deref(), camera, &credentials)?))
         }
         None => None,
     };
-    let mut report = Report::new(arguments.json, &camera, &place);
+    let mut report = Report::new(arguments.json, camera, Some(&place));
     report.begin()?;
     let listener = Arc::new(Listener::new(credentials.uid, file.clone()));
     let config = Config {
-        connect_timeout: arguments.place.timeout(),
         trace: Some(Trace(listener.clone())),
         resend: arguments.resend.into(),
         // The camera's own word is to be learnt, unless it would come too late for what the login depends on.
         model: Some(camera.model.clone()).filter(|model| model::sleeps(model) || model::resends(model)),
-        ..Config::default()
+        ..arguments.config()
     };
-    let outcome = run(credentials.into(), config, place, Duration::from_secs(arguments.seconds), &mut report);
+    let outcome = run(credentials.into(), config, place, arguments.time(), &mut report);
     report.end(&listener.heard())?;
     if let Some(file) = file {
         report.trace(&file.finish()?)?;
     }
     report.finish()?;
     if let Some(info) = &report.info {
-        keep(store, &camera, info, is_searched)?;
+        keep(store, camera, info, is_searched)?;
     }
     outcome
+}
+
+#[cfg(feature = "webrtc")]
+fn webrtc_peer(store: &Store, camera: &Camera) -> Result<Peer, &'static str> {
+    gstwyze::ticket::peer(store, camera)
+}
+
+#[cfg(not(feature = "webrtc"))]
+fn webrtc_peer(_: &Store, _: &Camera) -> Result<Peer, &'static str> {
+    Err("this build has no WebRTC")
 }
 
 /// Writes down what was learnt of the camera, where the store has it.

@@ -1,5 +1,6 @@
 //! What a viewer is told at its start.
 
+use super::relay::RelayServer;
 use crate::protocol::medium::MediaSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,10 +22,12 @@ pub struct ViewerConfig {
     pub reorder_wait: Duration,
     /// STUN servers, which tell us the address that the internet sees.
     pub stun: Vec<SocketAddr>,
+    /// TURN servers, for when there is no other way.
+    pub relays: Vec<RelayServer>,
 }
 
 impl ViewerConfig {
-    /// What suits most cameras: both media, and no STUN server.
+    /// What suits most cameras: both media, and no server that helps.
     pub fn new(client_id: String) -> Self {
         ViewerConfig {
             client_id,
@@ -34,6 +37,7 @@ impl ViewerConfig {
             key_frame_requests: true,
             reorder_wait: Duration::from_millis(200),
             stun: Vec::new(),
+            relays: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Viewer::poll_event`], then wait for a datagram, for a text or for [`Viewer::poll_timeout`].
 
 mod liveness;
+mod relaying;
 mod streaming;
 mod wishes;
 
@@ -13,6 +14,7 @@ use super::key_frames::KeyFrames;
 use super::media::Media;
 use super::peer::{Peer, Received, Said};
 use super::reflexive::Reflexive;
+use super::relay::Relays;
 use super::signalling::{self, Message};
 use super::talk::Talk;
 use crate::printable::is_printable;
@@ -75,6 +77,7 @@ pub struct Viewer {
     /// When str0m has something to do.
     peer_due: Option<Instant>,
     reflexive: Reflexive,
+    relays: Relays,
     /// Our own addresses, for the error that ICE may end with.
     addresses: Vec<SocketAddr>,
     ours: Candidates,
@@ -126,6 +129,7 @@ impl Viewer {
             peer,
             peer_due: None,
             reflexive: Reflexive::new(&config.stun, rng),
+            relays: Relays::new(&config.relays, now),
             addresses: Vec::new(),
             ours: Candidates::default(),
             theirs: Candidates::default(),
@@ -179,7 +183,8 @@ impl Viewer {
             return None;
         }
         let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
-        [self.timers.next(), self.peer_due, self.reflexive.poll_timeout(), talk].into_iter().flatten().min()
+        let ways = [self.reflexive.poll_timeout(), self.relays.poll_timeout()];
+        [self.timers.next(), self.peer_due, talk].into_iter().chain(ways).flatten().min()
     }
 
     /// Takes a datagram that `from` has sent to `to`, a candidate of ours. Its bytes may be changed.
@@ -195,14 +200,20 @@ impl Viewer {
             {
                 self.add_candidate(candidate);
             }
+        } else if let Some((came, relayed)) = self.relays.handle_datagram(now, from, datagram) {
+            self.handle_relayed(now, came, relayed);
         } else {
-            match self.peer.receive(now, from, to, datagram) {
-                Received::Foreign => self.stats.foreign += 1,
-                Received::Taken => (self.last_received, self.camera) = (now, Some(from)),
-                Received::Broken(reason) => self.failure = Some(self.broken(reason)),
-            }
+            self.handle_of_camera(now, from, to, datagram);
         }
         self.drain(now);
+    }
+
+    fn handle_of_camera(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        match self.peer.receive(now, from, to, datagram) {
+            Received::Foreign => self.stats.foreign += 1,
+            Received::Taken => (self.last_received, self.camera) = (now, Some(from)),
+            Received::Broken(reason) => self.failure = Some(self.broken(reason)),
+        }
     }
 
     /// Does what is due at `now`.
@@ -216,6 +227,8 @@ impl Viewer {
             self.failure = Some(self.broken(reason));
         }
         self.reflexive.handle_timeout(now);
+        let relayed = self.relays.handle_timeout(now, self.addresses.first().copied());
+        self.add_relayed(relayed);
         self.drain(now);
         while let Some(timer) = self.timers.expire(now) {
             match timer {
@@ -253,6 +266,15 @@ impl Viewer {
         self.drain(now);
     }
 
+    /// Notes that the signalling server is there: only now can the camera answer.
+    pub fn handle_signalling_opened(&mut self, now: Instant) {
+        if !self.ended && self.stage == Stage::Signalling {
+            self.stats.stages[self.stage as usize] += now.duration_since(self.stage_since);
+            self.stage_since = now;
+            self.timers.set(ViewerTimer::Stage, now + STAGE_LIMIT);
+        }
+    }
+
     /// Notes that the signalling server has closed the connection. After the answer that is no matter.
     pub fn handle_signalling_closed(&mut self, now: Instant, reason: &str) {
         if !self.peer.is_answered() {
@@ -270,6 +292,7 @@ impl Viewer {
                 self.resends = answered.resends;
                 self.enter(Stage::Path, now);
                 self.timers.set(ViewerTimer::Stage, now + STAGE_LIMIT);
+                self.relays.start(now);
                 std::mem::take(&mut self.early).into_iter().for_each(|candidate| self.peer.add_remote(candidate));
                 answered.candidates.iter().for_each(|line| self.add_remote(line));
             }
@@ -300,15 +323,6 @@ impl Viewer {
         self.drain(now);
     }
 
-    /// Adds an address at a relay (TURN). What comes there is handed to [`Viewer::handle_datagram`] with `relayed` as its
-    /// `to`, and what goes out there has it as its `from`. `local` is the address that the relay is asked from.
-    pub fn add_relayed(&mut self, now: Instant, relayed: SocketAddr, local: SocketAddr) {
-        if let Ok(candidate) = Candidate::relayed(relayed, local, "udp") {
-            self.add_candidate(candidate);
-        }
-        self.drain(now);
-    }
-
     /// Adds a candidate of ours and tells the camera. Returns whether it is one that was not known.
     fn add_candidate(&mut self, candidate: Candidate) -> bool {
         if self.ended || self.ours.total() as usize >= MAX_LOCAL {
@@ -329,7 +343,7 @@ impl Viewer {
         self.peer_due = None;
         while self.failure.is_none() {
             match self.peer.poll() {
-                Some(Said::Transmit(transmit)) => self.push(transmit),
+                Some(Said::Transmit(transmit)) => self.push(transmit, now),
                 Some(Said::Event(event)) => self.handle_event(*event, now),
                 Some(Said::Malformed) => self.stats.malformed += 1,
                 Some(Said::Timeout(at)) => {
@@ -344,13 +358,17 @@ impl Viewer {
             let (from, to, data) = (transmit.from, transmit.to, transmit.data);
             self.transmits.push_back(ViewerTransmit { from, to, data });
         }
+        self.send_to_relay();
         if let Some(error) = self.failure.take() {
             self.fail(error, now);
         }
     }
 
-    fn push(&mut self, transmit: str0m::net::Transmit) {
+    fn push(&mut self, transmit: str0m::net::Transmit, now: Instant) {
         let (from, to) = (transmit.source, transmit.destination);
+        if self.relays.send(now, from, to, &transmit.contents) {
+            return;
+        }
         self.transmits.push_back(ViewerTransmit { from, to, data: transmit.contents.to_vec() });
     }
 
@@ -405,10 +423,12 @@ impl Viewer {
         self.peer.handle_timeout(now);
         while let Some(said) = self.peer.poll() {
             match said {
-                Said::Transmit(transmit) => self.push(transmit),
+                Said::Transmit(transmit) => self.push(transmit, now),
                 Said::Timeout(_) | Said::Broken(_) => break,
                 Said::Event(_) | Said::Malformed => {}
             }
         }
+        self.relays.stop(now);
+        self.send_to_relay();
     }
 }

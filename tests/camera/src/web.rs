@@ -2,6 +2,7 @@
 
 use crate::{Arguments, AudioArgument, Running, count_up, link, media, print, wait};
 use gstwyze::protocol::wire::codec::CodecId;
+use serde_json::json;
 use std::error::Error;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub fn run(arguments: &Arguments, talk_files: &mut [File]) -> Result<(), Box<dyn
         model: arguments.model.clone(),
         mac: count_up(&arguments.mac, index),
         url: server.url(),
+        ice_servers: json!([]),
     });
     let cloud = DemoCloud::start(known.collect())?;
     print_invitation(&cloud, &cameras)?;

@@ -25,18 +25,20 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(is_json: bool, camera: &Camera, place: &Place) -> Self {
-        let at = match (&place.host, place.known) {
-            (Some(host), _) => format!("at {host}"),
-            (None, Some(known)) => format!("by search, and at {known}"),
-            (None, None) => "by search".into(),
+    /// `place` is that in the network; `None` is WebRTC.
+    pub fn new(is_json: bool, camera: &Camera, place: Option<&Place>) -> Self {
+        let at = match place {
+            Some(Place { host: Some(host), port, .. }) => format!("at {host}, port {port}"),
+            Some(Place { known: Some(known), port, .. }) => format!("by search, and at {known}, port {port}"),
+            Some(Place { port, .. }) => format!("by search, port {port}"),
+            None => "over WebRTC".into(),
         };
         let model = if camera.model.is_empty() { String::new() } else { format!(" ({})", camera.model) };
-        let title = format!("{}{model} {at}, port {}", camera.name, place.port);
+        let title = format!("{}{model} {at}", camera.name);
         let json = json!({
             "camera": camera.name,
-            "port": place.port,
-            "host": place.host,
+            "port": place.map(|place| place.port),
+            "host": place.and_then(|place| place.host.as_ref()),
             "program": env!("CARGO_PKG_VERSION"),
             "connected": false,
             "stages_ms": {},
@@ -81,6 +83,7 @@ impl Report {
             ("connected", json!(true)),
             ("connected_ms", tenths(milliseconds)),
             ("address", json!(info.address)),
+            ("transport", json!(info.transport.name())),
             ("envelope", json!(info.envelope.map(|envelope| envelope.name()))),
             ("suite", json!(info.suite.map(|suite| suite.name()))),
             ("model", json!(text(&info.model))),

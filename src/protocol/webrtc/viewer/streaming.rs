@@ -23,7 +23,10 @@ impl Viewer {
             E::IceConnectionStateChange(state) => {
                 use IceConnectionState::{Completed, Connected};
                 // What is lost later shows as silence.
-                self.has_path |= matches!(state, Connected | Completed);
+                if matches!(state, Connected | Completed) {
+                    self.has_path = true;
+                    self.relays.stop_asking();
+                }
             }
             E::Closed => {
                 let error = match self.stage {

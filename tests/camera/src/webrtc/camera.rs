@@ -214,7 +214,7 @@ impl WebCamera {
     }
 
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if self.config.is_gone {
+        if self.config.is_gone || self.config.hears_only.is_some_and(|host| host != from.ip()) {
             return;
         }
         let Some(input) = Peer::input(now, from, self.local, datagram) else { return };

@@ -19,6 +19,8 @@ pub struct CloudCamera {
     pub mac: String,
     /// Where its signalling is.
     pub url: String,
+    /// What it names as STUN and TURN servers, as in its answer.
+    pub ice_servers: Value,
 }
 
 /// An HTTP server on 127.0.0.1 that runs until the program ends.
@@ -113,6 +115,6 @@ fn stream(camera: &CloudCamera) -> Value {
     json!({
         "device_id": camera.mac, "provider": "webrtc",
         "property": { "iot-device::iot-state": 1, "iot-device::iot-power": 1 },
-        "params": { "signaling_url": camera.url, "ice_servers": [], "auth_token": "" },
+        "params": { "signaling_url": camera.url, "ice_servers": camera.ice_servers, "auth_token": "" },
     })
 }

@@ -1,6 +1,7 @@
 //! The settings of a simulated WebRTC camera.
 
 use gstwyze::protocol::wire::codec::CodecId;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// When the camera tells its ICE candidates.
@@ -49,6 +50,8 @@ pub struct WebCameraConfig {
     /// Neither send nor hear anything. Viewers who were there before find the camera as they left it once this is over,
     /// unless they have given up.
     pub is_gone: bool,
+    /// Takes datagrams of this host only, as if there were no way to it for others.
+    pub hears_only: Option<IpAddr>,
     /// How many viewers may be connected; the offers of others are refused.
     pub max_viewers: usize,
 }
@@ -73,6 +76,7 @@ impl Default for WebCameraConfig {
             goes_away: false,
             says_goodbye: true,
             is_gone: false,
+            hears_only: None,
             max_viewers: 10,
         }
     }
