@@ -18,6 +18,7 @@ pub fn source(store: &Store, camera: &Camera) -> Result<TicketSource, &'static s
     }
     let (store, model, mac) = (store.clone(), camera.model.clone(), camera.mac.clone());
     Ok(Arc::new(move || {
+        let refused = |error| refused(error, &model);
         let mut access = Access::new(&store, Hosts::from_environment()).map_err(refused)?;
         access.set_timeout(TICKET_PATIENCE);
         access.streams(&model, &mac).map_err(refused)
@@ -31,11 +32,35 @@ pub fn peer(store: &Store, camera: &Camera) -> Result<Peer, &'static str> {
     Ok(peer.with_tickets(tickets).with_transport(Transport::WebRtc))
 }
 
-fn refused(error: AccessError) -> Error {
+fn refused(error: AccessError, model: &str) -> Error {
     match error {
+        AccessError::Cloud(CloudError::NoWebRtc) => {
+            Error::NoPath { model: model.into(), why: CloudError::NoWebRtc.to_string() }
+        }
         AccessError::LoggedOut | AccessError::Cloud(CloudError::TokenExpired) => Error::LoginExpired,
         AccessError::Cloud(CloudError::CameraOffline) => Error::Offline,
         AccessError::Cloud(CloudError::CameraOff) => Error::SwitchedOff,
         other => Error::TicketRefused { reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_cloud_says_of_a_camera_is_an_error_of_its_own() {
+        let errors = [
+            (AccessError::LoggedOut, "login-expired"),
+            (AccessError::Cloud(CloudError::TokenExpired), "login-expired"),
+            (AccessError::Cloud(CloudError::CameraOffline), "offline"),
+            (AccessError::Cloud(CloudError::CameraOff), "switched-off"),
+            (AccessError::Cloud(CloudError::NoWebRtc), "no-path"),
+            (AccessError::Cloud(CloudError::NoStream { code: 1000, why: "why" }), "ticket-refused"),
+        ];
+        for (error, reason) in errors {
+            let told = error.to_string();
+            assert_eq!(refused(error, "HL_PAN4").reason(), reason, "{told}");
+        }
     }
 }

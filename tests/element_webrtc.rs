@@ -46,27 +46,32 @@ impl Scene {
     fn with(config: WebCameraConfig, entry: Camera, options: WebServerOptions, ice_servers: Value) -> Self {
         let media = MediaSource::Synthetic(small());
         let camera = WebCameraServer::start(config, "127.0.0.1:0".parse().unwrap(), media, options).unwrap();
-        let (name, model, mac) = (entry.name.clone(), entry.model.clone(), entry.mac.expose().to_owned());
-        let cloud = DemoCloud::start(vec![CloudCamera { name, model, mac, url: camera.url(), ice_servers }]).unwrap();
-        for (name, value) in cloud.environment() {
-            // SAFETY: the other threads of this process, the camera's and the cloud's, do not look at the environment.
-            unsafe { std::env::set_var(name, value) };
-        }
-        let store = Store::open_default();
-        let access = Access::new(&store, Hosts::from_environment()).unwrap();
-        let api_key = Some(ApiKey { id: "key".into(), key: "key".into() });
-        let login = Login { email: "a@example.com".into(), password: "x".into(), api_key, totp_secret: None };
-        access.login(&login, &mut |_| None).unwrap();
-        keep(entry);
+        log_in(entry, camera.url(), ice_servers);
         Scene { camera }
     }
+}
 
-    fn player(&self) -> Player {
-        let player = Player::bare(Link::Both);
-        player.src.set_property("camera", NAME);
-        player.src.set_property("stall-timeout", 600u32);
-        player
+fn player() -> Player {
+    let player = Player::bare(Link::Both);
+    player.src.set_property("camera", NAME);
+    player.src.set_property("stall-timeout", 600u32);
+    player
+}
+
+/// Logs in to a cloud that has this camera, with signalling at `url`, and puts it into the store.
+fn log_in(entry: Camera, url: String, ice_servers: Value) {
+    let (name, model, mac) = (entry.name.clone(), entry.model.clone(), entry.mac.expose().to_owned());
+    let cloud = DemoCloud::start(vec![CloudCamera { name, model, mac, url, ice_servers }]).unwrap();
+    for (name, value) in cloud.environment() {
+        // SAFETY: the other threads of this process, the camera's and the cloud's, do not look at the environment.
+        unsafe { std::env::set_var(name, value) };
     }
+    let store = Store::open_default();
+    let access = Access::new(&store, Hosts::from_environment()).unwrap();
+    let api_key = Some(ApiKey { id: "key".into(), key: "key".into() });
+    let login = Login { email: "a@example.com".into(), password: "x".into(), api_key, totp_secret: None };
+    access.login(&login, &mut |_| None).unwrap();
+    keep(entry);
 }
 
 /// A camera that has no other way.
@@ -79,8 +84,8 @@ fn a_camera_without_uid_is_played_by_its_name() {
     if !with_own_store("a_camera_without_uid_is_played_by_its_name") {
         return;
     }
-    let scene = Scene::new(WebCameraConfig::default().with_every_quirk(), without_lan());
-    let player = scene.player();
+    let _scene = Scene::new(WebCameraConfig::default().with_every_quirk(), without_lan());
+    let player = player();
     let start = Instant::now();
     player.play();
     let first = player.buffer("video");
@@ -105,7 +110,7 @@ fn a_camera_that_restarts_is_called_again() {
         return;
     }
     let scene = Scene::new(WebCameraConfig::default(), without_lan());
-    let player = scene.player();
+    let player = player();
     player.play();
     player.buffers("video", 5);
     scene.camera.reboot();
@@ -116,17 +121,51 @@ fn a_camera_that_restarts_is_called_again() {
     assert_eq!(player.stat("reconnects"), 1);
 }
 
+/// Signalling keeps nothing for a camera that is away, so the offer has to be made again.
+#[test]
+fn a_camera_that_vanishes_streams_again_soon_after_its_return() {
+    if !with_own_store("a_camera_that_vanishes_streams_again_soon_after_its_return") {
+        return;
+    }
+    let scene = Scene::new(WebCameraConfig::default(), without_lan());
+    let player = player();
+    player.play();
+    player.buffers("video", 5);
+    scene.camera.configure(|config| config.is_gone = true);
+    await_state(&player, "reconnecting");
+    // An offer that the camera does not hear.
+    wait_until("an offer", || scene.camera.stats().unheard > 0);
+    scene.camera.reboot();
+    scene.camera.configure(|config| config.is_gone = false);
+    let back = Instant::now();
+    until_again(&player, 1);
+    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
+    assert_eq!(player.stat("reconnects"), 1);
+}
+
 #[test]
 fn a_camera_that_does_not_answer_is_told_of_with_what_to_do() {
     if !with_own_store("a_camera_that_does_not_answer_is_told_of_with_what_to_do") {
         return;
     }
-    let scene = Scene::new(WebCameraConfig { no_answer: true, ..WebCameraConfig::default() }, without_lan());
-    let player = scene.player();
+    let _scene = Scene::new(WebCameraConfig { no_answer: true, ..WebCameraConfig::default() }, without_lan());
+    let player = player();
     player.src.set_property("connect-timeout", 500u32);
     player.play();
     let (error, _) = player.error();
     assert!(error.matches(gst::ResourceError::NotFound) && error.message().contains("did not answer"), "{error}");
+}
+
+#[test]
+fn a_camera_of_which_the_cloud_has_no_stream_is_not_tried_again() {
+    if !with_own_store("a_camera_of_which_the_cloud_has_no_stream_is_not_tried_again") {
+        return;
+    }
+    log_in(without_lan(), String::new(), json!([]));
+    let player = player();
+    player.play();
+    let (error, _) = player.error();
+    assert!(error.message().contains(MODEL) && error.message().contains("no WebRTC stream"), "{error}");
 }
 
 #[test]
@@ -152,9 +191,9 @@ fn a_camera_that_is_deaf_in_the_network_is_shown_over_webrtc() {
         return;
     }
     let deaf = TestCamera::start(|_| {}, MediaSource::None, ServerOptions::default(), Tolerance::Anything);
-    let scene = Scene::new(WebCameraConfig::default(), entry(NAME, &deaf));
+    let _scene = Scene::new(WebCameraConfig::default(), entry(NAME, &deaf));
     drop(deaf);
-    let player = scene.player();
+    let player = player();
     let connect_timeout = Duration::from_secs(1);
     player.src.set_property("connect-timeout", connect_timeout.as_millis() as u32);
     let start = Instant::now();
@@ -191,7 +230,7 @@ fn signalling_goes_over_tls_to_who_proves_its_name() {
     let options = WebServerOptions { tls: Some(tls), ..WebServerOptions::default() };
     let scene = Scene::with(WebCameraConfig::default(), without_lan(), options, json!([]));
     assert!(scene.camera.url().starts_with("wss://"));
-    let player = scene.player();
+    let player = player();
     player.src.set_property_from_str("resolution", "360p");
     player.play();
     player.until("a warning", |seen| seen.warning().filter(|text| text.contains("take no commands")));
@@ -204,8 +243,8 @@ fn signalling_to_a_server_that_nobody_vouches_for_is_refused() {
         return;
     }
     let options = WebServerOptions { tls: Some(acceptor(Proof::Good).0), ..WebServerOptions::default() };
-    let scene = Scene::with(WebCameraConfig::default(), without_lan(), options, json!([]));
-    let player = scene.player();
+    let _scene = Scene::with(WebCameraConfig::default(), without_lan(), options, json!([]));
+    let player = player();
     player.play();
     let (error, _) = player.error();
     assert!(error.message().contains("certificate"), "{error}");
@@ -220,8 +259,8 @@ fn play_through_a_relay(tls: bool, urls: impl FnOnce(&Turn) -> Vec<String>) {
     let server = |url| json!({ "url": url, "username": turn::USERNAME, "credential": turn::CREDENTIAL });
     let ice_servers = urls(&turn).into_iter().map(server).collect();
     let config = WebCameraConfig { hears_only: Some(turn::RELAYED), ..WebCameraConfig::default() };
-    let scene = Scene::with(config, without_lan(), WebServerOptions::default(), ice_servers);
-    let player = scene.player();
+    let _scene = Scene::with(config, without_lan(), WebServerOptions::default(), ice_servers);
+    let player = player();
     let start = Instant::now();
     player.play();
     let first = player.buffer("video");

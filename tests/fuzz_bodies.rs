@@ -101,4 +101,5 @@ run! {
     signalling 2000
     answer 300
     viewer 100
+    relay 200
 }

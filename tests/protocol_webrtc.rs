@@ -189,6 +189,19 @@ fn an_answer_as_the_kvs_sdk_writes_it_is_taken_and_its_candidates_are_tried() {
     assert_eq!((theirs.host, theirs.reflexive, theirs.relayed), (2, 1, 29));
 }
 
+#[test]
+fn an_answer_in_which_a_payload_type_has_two_meanings_is_refused() {
+    let now = Instant::now();
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
+    let (_, offer) = payload(&viewer.poll_text().unwrap());
+    let answer = kvs_answer(offer["sdp"].as_str().unwrap());
+    let opus = "a=rtpmap:111 opus/48000/2\r\n";
+    let answer = answer.replace(opus, &format!("{opus}a=rtpmap:111 PCMU/8000\r\n"));
+    viewer.handle_text(now, &message("SDP_ANSWER", &answer));
+    let last = std::iter::from_fn(|| viewer.poll_event()).last();
+    assert!(matches!(last, Some(Event::Ended(Error::AnswerMalformed { .. }))), "{last:?}");
+}
+
 // STUN
 
 /// What a STUN server answers to a request: a header, and the address, scrambled by the header's cookie.

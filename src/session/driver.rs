@@ -125,7 +125,7 @@ pub struct Driver {
     /// What `place` came to when it was last looked up.
     known: Vec<SocketAddr>,
     /// The camera's address at the last connection; `None` before the first.
-    camera: Option<IpAddr>,
+    pub(super) camera: Option<IpAddr>,
 }
 
 /// Where the driver lies while its thread delivers.

@@ -56,3 +56,58 @@ impl Way {
         changes
     }
 }
+
+#[cfg(all(test, feature = "webrtc"))]
+mod tests {
+    use super::*;
+    use crate::protocol::credentials::Credentials;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const DEAF: Error = Error::HandshakeTimeout;
+    const BLIND: Error = Error::Silent(Duration::ZERO);
+
+    fn on_lan() -> Peer {
+        Credentials::new("HU1Z34567890ABCDEFGH", "abcdefghijklmnop", "AABBCCDDEEFF").unwrap().into()
+    }
+
+    fn with_both() -> Peer {
+        on_lan().with_tickets(Arc::new(|| Err(Error::Offline)))
+    }
+
+    #[test]
+    fn a_camera_is_reached_by_the_ways_that_it_has_and_the_user_allows() {
+        use Transport::{Auto, Lan, WebRtc};
+        let only_webrtc = || Peer::by_mac("GW_DBD_80482C640246").with_tickets(Arc::new(|| Err(Error::Offline)));
+        let kind = |peer: Peer, transport| Way::to(&peer.with_transport(transport)).map(|way| way.kind());
+        let lan = Some(TransportKind::Lan);
+        let webrtc = Some(TransportKind::WebRtc);
+        assert_eq!([Auto, Lan, WebRtc].map(|transport| kind(on_lan(), transport)), [lan, lan, None]);
+        assert_eq!([Auto, Lan, WebRtc].map(|transport| kind(only_webrtc(), transport)), [webrtc, None, webrtc]);
+        assert_eq!([Auto, Lan, WebRtc].map(|transport| kind(with_both(), transport)), [lan, lan, webrtc]);
+    }
+
+    #[test]
+    fn two_failures_in_a_row_change_the_way_once() {
+        for (first, second) in [(DEAF, DEAF), (DEAF, BLIND), (BLIND, Error::LoginTimeout)] {
+            let mut way = Way::to(&with_both()).unwrap();
+            assert!(!way.failed(&first, false) && way.is_in_doubt());
+            assert!(way.failed(&second, false), "{first}, {second}");
+            assert!(way.kind() == TransportKind::WebRtc && !way.is_in_doubt());
+            assert!(!way.failed(&DEAF, false) && !way.failed(&DEAF, false), "there is no way back");
+        }
+    }
+
+    #[test]
+    fn other_errors_and_a_picture_in_between_leave_the_way() {
+        let mut way = Way::to(&with_both()).unwrap();
+        let between = [(Error::StaleEnr, false), (Error::Closed, true), (BLIND, true)];
+        for (error, has_streamed) in between {
+            assert!(!way.failed(&DEAF, false));
+            assert!(!way.failed(&error, has_streamed), "{error}");
+            assert!(!way.is_in_doubt(), "{error}");
+        }
+        let mut way = Way::to(&with_both().with_transport(Transport::Lan)).unwrap();
+        assert!((0..5).all(|_| !way.failed(&DEAF, false)) && !way.is_in_doubt());
+    }
+}

@@ -14,7 +14,10 @@ use crate::unix_time::unix_time;
 use rand::RngExt;
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a camera that was lost is waited for with one ticket.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The cloud was asked for a ticket.
 pub struct Asked {
@@ -72,10 +75,12 @@ impl Driver {
         let connect_timeout = self.attempt_time();
         // Servers do not look at it, but cameras may tell viewers apart by it.
         let client_id = format!("{:032x}", self.rng.random::<u128>());
+        let patience = if self.camera.is_some() { PATIENCE } else { Duration::ZERO };
         let Config { media, stall_timeout, key_frame_requests, reorder_wait, .. } = self.config.clone();
         ViewerConfig {
             media,
             connect_timeout,
+            patience,
             stall_timeout,
             key_frame_requests,
             reorder_wait,

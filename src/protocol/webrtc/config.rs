@@ -14,6 +14,8 @@ pub struct ViewerConfig {
     pub media: MediaSet,
     /// How long the way from the offer to the first picture may take.
     pub connect_timeout: Duration,
+    /// How long at least a camera that is away is waited for; once it answers, it has `connect_timeout`.
+    pub patience: Duration,
     /// How long the camera may send none of the media that are wanted before it counts as lost; `None` is no limit.
     pub stall_timeout: Option<Duration>,
     /// Whether the camera is asked for a key frame after a loss.
@@ -33,6 +35,7 @@ impl ViewerConfig {
             client_id,
             media: MediaSet::BOTH,
             connect_timeout: Duration::from_secs(15),
+            patience: Duration::ZERO,
             stall_timeout: None,
             key_frame_requests: true,
             reorder_wait: Duration::from_millis(200),

@@ -32,6 +32,9 @@ use str0m::Candidate;
 
 /// How long the camera may take to answer the offer, and how long ICE and DTLS may take.
 const STAGE_LIMIT: Duration = Duration::from_secs(10);
+/// How often the offer is made until the camera answers: signalling keeps nothing for a camera that is away. One that
+/// is there passes over an offer that it has (known from Amazon's sample of a camera, not from Wyze's).
+const OFFER_INTERVAL: Duration = Duration::from_millis(1500);
 /// How many candidates of ours are told: the servers take no more in a second.
 const MAX_LOCAL: usize = 16;
 /// How much of a reason from outside is shown.
@@ -52,6 +55,8 @@ enum ViewerTimer {
     Connect,
     /// Give up the stage.
     Stage,
+    /// Make the offer again.
+    Offer,
     /// See whether the camera has been silent for too long.
     Idle,
     /// Ask for a key frame.
@@ -66,6 +71,8 @@ pub struct Viewer {
     stage: Stage,
     stage_since: Instant,
     started: Instant,
+    /// When the attempt to connect is given up.
+    connect_by: Instant,
     /// The wall clock at `started`, since 1970.
     unix_start: Duration,
     timers: TimerTable<ViewerTimer>,
@@ -73,6 +80,8 @@ pub struct Viewer {
     events: VecDeque<Event>,
     transmits: VecDeque<ViewerTransmit>,
     texts: VecDeque<String>,
+    /// The offer and our candidates, as they were told.
+    told: Vec<String>,
     peer: Peer,
     /// When str0m has something to do.
     peer_due: Option<Instant>,
@@ -105,27 +114,31 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Starts at once: the offer is ready to be sent, and then `local`, the addresses of the sockets. `unix_time` is the
-    /// wall clock's.
+    /// Starts at once: the offer is ready to be sent, and then `local`, the addresses of the sockets. `unix_time` is
+    /// the wall clock's.
     pub fn new(config: ViewerConfig, local: &[SocketAddr], now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
         let (peer, offer) = Peer::new(config.reorder_wait, now);
         let mut rng = StdRng::from_seed(seed);
         let correlation_id = format!("{:016x}", rng.random::<u64>());
         let offer = signalling::offer(&offer, &config.client_id, &correlation_id);
         let mut timers = TimerTable::default();
-        timers.set(ViewerTimer::Connect, now + config.connect_timeout);
-        timers.set(ViewerTimer::Stage, now + STAGE_LIMIT);
+        let connect_by = now + config.connect_timeout.max(config.patience);
+        timers.set(ViewerTimer::Connect, connect_by);
+        timers.set(ViewerTimer::Stage, now + STAGE_LIMIT.max(config.patience));
+        timers.set(ViewerTimer::Offer, now + OFFER_INTERVAL);
         let mut viewer = Viewer {
             correlation_id,
             stage: Stage::Signalling,
             stage_since: now,
             started: now,
+            connect_by,
             unix_start: unix_time,
             timers,
             stats: Stats::default(),
             events: VecDeque::from([Event::Stage(Stage::Signalling)]),
             transmits: VecDeque::new(),
-            texts: VecDeque::from([offer]),
+            texts: VecDeque::from([offer.clone()]),
+            told: vec![offer],
             peer,
             peer_due: None,
             reflexive: Reflexive::new(&config.stun, rng),
@@ -233,6 +246,10 @@ impl Viewer {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 ViewerTimer::Connect | ViewerTimer::Stage => self.fail(self.connect_error(now), now),
+                ViewerTimer::Offer => {
+                    self.texts.extend(self.told.iter().cloned());
+                    self.timers.set(ViewerTimer::Offer, now + OFFER_INTERVAL);
+                }
                 ViewerTimer::Idle => self.handle_silence(now),
                 ViewerTimer::KeyFrame => self.ask_for_key_frame(now),
             }
@@ -271,7 +288,8 @@ impl Viewer {
         if !self.ended && self.stage == Stage::Signalling {
             self.stats.stages[self.stage as usize] += now.duration_since(self.stage_since);
             self.stage_since = now;
-            self.timers.set(ViewerTimer::Stage, now + STAGE_LIMIT);
+            self.timers.set(ViewerTimer::Stage, now + STAGE_LIMIT.max(self.config.patience));
+            self.timers.set(ViewerTimer::Offer, now + OFFER_INTERVAL);
         }
     }
 
@@ -292,6 +310,8 @@ impl Viewer {
                 self.resends = answered.resends;
                 self.enter(Stage::Path, now);
                 self.timers.set(ViewerTimer::Stage, now + STAGE_LIMIT);
+                self.timers.set(ViewerTimer::Connect, self.connect_by.min(now + self.config.connect_timeout));
+                self.timers.stop(ViewerTimer::Offer);
                 self.relays.start(now);
                 std::mem::take(&mut self.early).into_iter().for_each(|candidate| self.peer.add_remote(candidate));
                 answered.candidates.iter().for_each(|line| self.add_remote(line));
@@ -332,7 +352,9 @@ impl Viewer {
         candidates::count(&mut ours, &candidate);
         let Some(line) = self.peer.add_local(candidate) else { return false };
         self.ours = ours;
-        self.texts.push_back(signalling::candidate(&line, &self.config.client_id));
+        let text = signalling::candidate(&line, &self.config.client_id);
+        self.told.push(text.clone());
+        self.texts.push_back(text);
         true
     }
 

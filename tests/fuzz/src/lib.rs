@@ -11,6 +11,7 @@ mod memory;
 mod parsers;
 mod reassembly;
 mod record_window;
+mod relay;
 mod seeds;
 mod timeline;
 mod uri;
@@ -29,6 +30,7 @@ pub use dtls::dtls;
 pub use parsers::{cc51, control, iotc, media, talk};
 pub use reassembly::reassembly;
 pub use record_window::record_window;
+pub use relay::relay;
 pub use seeds::seeds;
 pub use timeline::timeline;
 pub use uri::uri;
@@ -37,7 +39,7 @@ pub use webrtc::{answer, signalling, viewer};
 /// A target's name and function.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("iotc", iotc),
     ("cc51", cc51),
     ("control", control),
@@ -54,6 +56,7 @@ pub const TARGETS: [Target; 16] = [
     ("signalling", signalling),
     ("answer", answer),
     ("viewer", viewer),
+    ("relay", relay),
 ];
 
 fn credentials() -> Credentials {

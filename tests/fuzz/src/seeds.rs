@@ -99,6 +99,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             super::client::seeds(&media(&vectors), &[section("hl"), client("ioctrl"), client("login")].concat())
         }
         "signalling" | "answer" | "viewer" => super::webrtc::seeds(target),
+        "relay" => super::relay::seeds(),
         // The vectors have no packets for the remaining targets.
         "reassembly" => [noise(), vec![fat_frames()]].concat(),
         _ => noise(),

@@ -133,7 +133,7 @@ fn talk_frame(input: &mut Input<'_>) -> TalkAudio {
 }
 
 /// A camera's answer, as it is in SDP.
-fn real_answer() -> &'static str {
+pub fn real_answer() -> &'static str {
     static ANSWER: LazyLock<String> = LazyLock::new(|| {
         let mut world = WebWorld::new(viewer_config(), WebCameraConfig::default(), 1);
         let offer = world.viewer.poll_text().unwrap();

@@ -44,6 +44,8 @@ pub struct WebStats {
     /// Viewers who have ever been connected.
     pub connections: u64,
     pub offers: u64,
+    /// Texts that came while the camera was gone.
+    pub unheard: u64,
     pub candidates: u64,
     /// Requests for key frames: PLI or FIR.
     pub key_frame_requests: u64,
@@ -138,6 +140,7 @@ impl WebCamera {
     /// Takes a text that came by signalling.
     pub fn handle_text(&mut self, now: Instant, viewer: ClientId, text: &str) {
         if self.config.is_gone {
+            self.stats.unheard += 1;
             return;
         }
         match signalling::parse(text) {
@@ -156,6 +159,15 @@ impl WebCamera {
 
     fn handle_offer(&mut self, now: Instant, viewer: ClientId, sdp: String, correlation: Option<String>) {
         self.stats.offers += 1;
+        // Amazon's sample of a camera passes over an offer of somebody whom it has one of.
+        let is_answered = self.peer(viewer).map(|peer| peer.has_answered());
+        if is_answered.is_none() {
+            // Signalling goes on when the camera restarts.
+            self.peers.push(Peer::new(viewer, self.local));
+        }
+        if is_answered == Some(true) || self.waiting.iter().any(|waiting| waiting.viewer == viewer) {
+            return;
+        }
         let is_full = self.peers.iter().filter(|peer| peer.is_connected).count() >= self.config.max_viewers;
         let full = is_full.then(|| "ClientLimitExceededException".to_owned());
         if self.config.hangs_up {
