@@ -38,6 +38,7 @@ pub mod record_window;
 pub mod resend_window;
 pub mod stats;
 pub mod talk;
+mod talk_event;
 mod talk_queue;
 pub mod ticket;
 mod timers;

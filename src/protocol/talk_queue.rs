@@ -1,6 +1,6 @@
 //! The pace of talk-back: a frame is due when those before it have sounded.
 
-use super::talk::{TalkAudio, TalkEvent, TalkReport};
+use super::talk_event::{TalkAudio, TalkEvent, TalkReport};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! What one attempt has beside its socket: carries texts between the viewer and the signalling server, and bytes between
 //! it and a relay, and knows our own addresses.
 
-use super::driver::{RELAY, SIGNALLING};
 use super::invitation::Invitation;
 use super::relay::RelayStream;
+use super::tokens::{RELAY, SIGNALLING};
 use super::websocket::WebSocket;
 use crate::protocol::error::Error;
 use crate::protocol::webrtc::Viewer;

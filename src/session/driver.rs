@@ -8,12 +8,13 @@ use super::attempt::Attempt;
 use super::backoff::Backoff;
 use super::calls::{Callback, Calls, Reply};
 use super::connection::Connection;
+#[cfg(feature = "webrtc")]
+use super::invitation::Asked;
 use super::members::{MemberId, Members, Use};
 use super::shared::{Action, Shared, TalkAction};
 use super::standby::{self, Waiting, Watched};
+use super::tokens::SOCKET;
 use super::way::Way;
-#[cfg(feature = "webrtc")]
-use super::web::Asked;
 use super::{Event, Peer, Place, lock, socket, targets};
 #[cfg(feature = "webrtc")]
 use crate::protocol::client::TransportKind;
@@ -23,7 +24,7 @@ use crate::protocol::error::{Error, Stage};
 use crate::protocol::stats::Stats;
 use crate::unix_time::unix_time;
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
@@ -43,12 +44,6 @@ const NO_NETWORK_PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 /// How long to wait for a name service when there are known addresses to try.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
-const SOCKET: Token = Token(0);
-pub const WAKER: Token = Token(1);
-#[cfg(feature = "webrtc")]
-pub(super) const SIGNALLING: Token = Token(2);
-#[cfg(feature = "webrtc")]
-pub(super) const RELAY: Token = Token(3);
 
 fn broken(stage: Stage, reason: impl ToString) -> Error {
     Error::Broken { stage, reason: reason.to_string() }

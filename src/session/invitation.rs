@@ -10,6 +10,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Instant;
 
 /// How many STUN servers are asked for our address: one is enough, and the next is there if it is away.
 const STUN_SERVERS: usize = 2;
@@ -24,6 +25,12 @@ pub struct Invitation {
     pub signalling: SocketAddr,
     pub stun: Vec<SocketAddr>,
     pub relays: Vec<RelayServer>,
+}
+
+/// The cloud was asked for a ticket.
+pub struct Asked {
+    pub answer: Receiver<Result<Invitation, Error>>,
+    pub until: Instant,
 }
 
 /// Fetches a ticket and resolves its names on a thread of its own, and wakes the session thread when that is done.

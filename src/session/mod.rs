@@ -45,6 +45,7 @@ mod standby;
 #[cfg(feature = "webrtc")]
 mod stream;
 mod targets;
+mod tokens;
 mod way;
 #[cfg(feature = "webrtc")]
 mod web;
@@ -98,7 +99,7 @@ impl Session {
     /// filled from `place`. Fails without a socket, a poll or a thread to be had.
     fn start(peer: Peer, way: Way, config: Config, place: Place, first: Member) -> io::Result<Session> {
         let poll = Poll::new()?;
-        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), driver::WAKER)?, Action::Join(first)));
+        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), tokens::WAKER)?, Action::Join(first)));
         let socket = socket::open()?;
         let watched = standby::watch()?;
         thread::Builder::new().name(THREAD.into()).spawn({

@@ -5,7 +5,7 @@ use super::attempt::Attempt;
 use super::call::{Call, local_addresses};
 use super::connection::Connection;
 use super::driver::{Driver, Phase, Turned};
-use super::invitation::{Invitation, start_inviting};
+use super::invitation::{Asked, Invitation, start_inviting};
 use super::peer::TICKET_PATIENCE;
 use crate::protocol::client::Config;
 use crate::protocol::error::{Error, Stage};
@@ -13,17 +13,11 @@ use crate::protocol::webrtc::{Viewer, ViewerConfig};
 use crate::unix_time::unix_time;
 use rand::RngExt;
 use std::io;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 /// How long a camera that was lost is waited for with one ticket.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The cloud was asked for a ticket.
-pub struct Asked {
-    answer: Receiver<Result<Invitation, Error>>,
-    until: Instant,
-}
 
 impl Driver {
     /// Asks for a ticket, which is good for one attempt.
