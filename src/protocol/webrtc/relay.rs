@@ -1,7 +1,7 @@
 //! A way through a relay (TURN, RFC 8656), for when no other is found.
 //!
-//! Servers are tried one after the other: over UDP from the session's own socket, then over a stream that the caller
-//! opens, as it does TLS too.
+//! Servers are tried one after the other: over UDP from the session's own socket, then over a stream, TCP or TLS, which
+//! the caller opens.
 
 use std::collections::VecDeque;
 use std::fmt;
