@@ -1,7 +1,7 @@
 //! A GStreamer plugin for Wyze cameras.
 //!
-//! It connects to cameras on the local network, without the vendor's library and without the cloud, and gives their
-//! picture and sound as the cameras encoded them.
+//! It connects to cameras on the local network, without the vendor's library and without the cloud; cameras that have no
+//! such way are reached over WebRTC. It gives picture and sound as the cameras encoded them.
 //!
 //! | Page | What it registers |
 //! |---|---|

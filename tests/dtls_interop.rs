@@ -1,28 +1,54 @@
-//! Tests our DTLS, which is OpenSSL's, against another implementation, webrtc-dtls, over UDP.
-//!
-//! webrtc-dtls has none of the suites that cameras use, so both sides offer AES-128-GCM with the pre-shared key. Its
-//! server always sends HelloVerifyRequest.
+//! Tests our DTLS, which is OpenSSL's, against another implementation, GnuTLS, over UDP, with both suites of cameras.
 
 use gstwyze::protocol::credentials::Credentials;
 use gstwyze::protocol::dtls::{Endpoint, EndpointSettings, EndpointState, Role, Suite};
 use gstwyze::protocol::wire::codec::{AudioFlags, CodecId};
 use gstwyze::protocol::wire::login;
 use gstwyze::protocol::wire::talk::TalkFrame;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::UdpSocket;
-use webrtc_dtls::cipher_suite::CipherSuiteId;
-use webrtc_dtls::config::{Config, ExtendedMasterSecretType};
-use webrtc_dtls::conn::DTLSConn;
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 const ENR: &str = "roTRg3tiuL3TjXhm";
-const RANDOM: [u8; 4] = [1, 2, 3, 4];
 const FRAMES: u32 = 50;
 /// How long to wait for what usually takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn credentials() -> Credentials {
     Credentials::new("HSBJYB5HSETGCDWD111A", ENR, "AABBCCDDEEFF").unwrap()
+}
+
+/// GnuTLS, in a program of its own, which sends back all that it gets.
+struct GnuTls(Child);
+
+impl GnuTls {
+    fn start(role: &str, suite: Suite, socket: UdpSocket) -> Self {
+        let (exchange, cipher) = match suite {
+            Suite::EcdhePskChacha20Poly1305 => ("+ECDHE-PSK", "+CHACHA20-POLY1305:-MAC-ALL:+AEAD"),
+            Suite::PskAes128CbcSha256 => ("+PSK", "+AES-128-CBC:-MAC-ALL:+SHA256"),
+            Suite::PskAes128GcmSha256 => ("+PSK", "+AES-128-GCM:-MAC-ALL:+AEAD"),
+        };
+        let priority = format!("NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:{exchange}:-CIPHER-ALL:{cipher}");
+        let key: String = credentials().psk().bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/gnutls.py");
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(script).args([role, &priority, &key]).stdin(OwnedFd::from(socket));
+        GnuTls(command.spawn().unwrap())
+    }
+
+    fn assert_ends_well(mut self) {
+        assert!(self.0.wait().unwrap().success(), "GnuTLS ends without an error");
+    }
+}
+
+impl Drop for GnuTls {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The end with our DTLS, and the records that it has read.
@@ -33,171 +59,124 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(role: Role, socket: UdpSocket) -> Self {
+    fn new(role: Role, suite: Suite, socket: UdpSocket) -> Self {
         let mut settings = EndpointSettings::new(role, credentials().psk());
-        settings.suites = vec![Suite::PskAes128GcmSha256];
+        settings.suites = vec![suite];
         Ours { endpoint: Endpoint::new(&settings).unwrap(), socket, received: Vec::new() }
     }
 
-    async fn transmit(&mut self) {
+    fn transmit(&mut self) {
         while let Some(datagram) = self.endpoint.poll_transmit() {
-            self.socket.send(&datagram).await.unwrap();
+            self.socket.send(&datagram).unwrap();
         }
     }
 
     /// Carries datagrams until `done` returns true.
-    async fn run_until(&mut self, done: impl Fn(&Ours) -> bool) {
+    fn run_until(&mut self, done: impl Fn(&Ours) -> bool) {
+        let end = Instant::now() + LIMIT;
         let mut datagram = [0; 2048];
         loop {
-            self.transmit().await;
+            self.transmit();
             if done(self) {
                 return;
             }
-            let due = self.endpoint.next_timeout().unwrap_or(LIMIT);
-            match tokio::time::timeout(due, self.socket.recv(&mut datagram)).await {
+            let left = end.checked_duration_since(Instant::now()).expect("both ends finish in time");
+            let due = self.endpoint.next_timeout().unwrap_or(left).min(left);
+            // No time to wait would mean to wait for ever.
+            self.socket.set_read_timeout(Some(due.max(Duration::from_millis(1)))).unwrap();
+            match self.socket.recv(&mut datagram) {
                 Ok(n) => {
                     let received = &mut self.received;
-                    self.endpoint.handle_datagram(&datagram[..n.unwrap()], |plain| received.push(plain.to_vec()));
+                    self.endpoint.handle_datagram(&datagram[..n], |plain| received.push(plain.to_vec()));
                 }
-                Err(_) => self.endpoint.handle_timeout(),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    self.endpoint.handle_timeout();
+                }
+                Err(e) => panic!("the other end is gone: {e}"),
             }
         }
     }
 
-    async fn send(&mut self, data: &[u8]) {
+    fn send(&mut self, data: &[u8]) {
         assert!(self.endpoint.send(data));
-        self.transmit().await;
+        self.transmit();
     }
 
-    /// Waits for the next record and returns it.
-    async fn receive(&mut self) -> Vec<u8> {
-        self.run_until(|ours| !ours.received.is_empty()).await;
-        self.received.remove(0)
-    }
-}
-
-fn their_config(is_client: bool) -> Config {
-    let psk = credentials().psk();
-    Config {
-        psk: Some(Arc::new(move |_| Ok(psk.bytes().to_vec()))),
-        // The client sends this as its identity. A server would send it as a hint, which cameras do not do.
-        psk_identity_hint: is_client.then(|| b"AUTHPWD_admin".to_vec()),
-        cipher_suites: vec![CipherSuiteId::Tls_Psk_With_Aes_128_Gcm_Sha256],
-        extended_master_secret: ExtendedMasterSecretType::Disable,
-        ..Config::default()
+    /// Sends a record and waits for it to come back.
+    fn assert_comes_back(&mut self, record: &[u8]) {
+        self.send(record);
+        self.run_until(|ours| !ours.received.is_empty());
+        assert_eq!(self.received, [record]);
+        self.received.clear();
     }
 }
 
 /// Returns two sockets that are connected to each other.
-async fn sockets() -> (UdpSocket, UdpSocket) {
-    let (a, b) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    a.connect(b.local_addr().unwrap()).await.unwrap();
-    b.connect(a.local_addr().unwrap()).await.unwrap();
+fn sockets() -> (UdpSocket, UdpSocket) {
+    let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    a.connect(b.local_addr().unwrap()).unwrap();
+    b.connect(a.local_addr().unwrap()).unwrap();
     (a, b)
 }
 
-async fn shake_hands(role: Role) -> (Ours, DTLSConn) {
-    let (ours, theirs) = sockets().await;
-    let mut ours = Ours::new(role, ours);
-    let is_client = role != Role::Client;
-    let (theirs, ()) = tokio::join!(
-        DTLSConn::new(Arc::new(theirs), their_config(is_client), is_client, None),
-        ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Handshaking)
-    );
+fn shake_hands(role: Role, their_role: &str, suite: Suite) -> (Ours, GnuTls) {
+    let (ours, theirs) = sockets();
+    let theirs = GnuTls::start(their_role, suite, theirs);
+    let mut ours = Ours::new(role, suite, ours);
+    ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Handshaking);
     assert_eq!(ours.endpoint.state(), &EndpointState::Established);
-    assert_eq!(ours.endpoint.suite(), Some(Suite::PskAes128GcmSha256));
-    (ours, theirs.unwrap())
+    assert_eq!(ours.endpoint.suite(), Some(suite));
+    (ours, theirs)
 }
 
-async fn read(theirs: &DTLSConn) -> Vec<u8> {
-    let mut record = [0; 2048];
-    let n = theirs.read(&mut record, None).await.unwrap();
-    record[..n].to_vec()
+/// The packets of a talk: the login, then frames of sound.
+fn packets() -> Vec<Vec<u8>> {
+    let login = login::Request { second: false, random: [1, 2, 3, 4], password: ENR.as_bytes(), resend: false };
+    let frames = (1..=FRAMES).map(|number| {
+        let audio: Vec<u8> = (0..160).map(|i| (number * 31 + i) as u8).collect();
+        let flags = AudioFlags::new(8000, false).unwrap();
+        TalkFrame { number, microseconds: number * 20_000, codec: CodecId::MULAW, flags, audio: &audio }.emit()
+    });
+    std::iter::once(login.emit()).chain(frames).collect()
 }
 
-/// Returns the first packet that a camera sends on the back channel.
-fn login() -> Vec<u8> {
-    login::Request { second: false, random: RANDOM, password: ENR.as_bytes(), resend: false }.emit()
-}
-
-fn answer(request: &[u8]) -> Vec<u8> {
-    let request = login::Request::parse(request).unwrap();
-    assert_eq!(request.password, ENR.as_bytes());
-    login::Response::welcome(request.random).emit()
-}
-
-fn assert_answers_login(response: &[u8]) {
-    let response = login::Response::parse(response).unwrap();
-    assert!(response.success && response.two_way_audio);
-    assert_eq!(response.echo, RANDOM);
-}
-
-fn talk_frame(number: u32) -> Vec<u8> {
-    let audio: Vec<u8> = (0..160).map(|i| (number * 31 + i) as u8).collect();
-    let flags = AudioFlags::new(8000, false).unwrap();
-    TalkFrame { number, microseconds: number * 20_000, codec: CodecId::MULAW, flags, audio: &audio }.emit()
-}
-
-/// Runs a talk in which the other implementation plays the camera.
-async fn talk_to_them(mut ours: Ours, theirs: DTLSConn) {
-    theirs.write(&login(), None).await.unwrap();
-    let request = ours.receive().await;
-    ours.send(&answer(&request)).await;
-    assert_answers_login(&read(&theirs).await);
-    for number in 1..=FRAMES {
-        ours.send(&talk_frame(number)).await;
+/// Runs two sessions: in one our end says goodbye, in the other the other end.
+fn assert_talk(role: Role, their_role: &str) {
+    for suite in [Suite::EcdhePskChacha20Poly1305, Suite::PskAes128CbcSha256] {
+        for they_say_goodbye in [false, true] {
+            let (mut ours, theirs) = shake_hands(role, their_role, suite);
+            for packet in packets() {
+                ours.assert_comes_back(&packet);
+            }
+            if they_say_goodbye {
+                ours.send(b"goodbye");
+                ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Established);
+                assert_eq!(ours.endpoint.state(), &EndpointState::Closed);
+            } else {
+                ours.endpoint.close();
+            }
+            ours.transmit();
+            theirs.assert_ends_well();
+        }
     }
-    for number in 1..=FRAMES {
-        assert_eq!(read(&theirs).await, talk_frame(number));
-    }
-    ours.endpoint.close();
-    ours.transmit().await;
-    theirs.read(&mut [0; 64], None).await.expect_err("the goodbye ends the session");
-}
-
-/// Runs a talk in which our side plays the camera.
-async fn talk_to_us(mut ours: Ours, theirs: DTLSConn) {
-    ours.send(&login()).await;
-    theirs.write(&answer(&read(&theirs).await), None).await.unwrap();
-    assert_answers_login(&ours.receive().await);
-    for number in 1..=FRAMES {
-        theirs.write(&talk_frame(number), None).await.unwrap();
-    }
-    for number in 1..=FRAMES {
-        assert_eq!(ours.receive().await, talk_frame(number));
-    }
-    theirs.close().await.unwrap();
-    ours.run_until(|ours| *ours.endpoint.state() != EndpointState::Established).await;
-    assert_eq!(ours.endpoint.state(), &EndpointState::Closed);
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("both ends finish in time") });
 }
 
 #[test]
 fn their_client_talks_to_our_server() {
-    for hello_verify in [false, true] {
-        run(async {
-            let (ours, theirs) = shake_hands(Role::Server { hello_verify }).await;
-            talk_to_them(ours, theirs).await;
-        });
-        run(async {
-            let (ours, theirs) = shake_hands(Role::Server { hello_verify }).await;
-            talk_to_us(ours, theirs).await;
-        });
-    }
+    assert_talk(Role::Server { hello_verify: false }, "client");
+}
+
+#[test]
+fn their_client_talks_to_our_server_that_asks_for_a_cookie() {
+    assert_talk(Role::Server { hello_verify: true }, "client");
 }
 
 #[test]
 fn our_client_talks_to_their_server() {
-    run(async {
-        let (ours, theirs) = shake_hands(Role::Client).await;
-        talk_to_us(ours, theirs).await;
-    });
-    run(async {
-        let (ours, theirs) = shake_hands(Role::Client).await;
-        talk_to_them(ours, theirs).await;
-    });
+    assert_talk(Role::Client, "server");
+}
+
+#[test]
+fn our_client_talks_to_their_server_that_asks_for_a_cookie() {
+    assert_talk(Role::Client, "careful-server");
 }

@@ -8,7 +8,6 @@ mod rtsp;
 mod user;
 
 use gst::prelude::*;
-use rcgen::{CertificateParams, KeyPair};
 use rtsp::{Client, RawClient, Server, command, wait_until};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -82,9 +81,8 @@ fn half_a_user_is_wrong_usage() {
 fn a_certificate_makes_it_tls() {
     let camera = camera();
     let user = owner(&camera);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let (certificate, key) = (user.file("cert.pem", &certificate.pem()), user.file("key.pem", &key.serialize_pem()));
+    let (certificate, key) = cloud::certificate::self_signed("127.0.0.1");
+    let (certificate, key) = (user.file("cert.pem", &certificate), user.file("key.pem", &key));
     let server = Server::start(&user, &["--all", "--certificate", &certificate, "--key", &key], 1);
     assert!(server.url().starts_with("rtsps://127.0.0.1:"), "{}", server.url());
     let source = rtsp::source(server.url());

@@ -67,7 +67,7 @@ pub enum Suite {
     EcdhePskChacha20Poly1305,
     /// 0x00AE, the back channel, and all that Doorbell v1 takes.
     PskAes128CbcSha256,
-    /// 0x00A8. No camera takes it; it serves tests against other implementations of DTLS, which have it.
+    /// 0x00A8. No camera takes it; it serves tests of ends that have no suite in common.
     PskAes128GcmSha256,
 }
 

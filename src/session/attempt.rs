@@ -126,8 +126,11 @@ impl Attempt {
         let (Connection::WebRtc(viewer), Some(call)) = (&mut self.connection, &mut self.call) else { return };
         if self.connected_at.is_some() {
             call.hang_up();
-        } else if let Err(error) = call.carry(viewer, Instant::now()) {
-            self.failure = Some(error);
+        } else {
+            match call.carry(viewer, Instant::now()) {
+                Ok(has_more) => self.unread |= has_more,
+                Err(error) => self.failure = Some(error),
+            }
         }
         self.unread |= call.relay(viewer, Instant::now());
     }

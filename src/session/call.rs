@@ -63,9 +63,9 @@ impl Call {
         self.opens_until
     }
 
-    /// Carries texts both ways. Fails when the server cannot be connected to.
-    pub fn carry(&mut self, viewer: &mut Viewer, now: Instant) -> Result<(), Error> {
-        let Some(websocket) = &mut self.websocket else { return Ok(()) };
+    /// Carries texts both ways. Returns whether there may be more to read. Fails when the server cannot be connected to.
+    pub fn carry(&mut self, viewer: &mut Viewer, now: Instant) -> Result<bool, Error> {
+        let Some(websocket) = &mut self.websocket else { return Ok(false) };
         while let Some(text) = viewer.poll_text() {
             websocket.send(text);
         }
@@ -74,13 +74,13 @@ impl Call {
             viewer.handle_signalling_opened(now);
         }
         let reason = match result {
-            Ok(texts) => {
+            Ok((texts, has_more)) => {
                 for text in texts {
                     viewer.handle_text(now, &text);
                 }
                 match self.opens_until {
                     Some(until) if now >= until => format!("it did not answer for {} s", OPENING.as_secs()),
-                    _ => return Ok(()),
+                    _ => return Ok(has_more),
                 }
             }
             Err(reason) => reason,
@@ -90,7 +90,7 @@ impl Call {
             return Err(Error::SignallingRefused { reason });
         }
         viewer.handle_signalling_closed(now, &reason);
-        Ok(())
+        Ok(false)
     }
 
     /// Carries bytes to and from a relay, if the viewer wants one. Returns whether there may be more to read.

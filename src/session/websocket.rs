@@ -84,27 +84,30 @@ impl WebSocket {
         self.unsent.push_back(text);
     }
 
-    /// Goes on with connecting, sends what waits, and returns what has come. Fails when the connection is over.
-    pub fn go_on(&mut self) -> Result<Vec<Zeroizing<String>>, String> {
+    /// Goes on with connecting, sends what waits, and returns what has come and whether there may be more. Fails when the
+    /// connection is over and all that came before was returned.
+    pub fn go_on(&mut self) -> Result<(Vec<Zeroizing<String>>, bool), String> {
         if matches!(self.state, State::Opening(_)) {
             let State::Opening(opening) = std::mem::replace(&mut self.state, State::Closed) else { unreachable!() };
             self.state = State::after(opening.handshake().map(|(socket, _)| socket))?;
         }
-        let State::Open(socket) = &mut self.state else { return Ok(Vec::new()) };
+        let State::Open(socket) = &mut self.state else { return Ok((Vec::new(), false)) };
         while let Some(text) = self.unsent.pop_front() {
             unless_blocked(socket.write(Message::text(text)))?;
         }
         unless_blocked(socket.flush())?;
         let mut texts = Vec::new();
-        while texts.len() < MANY {
+        for _ in 0..MANY {
             match socket.read() {
                 Ok(Message::Text(text)) => texts.push(Zeroizing::new(text.as_str().to_owned())),
                 Ok(_) => {}
-                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok((texts, false)),
+                // The next reading finds the end again.
+                Err(_) if !texts.is_empty() => break,
                 Err(e) => return Err(explain(&e)),
             }
         }
-        Ok(texts)
+        Ok((texts, true))
     }
 
     /// Says goodbye, as far as that can be done at once.
@@ -145,5 +148,48 @@ fn explain(error: &Error) -> String {
         Error::ConnectionClosed | Error::AlreadyClosed => "it closed the connection".into(),
         Error::Url(_) => "its URL cannot be asked for".into(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Interest, Poll, Token};
+    use std::time::Duration;
+
+    /// More than are read at a time.
+    const TEXTS: usize = 3 * MANY;
+
+    #[test]
+    fn all_texts_are_read_before_the_end_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+            (0..TEXTS).for_each(|number| socket.write(Message::text(number.to_string())).unwrap());
+            socket.close(None).unwrap();
+            while socket.read().is_ok() {}
+        });
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
+        let register =
+            |tcp: &mut Pollable| poll.registry().register(tcp, Token(0), Interest::READABLE | Interest::WRITABLE);
+        let url = format!("ws://{address}/");
+        let mut websocket = WebSocket::connect(&url, &Endpoint::of(&url).unwrap(), address, register).unwrap();
+        let mut heard = Vec::new();
+        let end = loop {
+            match websocket.go_on() {
+                Ok((texts, has_more)) => {
+                    heard.extend(texts.iter().map(|text| text.parse::<usize>().unwrap()));
+                    if !has_more {
+                        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+                        assert!(!events.is_empty(), "it waits for what has come already");
+                    }
+                }
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end, "it closed the connection");
+        assert!(heard.into_iter().eq(0..TEXTS));
+        server.join().unwrap();
     }
 }

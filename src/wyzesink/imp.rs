@@ -120,7 +120,7 @@ impl ElementImpl for WyzeSink {
             element::metadata(
                 "Wyze camera talk sink",
                 "Sink/Network/Audio",
-                "Plays sound on the speaker of a Wyze camera on the local network",
+                "Plays sound on the speaker of a Wyze camera, on the local network or over WebRTC",
             )
         });
         Some(&*METADATA)

@@ -1,8 +1,8 @@
 //! `wyzesink`, the Wyze camera talk sink: sound for the speaker of a camera.
 //!
-//! The element plays sound on the speaker of a Wyze camera on the local network (talk-back). The camera is named by the
-//! same properties and URI as in [`wyzesrc`](crate::wyzesrc). Elements of one process that use the same camera share
-//! one session; a sink alone asks the camera for neither picture nor sound.
+//! The element plays sound on the speaker of a Wyze camera (talk-back), on the local network or over WebRTC. The camera
+//! is named by the same properties and URI as in [`wyzesrc`](crate::wyzesrc). Elements of one process that use the same
+//! camera share one session; a sink alone asks the camera for neither picture nor sound.
 //!
 //! | | |
 //! |---|---|

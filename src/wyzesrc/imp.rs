@@ -317,7 +317,7 @@ impl ElementImpl for WyzeSrc {
             element::metadata(
                 "Wyze camera source",
                 "Source/Network/Audio/Video",
-                "Receives live video and audio from a Wyze camera on the local network",
+                "Receives live video and audio from a Wyze camera, on the local network or over WebRTC",
             )
         });
         Some(&*METADATA)

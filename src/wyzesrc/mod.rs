@@ -2,7 +2,8 @@
 //!
 //! The element connects to a Wyze camera on the local network, without the vendor's SDK and without the cloud, and
 //! gives its video and audio as the camera encoded them. UID, ENR and MAC name the camera, or its name in the camera
-//! store, which knows these. If no host is set, the element looks for the camera by broadcast.
+//! store, which knows these. If no host is set, the element looks for the camera by broadcast. A camera of the store that
+//! has no way on the local network is reached over WebRTC, with the Wyze cloud as signalling.
 //!
 //! | | |
 //! |---|---|

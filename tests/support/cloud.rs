@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 #[path = "certificate.rs"]
-mod certificate;
+pub mod certificate;
 
 pub use certificate::Proof;
 use certificate::acceptor;

@@ -1,9 +1,9 @@
 //! A TURN server on this machine, over UDP, TCP and TLS. Addresses that it gives are of another host: 127.0.0.2.
 
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::net::{TcpListener, UdpSocket};
 use mio::{Events, Interest, Poll, Token, Waker};
 use openssl::ssl::{Ssl, SslAcceptor, SslStream};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -95,14 +95,14 @@ impl Drop for Turn {
     }
 }
 
-enum Stream {
-    Plain(TcpStream),
-    Tls(SslStream<TcpStream>),
-}
+/// Plain, or with TLS, whose handshake is done by reading and writing.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 struct Client {
     address: SocketAddr,
-    stream: Stream,
+    stream: Box<dyn Stream>,
     unsent: Vec<u8>,
 }
 
@@ -144,13 +144,13 @@ impl Worker {
             let both = Interest::READABLE | Interest::WRITABLE;
             let token = self.token();
             self.poll.registry().register(&mut tcp, token, both).unwrap();
-            let stream = match &self.tls {
+            let stream: Box<dyn Stream> = match &self.tls {
                 Some(acceptor) => {
                     let mut ssl = Ssl::new(acceptor.context()).unwrap();
                     ssl.set_accept_state();
-                    Stream::Tls(SslStream::new(ssl, tcp).unwrap())
+                    Box::new(SslStream::new(ssl, tcp).unwrap())
                 }
-                None => Stream::Plain(tcp),
+                None => Box::new(tcp),
             };
             self.clients.push(Client { address, stream, unsent: Vec::new() });
         }
@@ -266,27 +266,5 @@ impl Worker {
                 }
             }
         }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(tcp) => tcp.read(buffer),
-            Stream::Tls(tls) => tls.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(tcp) => tcp.write(data),
-            Stream::Tls(tls) => tls.write(data),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -1,15 +1,12 @@
 //! The WebRTC camera on real sockets.
 
+#[path = "../../support/certificate.rs"]
+mod certificate;
 mod viewer;
 
+use certificate::{Proof, acceptor};
 use gstwyze::protocol::wire::media::MediaChannel;
-use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::rsa::Rsa;
 use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslVerifyMode};
-use openssl::x509::{X509, X509Name};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
@@ -135,30 +132,9 @@ fn signalling_refuses_a_url_that_is_encoded_twice() {
     assert!(connect(tcp(&url), &url).is_ok());
 }
 
-/// Makes what a server needs to have TLS: a certificate that nobody vouches for.
-fn acceptor() -> SslAcceptor {
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut name = X509Name::builder().unwrap();
-    name.append_entry_by_text("CN", "localhost").unwrap();
-    let name = name.build();
-    let mut certificate = X509::builder().unwrap();
-    certificate.set_version(2).unwrap();
-    certificate.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-    certificate.set_subject_name(&name).unwrap();
-    certificate.set_issuer_name(&name).unwrap();
-    certificate.set_pubkey(&key).unwrap();
-    certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    certificate.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    certificate.sign(&key, MessageDigest::sha256()).unwrap();
-    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
-    acceptor.set_private_key(&key).unwrap();
-    acceptor.set_certificate(&certificate.build()).unwrap();
-    acceptor.build()
-}
-
 #[test]
 fn signalling_may_have_tls() {
-    let camera = start(WebCameraConfig::default(), synthetic(), Some(acceptor()));
+    let camera = start(WebCameraConfig::default(), synthetic(), Some(acceptor(Proof::SelfSigned).0));
     assert!(camera.url().starts_with("wss://localhost:"));
     let mut connector = SslConnector::builder(SslMethod::tls()).unwrap();
     connector.set_verify(SslVerifyMode::NONE);

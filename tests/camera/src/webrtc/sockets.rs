@@ -32,49 +32,14 @@ impl Callback for Gate {
     }
 }
 
-enum Stream {
-    Plain(TcpStream),
-    /// Its handshake is done by reading and writing.
-    Tls(Box<SslStream<TcpStream>>),
-}
+/// Plain, or with TLS, whose handshake is done by reading and writing.
+trait Stream: Read + Write + Send {}
 
-impl Stream {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref(),
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.read(buffer),
-            Stream::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.write(buffer),
-            Stream::Tls(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.flush(),
-            Stream::Tls(stream) => stream.flush(),
-        }
-    }
-}
+impl<T: Read + Write + Send> Stream for T {}
 
 enum State {
-    Handshake(MidHandshake<ServerHandshake<Stream, Gate>>),
-    Open(WebSocket<Stream>),
+    Handshake(MidHandshake<ServerHandshake<Box<dyn Stream>, Gate>>),
+    Open(WebSocket<Box<dyn Stream>>),
     Gone,
 }
 
@@ -104,12 +69,12 @@ impl Signalling {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
         let polled = tcp.try_clone()?;
-        let stream = match tls {
-            None => Stream::Plain(tcp),
+        let stream: Box<dyn Stream> = match tls {
+            None => Box::new(tcp),
             Some(acceptor) => {
                 let mut ssl = Ssl::new(acceptor.context()).map_err(io::Error::other)?;
                 ssl.set_accept_state();
-                Stream::Tls(Box::new(SslStream::new(ssl, tcp).map_err(io::Error::other)?))
+                Box::new(SslStream::new(ssl, tcp).map_err(io::Error::other)?)
             }
         };
         let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_LIMIT));
@@ -159,7 +124,7 @@ impl Signalling {
         if let State::Open(socket) = &mut self.state {
             let _ = socket.close(None).and_then(|()| socket.flush());
             // The viewer sees the end once it has read what was sent.
-            let _ = socket.get_ref().tcp().shutdown(std::net::Shutdown::Write);
+            let _ = self.polled.shutdown(std::net::Shutdown::Write);
         }
     }
 
