@@ -191,18 +191,46 @@ fn an_answer_as_the_kvs_sdk_writes_it_is_taken_and_its_candidates_are_tried() {
 
 #[test]
 fn an_answer_in_which_a_payload_type_has_two_meanings_is_refused() {
-    let now = Instant::now();
-    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
-    let (_, offer) = payload(&viewer.poll_text().unwrap());
-    let answer = kvs_answer(offer["sdp"].as_str().unwrap());
-    let opus = "a=rtpmap:111 opus/48000/2\r\n";
-    let answer = answer.replace(opus, &format!("{opus}a=rtpmap:111 PCMU/8000\r\n"));
-    viewer.handle_text(now, &message("SDP_ANSWER", &answer));
-    let last = std::iter::from_fn(|| viewer.poll_event()).last();
-    assert!(matches!(last, Some(Event::Ended(Error::AnswerMalformed { .. }))), "{last:?}");
+    for second in ["a=rtpmap:111 PCMU/8000\r\n", "a=rtpmap:97 rtx/48000\r\na=fmtp:97 apt=111;apt=112\r\n"] {
+        let now = Instant::now();
+        let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
+        let (_, offer) = payload(&viewer.poll_text().unwrap());
+        let answer = kvs_answer(offer["sdp"].as_str().unwrap());
+        let opus = "a=rtpmap:111 opus/48000/2\r\n";
+        let answer = answer.replace(opus, &format!("{opus}{second}"));
+        viewer.handle_text(now, &message("SDP_ANSWER", &answer));
+        let last = std::iter::from_fn(|| viewer.poll_event()).last();
+        assert!(matches!(last, Some(Event::Ended(Error::AnswerMalformed { .. }))), "{second}: {last:?}");
+    }
 }
 
 // STUN
+
+#[test]
+fn an_answer_of_ice_that_is_signed_before_it_says_anything_is_dropped() {
+    let now = Instant::now();
+    let mut viewer = Viewer::new(viewer_config(), &[VIEWER.into()], now, Duration::ZERO, [1; 32]);
+    let (_, offer) = payload(&viewer.poll_text().unwrap());
+    let answer = json!({ "type": "answer", "sdp": kvs_answer(offer["sdp"].as_str().unwrap()) }).to_string();
+    viewer.handle_text(now, &message("SDP_ANSWER", &answer));
+    let mut asked = None;
+    while asked.is_none() {
+        viewer.handle_timeout(viewer.poll_timeout().unwrap());
+        asked = std::iter::from_fn(|| viewer.poll_transmit()).find(|transmit| transmit.to.is_ipv4());
+    }
+    let asked = asked.unwrap();
+    // Failures and successes of a binding; MESSAGE-INTEGRITY is the first attribute, or the only one.
+    for kind in [[1, 0x11], [1, 1]] {
+        for rest in [vec![], [&[0x80, 0x28, 0, 4][..], &[0; 4]].concat()] {
+            let length = 24 + rest.len() as u8;
+            let head = [&kind[..], &[0, length], &asked.data[4..20]].concat();
+            let mut answer = [head, vec![0, 8, 0, 20], vec![7; 20], rest].concat();
+            viewer.handle_datagram(now, asked.to, VIEWER.into(), &mut answer);
+        }
+    }
+    assert_eq!(viewer.stage(), Stage::Path);
+    assert!(std::iter::from_fn(|| viewer.poll_event()).all(|event| !matches!(event, Event::Ended(_))));
+}
 
 /// What a STUN server answers to a request: a header, and the address, scrambled by the header's cookie.
 fn stun_answer(request: &[u8], seen: SocketAddrV4) -> Vec<u8> {

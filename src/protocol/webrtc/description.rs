@@ -41,10 +41,11 @@ pub fn is_unambiguous(sdp: &str) -> bool {
     let mut meanings = HashSet::new();
     sdp.lines().all(|line| {
         let (attribute, value) = line.split_once(' ').unwrap_or((line, ""));
-        let repairs = || attribute.strip_prefix("a=fmtp:").filter(|_| value.contains("apt="));
+        let repaired = value.matches("apt=").count();
+        let repairs = || attribute.strip_prefix("a=fmtp:").filter(|_| repaired > 0);
         let Some(number) = attribute.strip_prefix("a=rtpmap:").or_else(repairs) else { return true };
         let Ok(number) = number.trim().parse::<u8>() else { return true };
-        meanings.insert((value.contains("apt="), number))
+        repaired <= 1 && meanings.insert((repaired > 0, number))
     })
 }
 
@@ -144,7 +145,7 @@ mod tests {
         let base = format!("{SESSION}{VIDEO}a=rtpmap:96 H264/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n");
         assert!(is_unambiguous(&base));
         assert!(is_unambiguous(&(base.clone() + "a=fmtp:96 packetization-mode=1\r\n")));
-        for second in ["a=rtpmap:096 H265/90000\r\n", "a=fmtp:97 apt=98\r\n"] {
+        for second in ["a=rtpmap:096 H265/90000\r\n", "a=fmtp:97 apt=98\r\n", "a=fmtp:98 apt=96;apt=125\r\n"] {
             assert!(!is_unambiguous(&(base.clone() + second)), "{second}");
         }
     }

@@ -143,6 +143,9 @@ impl Peer {
 
     fn receive_one(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Received {
         let Some(rtc) = &mut self.rtc else { return Received::Foreign };
+        if begins_with_signature(datagram) {
+            return Received::Foreign;
+        }
         let Ok(contents) = datagram.try_into() else { return Received::Foreign };
         let input = Input::Receive(now, Receive { proto: Protocol::Udp, source: from, destination: to, contents });
         if !rtc.accepts(&input) {
@@ -270,6 +273,11 @@ pub enum Received {
 
 fn is_dtls(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| (20..64).contains(first))
+}
+
+/// Whether a STUN message says nothing before its MESSAGE-INTEGRITY. str0m 0.24 does not survive one.
+fn begins_with_signature(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|&first| first < 4) && datagram.get(20..22) == Some(&[0, 8])
 }
 
 fn is_rtp(datagram: &[u8]) -> bool {
