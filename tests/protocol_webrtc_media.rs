@@ -53,25 +53,30 @@ fn a_key_frame_is_asked_for_after_a_loss_that_remains() {
     }
 }
 
+/// Loses packets of the picture for 15 s. Returns the world, and how many pictures are missing.
+fn lose(camera: WebCameraConfig, kilobytes: usize, loss: f64) -> (WebWorld, usize) {
+    let mut world = WebWorld::new(viewer_config(), camera, 7);
+    world.kilobytes = kilobytes;
+    world.connect();
+    world.start_media();
+    world.run(SECOND);
+    world.loss = loss;
+    world.run(15 * SECOND);
+    // What was sent last shows its loss by what comes after.
+    world.loss = 0.0;
+    world.run(SECOND);
+    world.next = [None; 2];
+    world.run(SECOND);
+    let missing = world.count_missing(Medium::Video);
+    (world, missing)
+}
+
 #[test]
 fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
     for rtx in [true, false] {
         // str0m asks for a packet six times at most, of which one in 15,000 gets lost each time at 20 %.
         for (loss, most_missing) in [(0.05, 0), (0.2, 1)] {
-            let camera = WebCameraConfig { rtx, ..WebCameraConfig::default() };
-            let config = ViewerConfig { reorder_wait: Duration::from_millis(500), ..viewer_config() };
-            let mut world = WebWorld::new(config, camera, 7);
-            world.connect();
-            world.start_media();
-            world.run(SECOND);
-            world.loss = loss;
-            world.run(15 * SECOND);
-            // What was sent last shows its loss by what comes after.
-            world.loss = 0.0;
-            world.run(SECOND);
-            world.next = [None; 2];
-            world.run(SECOND);
-            let missing = world.count_missing(Medium::Video);
+            let (world, missing) = lose(WebCameraConfig { rtx, ..WebCameraConfig::default() }, 20, loss);
             assert!(missing <= most_missing, "{missing} at {loss}");
             let stats = world.viewer.stats();
             assert!(stats.resends.asked > 0, "{stats:?}");
@@ -80,6 +85,30 @@ fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
             assert!(world.count_missing(Medium::Audio) >= gaps - missing);
         }
     }
+}
+
+#[test]
+fn losses_of_key_frames_of_more_packets_than_str0m_remembers_are_made_good() {
+    for rtx in [true, false] {
+        for loss in [0.01, 0.05] {
+            let (_, missing) = lose(WebCameraConfig { rtx, ..WebCameraConfig::default() }, 200, loss);
+            assert_eq!(missing, 0, "at {loss}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_again_where_that_is_not_wanted() {
+    let config = ViewerConfig { resend: false, ..viewer_config() };
+    let mut world = WebWorld::new(config, WebCameraConfig::default(), 7);
+    world.connect();
+    world.start_media();
+    world.run(SECOND);
+    world.loss = 0.05;
+    world.run(5 * SECOND);
+    let stats = world.viewer.stats();
+    assert!(stats.resends.asked == 0 && stats.incomplete.lost > 0, "{stats:?}");
+    assert!(!world.connected.unwrap().resend);
 }
 
 // Time

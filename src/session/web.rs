@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::driver::{Driver, Phase, Turned};
 use super::invitation::{Asked, Invitation, start_inviting};
 use super::peer::TICKET_PATIENCE;
-use crate::protocol::client::Config;
+use crate::protocol::client::{Config, Resend};
 use crate::protocol::error::{Error, Stage};
 use crate::protocol::webrtc::{Viewer, ViewerConfig};
 use crate::unix_time::unix_time;
@@ -70,14 +70,17 @@ impl Driver {
         // Servers do not look at it, but cameras may tell viewers apart by it.
         let client_id = format!("{:032x}", self.rng.random::<u128>());
         let patience = if self.camera.is_some() { PATIENCE } else { Duration::ZERO };
-        let Config { media, stall_timeout, key_frame_requests, reorder_wait, .. } = self.config.clone();
+        let Config { media, stall_timeout, key_frame_requests, .. } = self.config.clone();
+        let resend = self.config.resend != Resend::Off;
+        let packet_wait = if resend { self.config.resend_wait } else { self.config.reorder_wait };
         ViewerConfig {
             media,
             connect_timeout,
             patience,
             stall_timeout,
             key_frame_requests,
-            reorder_wait,
+            resend,
+            packet_wait,
             stun: invitation.stun.clone(),
             relays: invitation.relays.clone(),
             ..ViewerConfig::new(client_id)

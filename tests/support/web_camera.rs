@@ -331,6 +331,8 @@ pub struct WebWorld {
     pub camera: WebCamera,
     pub up: Link<Vec<u8>>,
     pub down: Link<Vec<u8>>,
+    /// The size of a key frame.
+    pub kilobytes: usize,
     /// Odds of losing a datagram of media.
     pub loss: f64,
     /// Datagrams that the camera sends and that get lost, in a row from now on.
@@ -391,6 +393,7 @@ impl WebWorld {
             camera: WebCamera::new(camera, now),
             up: Link::new(latency, seed),
             down: Link::new(latency, seed + 1),
+            kilobytes: 20,
             loss: 0.0,
             lose: 0,
             rng: StdRng::seed_from_u64(seed),
@@ -494,7 +497,7 @@ impl WebWorld {
                 let (step, is_key, data) = match medium {
                     Medium::Video => {
                         let is_key = std::mem::take(&mut self.camera.wants_key) || number % GOP == GOP - 1;
-                        (PICTURE, is_key, picture(number, is_key, self.camera.config.video))
+                        (PICTURE, is_key, picture(number, is_key, self.camera.config.video, self.kilobytes))
                     }
                     Medium::Audio => (SOUND, false, sound(number)),
                 };

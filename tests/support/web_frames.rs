@@ -4,8 +4,10 @@ use str0m::format::Codec;
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-/// A picture as an access unit with start codes. Different numbers differ, and so do the parts of a picture.
-pub fn picture(number: u32, is_key: bool, codec: Codec) -> Vec<u8> {
+/// A picture as an access unit with start codes: a key frame of `kilobytes`, another of a fifth of that. Different
+/// numbers differ, and so do the parts of a picture.
+pub fn picture(number: u32, is_key: bool, codec: Codec, kilobytes: usize) -> Vec<u8> {
+    let (key, other) = (kilobytes * 1000, kilobytes * 200);
     // Without zeros there is no start code inside.
     let fill = (number % 255) as u8 + 1;
     let nal = |header: &[u8], length: usize| {
@@ -17,11 +19,11 @@ pub fn picture(number: u32, is_key: bool, codec: Codec) -> Vec<u8> {
     };
     match (codec, is_key) {
         (Codec::H265, true) => {
-            [nal(&[0x40, 1], 20), nal(&[0x42, 1], 40), nal(&[0x44, 1], 8), nal(&[0x26, 1], 20_000)].concat()
+            [nal(&[0x40, 1], 20), nal(&[0x42, 1], 40), nal(&[0x44, 1], 8), nal(&[0x26, 1], key)].concat()
         }
-        (Codec::H265, false) => nal(&[0x02, 1], 4000),
-        (_, true) => [nal(&[0x67, 0x42, 0xe0, 0x1f], 12), nal(&[0x68], 4), nal(&[0x65], 20_000)].concat(),
-        (_, false) => nal(&[0x41], 4000),
+        (Codec::H265, false) => nal(&[0x02, 1], other),
+        (_, true) => [nal(&[0x67, 0x42, 0xe0, 0x1f], 12), nal(&[0x68], 4), nal(&[0x65], key)].concat(),
+        (_, false) => nal(&[0x41], other),
     }
 }
 

@@ -20,8 +20,10 @@ pub struct ViewerConfig {
     pub stall_timeout: Option<Duration>,
     /// Whether the camera is asked for a key frame after a loss.
     pub key_frame_requests: bool,
-    /// How long late packets are waited for.
-    pub reorder_wait: Duration,
+    /// Whether the camera is asked for lost packets again.
+    pub resend: bool,
+    /// How long lost packets are waited for.
+    pub packet_wait: Duration,
     /// STUN servers, which tell us the address that the internet sees.
     pub stun: Vec<SocketAddr>,
     /// TURN servers, for when there is no other way.
@@ -38,7 +40,8 @@ impl ViewerConfig {
             patience: Duration::ZERO,
             stall_timeout: None,
             key_frame_requests: true,
-            reorder_wait: Duration::from_millis(200),
+            resend: true,
+            packet_wait: Duration::from_millis(200),
             stun: Vec::new(),
             relays: Vec::new(),
         }

@@ -29,6 +29,7 @@ mod media;
 mod peer;
 mod reflexive;
 mod relay;
+mod repair_window;
 pub mod signalling;
 mod talk;
 mod viewer;

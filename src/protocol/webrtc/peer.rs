@@ -1,6 +1,7 @@
 //! The WebRTC peer: str0m, set up as a viewer of one camera, and kept from what it must not see.
 
 use super::description;
+use super::repair_window::{Held, Place, RepairWindow};
 use crate::protocol::dtls::record::records;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,19 +54,25 @@ pub struct Peer {
     /// How many streams were taken that the answer did not tell.
     untold: usize,
     broken: usize,
+    /// Whether lost packets are asked for.
+    resend: bool,
+    window: RepairWindow,
+    /// Payload types of the picture, and of its repairs.
+    pictures: Vec<u8>,
+    repairs: Vec<u8>,
 }
 
 impl Peer {
     /// Returns the peer and its offer in SDP.
-    pub fn new(reorder_wait: Duration, now: Instant) -> (Self, String) {
+    pub fn new(resend: bool, packet_wait: Duration, now: Instant) -> (Self, String) {
         let mut extensions = ExtensionMap::empty();
         extensions.set(TRANSPORT_CC, Extension::TransportSequenceNumber);
         let mut config = Rtc::builder()
             .set_crypto_provider(Arc::new(str0m_openssl::default_provider()))
             .set_extension_map(extensions)
             .clear_codecs()
-            .set_reordering_timeout_video(Some(reorder_wait))
-            .set_reordering_timeout_audio(Some(reorder_wait))
+            .set_reordering_timeout_video(Some(packet_wait))
+            .set_reordering_timeout_audio(Some(packet_wait))
             .set_stats_interval(Some(STATS_INTERVAL));
         let codecs = config.codec_config();
         codecs.add_h264(H264.0.into(), Some(H264.1.into()), true, CONSTRAINED_BASELINE_3_1);
@@ -82,7 +89,19 @@ impl Peer {
         let (offer, pending) = changes.apply().expect("media were added");
         let offer = offer.to_sdp_string();
         let mids = description::mids(&offer);
-        let peer = Peer { rtc: Some(rtc), pending: Some(pending), mids, video, audio, untold: 0, broken: 0 };
+        let peer = Peer {
+            rtc: Some(rtc),
+            pending: Some(pending),
+            mids,
+            video,
+            audio,
+            untold: 0,
+            broken: 0,
+            resend,
+            window: RepairWindow::new(packet_wait),
+            pictures: Vec::new(),
+            repairs: Vec::new(),
+        };
         (peer, description::numbered(&offer))
     }
 
@@ -109,8 +128,17 @@ impl Peer {
             RtcError::RemoteSdp(_) | RtcError::Sdp(_) => "its SDP does not match the offer".to_owned(),
             other => other.to_string(),
         })?;
+        let codings = self.rtc.iter().flat_map(|rtc| rtc.codec_config().iter());
+        for coding in codings.filter(|coding| coding.spec().codec.is_video()) {
+            self.pictures.push(*coding.pt());
+            self.repairs.extend(coding.resend().map(|number| *number));
+        }
+        let resends = answer.resends && self.resend;
+        if !resends {
+            self.window.disable();
+        }
         self.ask_for_lost();
-        Ok(Answered { candidates: answer.candidates, resends: answer.resends })
+        Ok(Answered { candidates: answer.candidates, resends })
     }
 
     pub fn add_local(&mut self, candidate: Candidate) -> Option<String> {
@@ -151,17 +179,52 @@ impl Peer {
         if !rtc.accepts(&input) {
             return Received::Foreign;
         }
-        if self.untold < MAX_UNTOLD && is_rtp(datagram) {
+        if is_rtp(datagram) {
+            if self.has_to_wait(now, from, to, datagram) {
+                return Received::Taken;
+            }
             self.take_untold(datagram);
         }
-        self.give(input)
+        self.give(now, from, to, datagram)
+    }
+
+    /// Notes a packet of media. Returns whether it is held back, for [`Peer::receive_held`].
+    fn has_to_wait(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, packet: &[u8]) -> bool {
+        let Some((&[_, payload_type, a, b], &[c, d, e, f])) = packet.first_chunk().zip(packet[..12].last_chunk())
+        else {
+            return false;
+        };
+        let payload_type = payload_type & 0x7f;
+        if self.repairs.contains(&payload_type) {
+            self.window.receive_repair();
+        }
+        let place = Place { stream: u32::from_be_bytes([c, d, e, f]), sequence: u16::from_be_bytes([a, b]) };
+        self.pictures.contains(&payload_type) && self.window.receive(now, from, to, place, packet)
+    }
+
+    /// Goes on with a packet that was held back. `None` where there is none whose turn it is. [`Peer::poll`] is due after
+    /// each.
+    pub fn receive_held(&mut self, now: Instant) -> Option<Received> {
+        let Held { from, to, datagram, .. } = self.window.poll(now)?;
+        self.take_untold(&datagram);
+        Some(self.give(now, from, to, &datagram))
+    }
+
+    /// When [`Peer::receive_held`] is due.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.window.poll_timeout()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) -> Received {
-        self.give(Input::Timeout(now))
+        self.handle(Input::Timeout(now))
     }
 
-    fn give(&mut self, input: Input<'_>) -> Received {
+    fn give(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Received {
+        let Ok(contents) = datagram.try_into() else { return Received::Foreign };
+        self.handle(Input::Receive(now, Receive { proto: Protocol::Udp, source: from, destination: to, contents }))
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> Received {
         let Some(rtc) = &mut self.rtc else { return Received::Foreign };
         match rtc.handle_input(input) {
             Ok(()) => Received::Taken,
@@ -206,7 +269,7 @@ impl Peer {
         let video = self.video;
         let Some(rtc) = &mut self.rtc else { return };
         if let Some(stream) = rtc.direct_api().stream_rx_by_mid(video, None) {
-            stream.suppress_nack(false);
+            stream.suppress_nack(!self.resend);
         }
     }
 
@@ -244,7 +307,7 @@ impl Peer {
 
     /// Takes a stream whose number (SSRC) the answer did not tell, by its payload type, where its medium has none yet.
     fn take_untold(&mut self, packet: &[u8]) {
-        let Some(rtc) = &mut self.rtc else { return };
+        let Some(rtc) = self.rtc.as_mut().filter(|_| self.untold < MAX_UNTOLD) else { return };
         let Some((&[_, payload_type], &ssrc)) = packet.first_chunk().zip(packet[..12].last_chunk::<4>()) else {
             return;
         };

@@ -117,7 +117,7 @@ impl Viewer {
     /// Starts at once: the offer is ready to be sent, and then `local`, the addresses of the sockets. `unix_time` is
     /// the wall clock's.
     pub fn new(config: ViewerConfig, local: &[SocketAddr], now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
-        let (peer, offer) = Peer::new(config.reorder_wait, now);
+        let (peer, offer) = Peer::new(config.resend, config.packet_wait, now);
         let mut rng = StdRng::from_seed(seed);
         let correlation_id = format!("{:016x}", rng.random::<u64>());
         let offer = signalling::offer(&offer, &config.client_id, &correlation_id);
@@ -197,7 +197,7 @@ impl Viewer {
         }
         let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
         let ways = [self.reflexive.poll_timeout(), self.relays.poll_timeout()];
-        [self.timers.next(), self.peer_due, talk].into_iter().chain(ways).flatten().min()
+        [self.timers.next(), self.peer_due, self.peer.held_until(), talk].into_iter().chain(ways).flatten().min()
     }
 
     /// Takes a datagram that `from` has sent to `to`, a candidate of ours. Its bytes may be changed.
@@ -213,19 +213,35 @@ impl Viewer {
             {
                 self.add_candidate(candidate);
             }
+            self.drain(now);
         } else if let Some((came, relayed)) = self.relays.handle_datagram(now, from, datagram) {
             self.handle_relayed(now, came, relayed);
+            self.drain(now);
         } else {
             self.handle_of_camera(now, from, to, datagram);
         }
-        self.drain(now);
     }
 
+    /// What this asks for goes out before the next datagram comes in.
     fn handle_of_camera(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
         match self.peer.receive(now, from, to, datagram) {
             Received::Foreign => self.stats.foreign += 1,
             Received::Taken => (self.last_received, self.camera) = (now, Some(from)),
             Received::Broken(reason) => self.failure = Some(self.broken(reason)),
+        }
+        self.drain(now);
+        self.go_on_with_held(now);
+    }
+
+    /// Takes the packets whose turn it is now.
+    fn go_on_with_held(&mut self, now: Instant) {
+        while !self.ended
+            && let Some(received) = self.peer.receive_held(now)
+        {
+            if let Received::Broken(reason) = received {
+                self.failure = Some(self.broken(reason));
+            }
+            self.drain(now);
         }
     }
 
@@ -239,6 +255,8 @@ impl Viewer {
         {
             self.failure = Some(self.broken(reason));
         }
+        self.drain(now);
+        self.go_on_with_held(now);
         self.reflexive.handle_timeout(now);
         let relayed = self.relays.handle_timeout(now, self.addresses.first().copied());
         self.add_relayed(relayed);

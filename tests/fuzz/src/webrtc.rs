@@ -91,7 +91,7 @@ fn step(world: &mut WebWorld, input: &mut Input<'_>) {
             world.tick();
             let at = usize::from(input.u16());
             let datagram = input.text();
-            let mut data = web_camera::picture(u32::from(input.byte()), false, Codec::H264);
+            let mut data = web_camera::picture(u32::from(input.byte()), false, Codec::H264, 20);
             let at = at % data.len();
             data[at..].iter_mut().zip(datagram).for_each(|(byte, new)| *byte = *new);
             if world.connected.is_some() && world.ended.is_none() {
@@ -161,7 +161,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         _ => {
             let text = |text: &[u8]| [&(text.len() as u16).to_le_bytes(), text].concat();
             let datagram = |first: u8| [&[0, 0][..], &text(&[first; 40])].concat();
-            let media = [&[3, 0][..], &text(&web_camera::picture(1, true, Codec::H264)[..200])].concat();
+            let media = [&[3, 0][..], &text(&web_camera::picture(1, true, Codec::H264, 20)[..200])].concat();
             let steps = [
                 vec![4, 40, 11, 100],
                 [0u8, 22, 128, 200].map(datagram).concat(),

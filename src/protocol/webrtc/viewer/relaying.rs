@@ -47,8 +47,6 @@ impl Viewer {
     pub(super) fn handle_relayed(&mut self, now: Instant, came: Vec<Relayed>, relayed: Option<SocketAddr>) {
         for Relayed { from, to, mut data } in came {
             self.handle_of_camera(now, from, to, &mut data);
-            // What this asks for goes out before the next datagram comes in.
-            self.drain(now);
         }
         self.add_relayed(relayed);
     }
