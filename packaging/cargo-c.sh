@@ -15,7 +15,7 @@ cargo cinstall --locked --release --no-default-features --features webrtc --pref
 export GST_REGISTRY=$work/registry GST_PLUGIN_PATH=$work/prefix/lib/gstreamer-1.0
 gst-inspect-1.0 wyze | tee "$work/plugin"
 grep -qF "$work/prefix/lib/gstreamer-1.0/libgstwyze.so" "$work/plugin"
-gst-inspect-1.0 --exists wyzesrc
+gst-inspect-1.0 wyzesrc >"$work/element"
 export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 pkg-config --print-errors --modversion gstwyze
 pkg-config --libs gstwyze

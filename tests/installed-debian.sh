@@ -53,7 +53,7 @@ inside "$debian" getent passwd wyze-record wyze-serve
 
 echo "== removed"
 inside "$debian" apt-get -qq -y purge wyze-cameras gstreamer1.0-wyze >/dev/null
-if inside "$debian" gst-inspect-1.0 --exists wyzesrc; then
+if inside "$debian" gst-inspect-1.0 wyzesrc >"$work/element" 2>&1; then
   echo "the plugin is still there" >&2
   exit 1
 fi
