@@ -99,7 +99,7 @@ fn losses_of_key_frames_of_more_packets_than_str0m_remembers_are_made_good() {
 
 #[test]
 fn nothing_is_asked_for_again_where_that_is_not_wanted() {
-    let config = ViewerConfig { resend: false, ..viewer_config() };
+    let config = ViewerConfig { resend_wait: None, ..viewer_config() };
     let mut world = WebWorld::new(config, WebCameraConfig::default(), 7);
     world.connect();
     world.start_media();

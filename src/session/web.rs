@@ -70,17 +70,16 @@ impl Driver {
         // Servers do not look at it, but cameras may tell viewers apart by it.
         let client_id = format!("{:032x}", self.rng.random::<u128>());
         let patience = if self.camera.is_some() { PATIENCE } else { Duration::ZERO };
-        let Config { media, stall_timeout, key_frame_requests, .. } = self.config.clone();
-        let resend = self.config.resend != Resend::Off;
-        let packet_wait = if resend { self.config.resend_wait } else { self.config.reorder_wait };
+        let Config { media, stall_timeout, key_frame_requests, reorder_wait, resend, resend_wait, .. } =
+            self.config.clone();
         ViewerConfig {
             media,
             connect_timeout,
             patience,
             stall_timeout,
             key_frame_requests,
-            resend,
-            packet_wait,
+            reorder_wait,
+            resend_wait: Some(resend_wait).filter(|_| resend != Resend::Off),
             stun: invitation.stun.clone(),
             relays: invitation.relays.clone(),
             ..ViewerConfig::new(client_id)

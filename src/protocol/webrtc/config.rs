@@ -20,10 +20,10 @@ pub struct ViewerConfig {
     pub stall_timeout: Option<Duration>,
     /// Whether the camera is asked for a key frame after a loss.
     pub key_frame_requests: bool,
-    /// Whether the camera is asked for lost packets again.
-    pub resend: bool,
-    /// How long lost packets are waited for.
-    pub packet_wait: Duration,
+    /// How long late packets are waited for.
+    pub reorder_wait: Duration,
+    /// How long lost packets of the picture are asked for and waited for; `None` to ask for none.
+    pub resend_wait: Option<Duration>,
     /// STUN servers, which tell us the address that the internet sees.
     pub stun: Vec<SocketAddr>,
     /// TURN servers, for when there is no other way.
@@ -40,8 +40,8 @@ impl ViewerConfig {
             patience: Duration::ZERO,
             stall_timeout: None,
             key_frame_requests: true,
-            resend: true,
-            packet_wait: Duration::from_millis(200),
+            reorder_wait: Duration::from_millis(100),
+            resend_wait: Some(Duration::from_millis(200)),
             stun: Vec::new(),
             relays: Vec::new(),
         }

@@ -64,15 +64,15 @@ pub struct Peer {
 
 impl Peer {
     /// Returns the peer and its offer in SDP.
-    pub fn new(resend: bool, packet_wait: Duration, now: Instant) -> (Self, String) {
+    pub fn new(reorder_wait: Duration, resend_wait: Option<Duration>, now: Instant) -> (Self, String) {
         let mut extensions = ExtensionMap::empty();
         extensions.set(TRANSPORT_CC, Extension::TransportSequenceNumber);
         let mut config = Rtc::builder()
             .set_crypto_provider(Arc::new(str0m_openssl::default_provider()))
             .set_extension_map(extensions)
             .clear_codecs()
-            .set_reordering_timeout_video(Some(packet_wait))
-            .set_reordering_timeout_audio(Some(packet_wait))
+            .set_reordering_timeout_video(resend_wait.or(Some(reorder_wait)))
+            .set_reordering_timeout_audio(Some(reorder_wait))
             .set_stats_interval(Some(STATS_INTERVAL));
         let codecs = config.codec_config();
         codecs.add_h264(H264.0.into(), Some(H264.1.into()), true, CONSTRAINED_BASELINE_3_1);
@@ -97,8 +97,8 @@ impl Peer {
             audio,
             untold: 0,
             broken: 0,
-            resend,
-            window: RepairWindow::new(packet_wait),
+            resend: resend_wait.is_some(),
+            window: RepairWindow::new(resend_wait.unwrap_or_default()),
             pictures: Vec::new(),
             repairs: Vec::new(),
         };

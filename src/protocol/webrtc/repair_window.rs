@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const REACH: u16 = 90;
 /// What is so far away belongs to a stream that counts anew.
 const JUMP: u16 = 1000;
-/// How many packets wait at most: two seconds of 8 Mbit/s.
-const MOST_HELD: usize = 2000;
+/// How many bytes wait at most, about: two seconds of 16 Mbit/s.
+const MOST_HELD: usize = 4 << 20;
 
 /// A packet's stream (SSRC), and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,12 @@ pub struct RepairWindow {
     /// How many repairs have come on a stream of their own. Which packets these repair is encrypted.
     repairs: usize,
     held: VecDeque<Held>,
+    held_bytes: usize,
 }
 
 impl RepairWindow {
     pub fn new(wait: Duration) -> Self {
-        RepairWindow { wait, newest: None, missing: VecDeque::new(), repairs: 0, held: VecDeque::new() }
+        RepairWindow { wait, newest: None, missing: VecDeque::new(), repairs: 0, held: VecDeque::new(), held_bytes: 0 }
     }
 
     /// Has no packet wait, as none is sent again.
@@ -62,9 +63,10 @@ impl RepairWindow {
             self.pass(place);
             return false;
         }
-        if self.held.len() >= MOST_HELD {
+        if self.held_bytes >= MOST_HELD {
             self.forget();
         }
+        self.held_bytes += datagram.len();
         self.held.push_back(Held { from, to, datagram: datagram.to_vec(), place, until: now + self.wait });
         true
     }
@@ -82,6 +84,7 @@ impl RepairWindow {
             return None;
         }
         let held = self.held.pop_front()?;
+        self.held_bytes -= held.datagram.len();
         self.pass(held.place);
         Some(held)
     }
@@ -170,7 +173,8 @@ mod tests {
         fn receive_of(&mut self, stream: u32, sequence: u16) {
             let address = SocketAddr::from(([10, 0, 0, 1], 9));
             let place = Place { stream, sequence };
-            if !self.window.receive(self.now, address, address, place, &sequence.to_be_bytes()) {
+            let datagram = [&sequence.to_be_bytes()[..], &[0; 1998]].concat();
+            if !self.window.receive(self.now, address, address, place, &datagram) {
                 self.passed.push(sequence);
             }
             self.poll();
@@ -182,7 +186,7 @@ mod tests {
 
         fn poll(&mut self) {
             while let Some(held) = self.window.poll(self.now) {
-                self.passed.push(u16::from_be_bytes(held.datagram.try_into().unwrap()));
+                self.passed.push(u16::from_be_bytes(*held.datagram.first_chunk().unwrap()));
             }
         }
 
@@ -254,7 +258,7 @@ mod tests {
     fn so_much_waits_and_no_more() {
         let mut world = World::new();
         (0..=u16::MAX).filter(|sequence| sequence % 100 != 1).for_each(|sequence| world.receive(sequence));
-        assert!(world.window.held.len() <= MOST_HELD && world.window.missing.len() <= usize::from(REACH));
+        assert!(world.window.held_bytes <= MOST_HELD && world.window.missing.len() <= usize::from(REACH));
         assert!(world.newest() > 60_000);
         let mut world = World::new();
         world.window.disable();

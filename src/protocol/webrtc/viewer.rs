@@ -117,7 +117,7 @@ impl Viewer {
     /// Starts at once: the offer is ready to be sent, and then `local`, the addresses of the sockets. `unix_time` is
     /// the wall clock's.
     pub fn new(config: ViewerConfig, local: &[SocketAddr], now: Instant, unix_time: Duration, seed: [u8; 32]) -> Self {
-        let (peer, offer) = Peer::new(config.resend, config.packet_wait, now);
+        let (peer, offer) = Peer::new(config.reorder_wait, config.resend_wait, now);
         let mut rng = StdRng::from_seed(seed);
         let correlation_id = format!("{:016x}", rng.random::<u64>());
         let offer = signalling::offer(&offer, &config.client_id, &correlation_id);

@@ -2,11 +2,12 @@
 //!
 //! `table` compares the CPU time a packet with the floor, in turn, for three bit rates and both envelopes. `delay`
 //! measures from the last datagram of a picture to its buffer. `many` watches 1, 10, 50 and 100 cameras at once. `calls`
-//! counts system calls, with strace.
+//! counts system calls, with strace. `webrtc` compares a camera over WebRTC with one over the local network.
 
 mod floor;
 mod plot;
 mod records;
+mod webrtc;
 
 use clap::{Parser, Subcommand};
 use gst::prelude::*;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Be the sender of the floor's packets: the program starts itself a second time with this
     #[arg(long, hide = true)]
     send_to: Option<SocketAddr>,
+    /// Be a camera over WebRTC: the program starts itself a second time with this
+    #[arg(long, hide = true)]
+    be_web_camera: bool,
     #[command(subcommand)]
     what: Option<What>,
 }
@@ -58,6 +62,8 @@ enum What {
     Records,
     /// System calls a frame, counted by strace, which has to be installed
     Calls,
+    /// CPU time and first picture over WebRTC, beside the local network
+    Webrtc,
     /// CPU time, memory and threads of many cameras
     Many {
         #[arg(default_values_t = [1, 10, 50, 100])]
@@ -74,6 +80,11 @@ fn main() -> Result<(), Error> {
     if let Some(to) = arguments.send_to {
         return floor::send(&arguments.camera, to);
     }
+    if arguments.be_web_camera {
+        return webrtc::be_camera(&arguments.camera);
+    }
+    let is_web = matches!(arguments.what, Some(What::Webrtc));
+    let _web_camera = is_web.then(|| webrtc::WebCamera::start(&arguments.camera)).transpose()?;
     gst::init()?;
     gstwyze::plugin_register_static()?;
     match &arguments.what {
@@ -86,6 +97,7 @@ fn main() -> Result<(), Error> {
         Some(What::Records) => records::measure(),
         Some(What::Calls) => calls(&arguments),
         Some(What::Delay) => delay(&arguments),
+        Some(What::Webrtc) => webrtc::compare(&arguments),
         Some(What::Many { counts }) => many(&arguments, counts),
     }
 }
