@@ -1,5 +1,6 @@
 //! When the camera last sent what it should be sending, and what of it could be used.
 
+use crate::protocol::error::Error;
 use crate::protocol::medium::{MediaSet, Medium};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,9 @@ const OTHER_COMES: Duration = Duration::from_secs(1);
 /// what is silent may be meant to be.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 const ASK_AT_LEAST_EACH: Duration = Duration::from_secs(600);
+/// A camera that sends nothing at all, not even keepalives, is lost after this time, or after the stall timeout if that
+/// is longer.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts whole frames that a member could use. The picture is what people look at: once there is one, sound alone does
 /// not make up for it.
@@ -101,8 +105,32 @@ impl MediaWatch {
     }
 
     /// Whether pictures come that nobody can use.
-    pub fn is_unusable(&self, now: Instant) -> bool {
+    fn is_unusable(&self, now: Instant) -> bool {
         self.unusable_since.is_some() && self.last_unusable.is_some_and(|at| now.duration_since(at) < OTHER_COMES)
+    }
+
+    /// When the silence of a camera that streams is too long, and the error that it is then. `last_received` is when it
+    /// last sent anything.
+    pub fn silence_limit(
+        &self,
+        last_received: Instant,
+        stall_timeout: Option<Duration>,
+        now: Instant,
+    ) -> (Instant, Error) {
+        let silence = stall_timeout.unwrap_or_default().max(SILENCE_LIMIT);
+        let silent = (last_received + silence, Error::Silent(silence));
+        let Some((last, limit)) = self.last_expected().zip(stall_timeout) else { return silent };
+        if self.is_unusable(now) {
+            // The camera has twice the time, as a key frame may be some way off.
+            return (last + 2 * limit, Error::Unusable(2 * limit));
+        }
+        let stalled = last + limit;
+        if stalled >= silent.0 {
+            return silent;
+        }
+        // Keepalives may have come for a moment longer than media.
+        let is_there = last_received > last + limit / 2;
+        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
     }
 }
 

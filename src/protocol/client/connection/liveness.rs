@@ -7,9 +7,6 @@ use crate::protocol::timers::ConnectionTimer;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A camera that sends nothing at all, not even keepalives, is lost after this time, or after the stall timeout if that
-/// is longer.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// A camera that falls silent while connecting has most likely restarted, and waits at another port to be found.
 const CONNECTING_LIMIT: Duration = Duration::from_secs(5);
 /// "Port unreachable" is not signed, so the camera has this time to show that it is there.
@@ -44,7 +41,7 @@ impl Connection {
     /// When the camera's silence is too long, and the error that it is then.
     fn silence_limit(&self, context: &Context, now: Instant) -> (Instant, Error) {
         let (at, error) = match context.stage {
-            Stage::Streaming => self.stream_limit(context.config.stall_timeout, now),
+            Stage::Streaming => self.watch.silence_limit(self.last_received, context.config.stall_timeout, now),
             _ => (self.last_received + CONNECTING_LIMIT, self.connect_error(context)),
         };
         match self.unreachable_at.filter(|unreachable| *unreachable > self.last_received) {
@@ -53,23 +50,6 @@ impl Connection {
             }
             _ => (at, error),
         }
-    }
-
-    fn stream_limit(&self, stall_timeout: Option<Duration>, now: Instant) -> (Instant, Error) {
-        let silence = stall_timeout.unwrap_or_default().max(SILENCE_LIMIT);
-        let silent = (self.last_received + silence, Error::Silent(silence));
-        let Some((last, limit)) = self.watch.last_expected().zip(stall_timeout) else { return silent };
-        if self.watch.is_unusable(now) {
-            // The camera has twice the time, as a key frame may be some way off.
-            return (last + 2 * limit, Error::Unusable(2 * limit));
-        }
-        let stalled = last + limit;
-        if stalled >= silent.0 {
-            return silent;
-        }
-        // Keepalives may have come for a moment longer than media.
-        let is_there = self.last_received > last + limit / 2;
-        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
     }
 
     /// The error of a connection that takes too long to stream.

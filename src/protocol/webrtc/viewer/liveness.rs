@@ -2,11 +2,7 @@
 
 use super::{STAGE_LIMIT, Viewer, ViewerTimer};
 use crate::protocol::error::{Error, Stage};
-use std::time::{Duration, Instant};
-
-/// A camera that sends nothing at all, not even ICE's checks, is lost after this time, or after the stall timeout if that
-/// is longer.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 impl Viewer {
     /// Tells the watch what is wanted from `now` on, and what has to come first.
@@ -52,20 +48,6 @@ impl Viewer {
         if let Some((at, limit)) = self.first_picture {
             return (at, Error::NoPicture(limit));
         }
-        let stall_timeout = self.config.stall_timeout;
-        let silence = stall_timeout.unwrap_or_default().max(SILENCE_LIMIT);
-        let silent = (self.last_received + silence, Error::Silent(silence));
-        let Some((last, limit)) = self.watch.last_expected().zip(stall_timeout) else { return silent };
-        if self.watch.is_unusable(now) {
-            // The camera has twice the time, as a key frame may be some way off.
-            return (last + 2 * limit, Error::Unusable(2 * limit));
-        }
-        let stalled = last + limit;
-        if stalled >= silent.0 {
-            return silent;
-        }
-        // ICE's checks may have come for a moment longer than media.
-        let is_there = self.last_received > last + limit / 2;
-        (stalled, if is_there { Error::Stalled(limit) } else { Error::Silent(limit) })
+        self.watch.silence_limit(self.last_received, self.config.stall_timeout, now)
     }
 }
