@@ -74,7 +74,7 @@ fn lose(camera: WebCameraConfig, kilobytes: usize, loss: f64) -> (WebWorld, usiz
 #[test]
 fn losses_are_made_good_with_and_without_a_stream_for_repairs() {
     for rtx in [true, false] {
-        // str0m asks for a packet six times at most, of which one in 15,000 gets lost each time at 20 %.
+        // str0m asks for a packet five times at most. At 20 %, one in 15,000 is lost all six times that it is sent.
         for (loss, most_missing) in [(0.05, 0), (0.2, 1)] {
             let (world, missing) = lose(WebCameraConfig { rtx, ..WebCameraConfig::default() }, 20, loss);
             assert!(missing <= most_missing, "{missing} at {loss}");

@@ -153,8 +153,9 @@ fn template_caps() -> gst::Caps {
     let structures = structures.into_iter().map(|s| s.field("rate", any).field("channels", any).build());
     let mut caps = gst_audio::AudioCapsBuilder::new_interleaved().build();
     caps.merge(structures.collect::<gst::Caps>());
-    // As in opusdec's template: not all caps of Opus tell rate and channels, as each packet does.
-    caps.merge(gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).build());
+    // Mapping family 0 has two channels at most.
+    let opus = gst::Caps::builder("audio/x-opus").field("channel-mapping-family", 0).field("rate", any);
+    caps.merge(opus.field("channels", gst::IntRange::new(1, 2)).build());
     caps
 }
 

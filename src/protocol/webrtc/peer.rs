@@ -185,7 +185,7 @@ impl Peer {
             }
             self.take_untold(datagram);
         }
-        self.give(now, from, to, datagram)
+        self.give(input)
     }
 
     /// Notes a packet of media. Returns whether it is held back, for [`Peer::receive_held`].
@@ -207,7 +207,8 @@ impl Peer {
     pub fn receive_held(&mut self, now: Instant) -> Option<Received> {
         let Held { from, to, datagram, .. } = self.window.poll(now)?;
         self.take_untold(&datagram);
-        Some(self.give(now, from, to, &datagram))
+        let Ok(contents) = datagram.as_slice().try_into() else { return Some(Received::Foreign) };
+        Some(self.give(Input::Receive(now, Receive { proto: Protocol::Udp, source: from, destination: to, contents })))
     }
 
     /// When [`Peer::receive_held`] is due.
@@ -216,15 +217,10 @@ impl Peer {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) -> Received {
-        self.handle(Input::Timeout(now))
+        self.give(Input::Timeout(now))
     }
 
-    fn give(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Received {
-        let Ok(contents) = datagram.try_into() else { return Received::Foreign };
-        self.handle(Input::Receive(now, Receive { proto: Protocol::Udp, source: from, destination: to, contents }))
-    }
-
-    fn handle(&mut self, input: Input<'_>) -> Received {
+    fn give(&mut self, input: Input<'_>) -> Received {
         let Some(rtc) = &mut self.rtc else { return Received::Foreign };
         match rtc.handle_input(input) {
             Ok(()) => Received::Taken,
