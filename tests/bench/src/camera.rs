@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use wyze_camera::{CameraConfig, CameraServer, Envelope, MediaSource, ServerOptions, SyntheticConfig};
 
+/// Frames of sound a second.
+pub const SOUNDS_A_SECOND: u32 = 25;
+
 /// What the cameras are like.
 #[derive(Args, Debug, Clone)]
 pub struct CameraArguments {
@@ -42,6 +45,11 @@ impl CameraArguments {
     pub fn frame_lengths(&self) -> (usize, usize) {
         let frame_len = self.bitrate as usize * 1000 / 8 * 2 / (2 * usize::from(self.fps) + 5);
         (frame_len * 6, frame_len)
+    }
+
+    /// Pictures, and frames of sound.
+    pub fn frames_a_second(&self) -> u32 {
+        u32::from(self.fps) + if self.silent { 0 } else { SOUNDS_A_SECOND }
     }
 
     /// The options that give a child process the same cameras.
@@ -121,6 +129,12 @@ impl Cameras {
             return Err("the cameras did not start".into());
         }
         Ok(Cameras { child, uris })
+    }
+
+    /// The port of the camera of this number.
+    pub fn port(&self, number: usize) -> Result<u16, Error> {
+        let port = self.uris.get(number).and_then(|uri| uri.rsplit_once(':')?.1.split('?').next()?.parse().ok());
+        port.ok_or_else(|| "a camera without a port".into())
     }
 }
 

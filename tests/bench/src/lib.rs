@@ -74,6 +74,32 @@ pub fn allow_many_descriptors() -> io::Result<()> {
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Who uses it, decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    First,
+    Second,
+}
+
+/// Keeps this process, and the threads that it will start, to one half of the machine's cores. Does nothing where there
+/// is only one.
+pub fn use_half_of_the_cores(half: Half) -> io::Result<()> {
+    // SAFETY: sysconf takes no pointer.
+    let cores = usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1);
+    let half = match half {
+        _ if cores < 2 => return Ok(()),
+        Half::First => 0..cores / 2,
+        Half::Second => cores / 2..cores,
+    };
+    // SAFETY: zeros are an empty set, the macro writes inside it, and the call reads as many bytes as the set has.
+    let done = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        half.take_while(|core| *core < libc::CPU_SETSIZE as usize).for_each(|core| libc::CPU_SET(core, &mut set));
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Returns the middle one; `None` of nothing.
 pub fn median<T: Copy + PartialOrd>(values: &[T]) -> Option<T> {
     let mut values = values.to_vec();

@@ -45,7 +45,10 @@ fn main() -> Result<(), Error> {
     }
     let camera = Cameras::start(&arguments.camera, 1)?;
     let mut connects = Vec::new();
-    for _ in 0..arguments.connects {
+    let picture_time = Duration::from_secs(1) / u32::from(arguments.camera.fps.max(1));
+    for number in 0..arguments.connects {
+        // Each ends with a picture. So that not all begin at that moment, they begin at times spread between pictures.
+        std::thread::sleep(picture_time * number as u32 / arguments.connects as u32);
         connects.push(Viewer::start(&camera.uris[0])?.first_buffer);
     }
     connects.sort();

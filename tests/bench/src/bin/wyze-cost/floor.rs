@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use wyze_bench::camera::CameraArguments;
+use wyze_bench::camera::{CameraArguments, SOUNDS_A_SECOND};
 use wyze_bench::{Error, Usage};
 
 const KEY: [u8; 32] = [7; 32];
@@ -24,7 +24,6 @@ const RECORD: std::ops::Range<usize> = ENVELOPE..ENVELOPE + 13;
 const HEADERS: usize = RECORD.end + 36;
 /// A frame of sound, in bytes.
 const SOUND: usize = 320;
-const SOUNDS_A_SECOND: u32 = 25;
 const BATCH: usize = 64;
 const DATAGRAM: usize = 2048;
 

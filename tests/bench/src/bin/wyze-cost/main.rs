@@ -2,9 +2,13 @@
 //!
 //! `table` compares the CPU time a packet with the floor, in turn, for three bit rates and both envelopes. `delay`
 //! measures from the last datagram of a picture to its buffer. `many` watches 1, 10, 50 and 100 cameras at once. `calls`
-//! counts system calls, with strace. `webrtc` compares a camera over WebRTC with one over the local network.
+//! counts system calls, with strace. `parts` tells what each layer adds. `webrtc` compares a camera over WebRTC with one
+//! over the local network.
+//!
+//! What is measured and the cameras have cores of their own, as if cameras were other machines.
 
 mod floor;
+mod parts;
 mod plot;
 mod records;
 mod webrtc;
@@ -18,7 +22,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use wyze_bench::camera::{CameraArguments, Cameras};
 use wyze_bench::viewer::{Viewer, first_buffer};
-use wyze_bench::{Error, Usage, median, resident_memory};
+use wyze_bench::{Error, Half, Usage, median, resident_memory};
 use wyze_camera::{CameraServer, MediaSource};
 
 /// How long a camera is watched before anything is measured. A pad is known to be quick after 50 frames, and then the
@@ -60,6 +64,8 @@ enum What {
     Delay,
     /// Opening a DTLS record, beside the AEAD alone
     Records,
+    /// CPU time a frame: of the floor, with a session, with bare pads, and with wyzesrc
+    Parts,
     /// System calls a frame, counted by strace, which has to be installed
     Calls,
     /// CPU time and first picture over WebRTC, beside the local network
@@ -73,6 +79,11 @@ enum What {
 
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
+    let is_camera = arguments.camera.be_cameras.is_some() || arguments.send_to.is_some() || arguments.be_web_camera;
+    // For the delay, one process is both.
+    if !matches!(arguments.what, Some(What::Delay)) {
+        wyze_bench::use_half_of_the_cores(if is_camera { Half::Second } else { Half::First })?;
+    }
     wyze_bench::allow_many_descriptors()?;
     if let Some(count) = arguments.camera.be_cameras {
         return arguments.camera.be_cameras(count);
@@ -96,6 +107,7 @@ fn main() -> Result<(), Error> {
         }
         Some(What::Records) => records::measure(),
         Some(What::Calls) => calls(&arguments),
+        Some(What::Parts) => parts::measure(&arguments),
         Some(What::Delay) => delay(&arguments),
         Some(What::Webrtc) => webrtc::compare(&arguments),
         Some(What::Many { counts }) => many(&arguments, counts),
