@@ -74,7 +74,7 @@ pub fn allow_many_descriptors() -> io::Result<()> {
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Who uses it, decides.
+/// A half of the machine's cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {
     First,
@@ -86,8 +86,10 @@ pub enum Half {
 pub fn use_half_of_the_cores(half: Half) -> io::Result<()> {
     // SAFETY: sysconf takes no pointer.
     let cores = usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1);
+    if cores < 2 {
+        return Ok(());
+    }
     let half = match half {
-        _ if cores < 2 => return Ok(()),
         Half::First => 0..cores / 2,
         Half::Second => cores / 2..cores,
     };

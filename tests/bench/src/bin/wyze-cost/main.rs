@@ -5,7 +5,7 @@
 //! counts system calls, with strace. `parts` tells what each layer adds. `webrtc` compares a camera over WebRTC with one
 //! over the local network.
 //!
-//! What is measured and the cameras have cores of their own, as if cameras were other machines.
+//! Cameras run on one half of the machine's cores and what is measured on the other, as if they were two machines.
 
 mod floor;
 mod parts;
@@ -80,7 +80,7 @@ enum What {
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
     let is_camera = arguments.camera.be_cameras.is_some() || arguments.send_to.is_some() || arguments.be_web_camera;
-    // For the delay, one process is both.
+    // For the delay, one process is both camera and viewer.
     if !matches!(arguments.what, Some(What::Delay)) {
         wyze_bench::use_half_of_the_cores(if is_camera { Half::Second } else { Half::First })?;
     }
