@@ -74,6 +74,50 @@ fn picture_and_sound_come_over_tcp_and_udp_by_one_session_that_ends_with_the_las
 }
 
 #[test]
+fn clients_that_take_one_medium_only_leave_both_to_others() {
+    for path in ["/stream=0", "/stream=1"] {
+        let camera = camera(synthetic(|_| {}));
+        let user = owner(&camera);
+        let server = Server::start(&user, &SOON, 1);
+        let mut clients = [(); 2].map(|()| RawClient::connect(server.url()));
+        let sessions = clients.each_mut().map(|client| client.set_up_media(&[path], ""));
+        for (client, session) in clients.iter_mut().zip(&sessions) {
+            client.begin(session);
+            (0..10).for_each(|_| drop(client.packet()));
+        }
+        let both = Client::play(server.url(), "tcp");
+        ["H264", "PCMU"].iter().for_each(|encoding| both.receives(encoding, 5));
+        clients.iter_mut().for_each(|client| (0..10).for_each(|_| drop(client.packet())));
+        assert_eq!(camera.stats().clients, 1, "{path}");
+        let (status, errors) = server.end(libc::SIGTERM);
+        assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+    }
+}
+
+#[test]
+fn reports_of_clients_by_tcp_and_by_udp_go_together() {
+    /// A receiver report about no stream: RTCP of RFC 3550, section 6.4.2.
+    const REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 7];
+    let camera = camera(synthetic(|_| {}));
+    let user = owner(&camera);
+    let server = Server::start(&user, &SOON, 1);
+    let (mut tcp, mut udp) = (RawClient::connect(server.url()), RawClient::connect(server.url()));
+    tcp.play();
+    let reports = udp.play_over_udp();
+    for _ in 0..5 {
+        tcp.send_packet(1, &REPORT);
+        // Nothing tells that a report was taken. Answers take long enough.
+        (0..10).for_each(|_| drop(tcp.ask("OPTIONS", "", "")));
+        reports.send(&REPORT).unwrap();
+        (0..10).for_each(|_| drop(udp.ask("OPTIONS", "", "")));
+    }
+    let (status, errors) = server.end(libc::SIGTERM);
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+    drop((tcp, udp));
+    assert_no_fault(camera);
+}
+
+#[test]
 fn other_codecs_are_passed_on() {
     for (video, audio, rate, encodings) in [
         (CodecId::H265, CodecId::MULAW, 8_000, ["H265", "PCMU"]),

@@ -6,7 +6,7 @@ use crate::user::User;
 use gst::prelude::*;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -330,6 +330,12 @@ pub fn source(url: &str) -> gst::Element {
     source.property_from_str("protocols", "tcp").build().unwrap()
 }
 
+/// Returns the header that names the session that an answer tells.
+fn session_of(answer: &str) -> String {
+    let told = answer.lines().find_map(|line| line.strip_prefix("Session: ")).expect(answer);
+    format!("Session: {}\r\n", told.split(';').next().unwrap())
+}
+
 /// A client that says what a test wants.
 pub struct RawClient {
     stream: TcpStream,
@@ -378,15 +384,40 @@ impl RawClient {
 
     /// Asks for the media of these paths over TCP, in two channels each from 0 on, and for them to be played.
     pub fn play_media(&mut self, paths: &[&str], headers: &str) {
+        let session = self.set_up_media(paths, headers);
+        self.begin(&format!("{session}{headers}"));
+    }
+
+    /// Asks for the media of these paths over TCP, in two channels each from 0 on. Returns the session's header.
+    pub fn set_up_media(&mut self, paths: &[&str], headers: &str) -> String {
         let mut session = String::new();
         for (number, path) in paths.iter().enumerate() {
             let (rtp, rtcp) = (2 * number, 2 * number + 1);
-            let transport = format!("Transport: RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}\r\n");
-            let answer = self.ask("SETUP", path, &format!("{transport}{session}{headers}"));
-            let told = answer.lines().find_map(|line| line.strip_prefix("Session: ")).expect(&answer);
-            session = format!("Session: {}\r\n", told.split(';').next().unwrap());
+            let transport = format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}");
+            session = session_of(&self.set_up(path, &transport, &format!("{session}{headers}")));
         }
-        let answer = self.ask("PLAY", "", &format!("{session}{headers}"));
+        session
+    }
+
+    /// Asks for the picture over UDP, to ports of nobody, and for it to be played. Returns a socket that is connected
+    /// to where the server takes RTCP.
+    pub fn play_over_udp(&mut self) -> UdpSocket {
+        let answer = self.set_up("/stream=0", "RTP/AVP;unicast;client_port=9-10", "");
+        let ports = answer.split("server_port=").nth(1).expect(&answer);
+        let port = ports.split('-').nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        self.begin(&session_of(&answer));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+        socket
+    }
+
+    fn set_up(&mut self, path: &str, transport: &str, headers: &str) -> String {
+        self.ask("SETUP", path, &format!("Transport: {transport}\r\n{headers}"))
+    }
+
+    /// Asks for what was set up to be played.
+    pub fn begin(&mut self, headers: &str) {
+        let answer = self.ask("PLAY", "", headers);
         assert!(answer.starts_with("RTSP/1.0 200"), "{answer}");
     }
 

@@ -4,6 +4,7 @@ use super::hub::Hub;
 use super::output::tell;
 use gst::glib;
 use gst::prelude::*;
+use gst_app::AppSrc;
 use gst_rtsp_server::prelude::*;
 use gst_rtsp_server::subclass::prelude::*;
 use gst_rtsp_server::{RTSPContext, RTSPMedia, RTSPMediaFactory, RTSPOnvifMedia, RTSPOnvifMediaFactory};
@@ -67,6 +68,7 @@ mod imp {
             let element = media.element();
             if let Some(pipeline) = element.parent().and_then(|parent| parent.downcast::<gst::Pipeline>().ok()) {
                 super::super::clock::set(&pipeline);
+                name_reports(&pipeline);
             }
             let (Some(hub), Some(number)) = (self.hub.get(), number(&element)) else { return };
             let weak = Arc::downgrade(hub);
@@ -95,6 +97,26 @@ mod imp {
         fn client_talks(&self) -> bool {
             RTSPContext::with_current_context(|context| self.obj().requires_backchannel(context)).unwrap_or_default()
         }
+    }
+
+    /// Gives the RTCP that clients send over TCP the caps that gst-rtsp-server gives it over UDP only.
+    ///
+    /// Both ways meet in a funnel. As soon as clients have used both, GStreamer would warn of events in the wrong order.
+    fn name_reports(pipeline: &gst::Pipeline) {
+        pipeline.connect_element_added(|_, element| {
+            let Some(source) = element.downcast_ref::<AppSrc>() else { return };
+            let Some(pad) = source.static_pad("src") else { return };
+            let source = source.downgrade();
+            pad.connect_linked(move |_, way_in| {
+                // The funnel is linked already.
+                let way_out = way_in.parent_element().and_then(|funnel| funnel.static_pad("src")?.peer());
+                if let (Some(source), Some(sink)) = (source.upgrade(), way_out)
+                    && sink.name().starts_with("recv_rtcp_sink")
+                {
+                    source.set_caps(Some(&gst::Caps::new_empty_simple("application/x-rtcp")));
+                }
+            });
+        });
     }
 
     /// Returns the number of the outlet that has this bin.

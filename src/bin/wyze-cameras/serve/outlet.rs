@@ -75,9 +75,14 @@ impl Outlet {
                 .max_time(QUEUE_TIME)
                 .leaky_type(AppLeakyType::Downstream)
                 .build();
+            // The RTSP server lets a medium that no client has set up flow to a pad without a peer, which is an error of
+            // the source, and all clients' end.
+            let forgiving = gst::ElementFactory::make("tee").property("allow-not-linked", true).build();
+            let forgiving = forgiving.map_err(|e| e.to_string())?;
             let payloader = format.route.make_payloader(place)?;
-            bin.add_many([source.upcast_ref(), &payloader]).map_err(|e| e.to_string())?;
-            source.link(&payloader).map_err(|e| e.to_string())?;
+            let elements = [source.upcast_ref(), &forgiving, &payloader];
+            bin.add_many(elements).map_err(|e| e.to_string())?;
+            gst::Element::link_many(elements).map_err(|e| e.to_string())?;
             branches.push(Branch { medium: *medium, format: *format, source });
         }
         Ok((Outlet { number, branches, held: None, is_shared, is_live: false, is_prepared: false, primed: None }, bin))
