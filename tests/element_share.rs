@@ -52,7 +52,7 @@ fn twenty_talks_share_the_session_of_a_viewer() {
     player.buffers("video", 1);
     player.stop();
     assert_eq!(sessions(&camera), 1);
-    let talks = camera.talks();
+    let talks = ended_talks(&camera);
     assert_eq!(talks.len(), 20);
     assert!(talks.iter().all(|talk| talk.audio == sound && talk.end == Some(TalkEnd::SwitchedOff)));
 }

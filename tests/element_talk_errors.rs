@@ -143,7 +143,7 @@ fn audio_in_another_codec_is_refused_with_the_cameras_format() {
         speaker.play();
         expect(&speaker, gst::StreamError::WrongType, &["µ-law, 8000 Hz, one channel", "decodebin ! wyzesink", word]);
     }
-    wait_until("the end of the talks", || camera.talks().iter().all(|talk| talk.end.is_some()));
+    ended_talks(&camera);
 }
 
 #[test]

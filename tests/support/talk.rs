@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstwyze::protocol::wire::codec::CodecId;
 use std::time::{Duration, Instant};
-use wyze_camera::{CameraServer, MediaSource, SyntheticConfig};
+use wyze_camera::{CameraServer, MediaSource, SyntheticConfig, Talk};
 
 /// Synthetic media with audio in this codec and rate (Hz); the codec of the camera's audio is also that of talk.
 pub fn speaking(codec: CodecId, rate: u32) -> MediaSource {
@@ -17,6 +17,18 @@ pub fn speaking(codec: CodecId, rate: u32) -> MediaSource {
 /// A µ-law camera that opens the back channel 5 ms after the request to talk.
 pub fn eager() -> TestCamera {
     TestCamera::with_config(|config| config.talk_delay = Duration::from_millis(5), speaking(CodecId::MULAW, 8000))
+}
+
+/// Returns all talks once they have ended. The camera has been told of that by EOS, but its thread may not have had its
+/// turn.
+#[track_caller]
+pub fn ended_talks(camera: &CameraServer) -> Vec<Talk> {
+    let mut talks = Vec::new();
+    wait_until("the end of the talks", || {
+        talks = camera.talks();
+        talks.iter().all(|talk| talk.end.is_some())
+    });
+    talks
 }
 
 /// A pipeline with a `wyzesink`; dropping it stops it.
