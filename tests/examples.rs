@@ -94,9 +94,20 @@ fn an_error_ends_an_example_with_1() {
 /// Runs a command under tracers of GStreamer. Returns the file that they write to.
 fn trace(scene: &Scene, command: &mut Command, tracers: &str) -> PathBuf {
     let log = scene.path("traces");
-    command.env("GST_TRACERS", tracers).env("GST_DEBUG", "GST_TRACER:7").env("GST_DEBUG_NO_COLOR", "1");
+    // An earlier command's would be taken for this one's.
+    let _ = std::fs::remove_file(&log);
+    command.env("GST_TRACERS", tracers).env("GST_DEBUG", "GST_TRACER:7,GST_STATES:4").env("GST_DEBUG_NO_COLOR", "1");
     command.env("GST_DEBUG_FILE", &log);
     log
+}
+
+/// Waits until a player under tracers plays. One that is stopped before leaves pads of GStreamer's own behind, whatever
+/// it was to play.
+fn await_playing(log: &Path) {
+    let plays = "<playbin3-0> completed state change to PLAYING";
+    wait_until("a player that plays", || {
+        std::fs::read(log).is_ok_and(|log| String::from_utf8_lossy(&log).contains(plays))
+    });
 }
 
 /// Returns the types of all objects that were left when GStreamer was shut down.
@@ -164,6 +175,9 @@ fn no_example_leaves_anything_alive() {
             let log = trace(&scene, &mut command, tracers.names);
             let running = scene.start(command);
             wait_until(sign, || running.text().contains(sign));
+            if sign == "camera: streaming" {
+                await_playing(&log);
+            }
             scene.await_pictures(5);
             running.interrupt();
             tracers.assert_clean(&log);
@@ -253,6 +267,7 @@ fn c_watches_talks_at_a_key_and_leaks_nothing() {
     let log = trace(&scene, &mut command, "leaks");
     let running = scene.start(command);
     wait_until("the connection", || running.text().contains("camera: streaming"));
+    await_playing(&log);
     scene.await_pictures(20);
     for round in 1..=2 {
         typist.write_all(b"t\n").unwrap();
