@@ -209,10 +209,10 @@ fn read_client_hello(datagram: &[u8]) -> (Vec<u16>, Vec<(u16, Vec<u8>)>) {
 
 #[test]
 fn the_first_resend_is_due_as_set() {
-    let first_resend = Duration::from_millis(300);
+    let first_resend = Duration::from_secs(5);
     let mut client = Endpoint::new(&EndpointSettings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
     let due = client.next_timeout().unwrap();
-    assert!((Duration::from_millis(200)..=first_resend).contains(&due), "{due:?}");
+    assert!((first_resend / 2..=first_resend).contains(&due), "{due:?}");
     // It is not due yet, so nothing is sent.
     assert!(client.poll_transmit().is_some());
     client.handle_timeout();
@@ -223,7 +223,7 @@ fn the_first_resend_is_due_as_set() {
 
 #[test]
 fn resends_come_at_doubled_intervals() {
-    let first_resend = Duration::from_millis(50);
+    let first_resend = Duration::from_millis(200);
     let mut client = Endpoint::new(&EndpointSettings { first_resend, ..settings(Role::Client, &BOTH) }).unwrap();
     let hello = client.poll_transmit().unwrap();
     for interval in [first_resend * 2, first_resend * 4] {
@@ -488,7 +488,8 @@ fn closing_before_a_session_sends_nothing() {
 
 #[test]
 fn an_established_server_resends_a_lost_last_flight() {
-    let mut pair = Pair::new(&fast(Role::Client, &BOTH), &fast(SERVER, &BOTH));
+    // With fast timers, a slow machine would have a datagram sent again before the fourth.
+    let mut pair = Pair::new(&settings(Role::Client, &BOTH), &settings(SERVER, &BOTH));
     let mut count = 0;
     // The fourth datagram, the server's Finished, is lost; before it come the hello, its answer and the client's
     // Finished.
