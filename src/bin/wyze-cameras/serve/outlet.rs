@@ -75,8 +75,8 @@ impl Outlet {
                 .max_time(QUEUE_TIME)
                 .leaky_type(AppLeakyType::Downstream)
                 .build();
-            // The RTSP server lets a medium that no client has set up flow to a pad without a peer, which is an error of
-            // the source, and all clients' end.
+            // The RTSP server lets a medium that no client has set up flow to a pad without a peer. As an error, that
+            // would turn away the clients that are about to play.
             let forgiving = gst::ElementFactory::make("tee").property("allow-not-linked", true).build();
             let forgiving = forgiving.map_err(|e| e.to_string())?;
             let payloader = format.route.make_payloader(place)?;
