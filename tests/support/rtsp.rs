@@ -399,16 +399,19 @@ impl RawClient {
         session
     }
 
-    /// Asks for the picture over UDP, to ports of nobody, and for it to be played. Returns a socket that is connected
-    /// to where the server takes RTCP.
-    pub fn play_over_udp(&mut self) -> UdpSocket {
-        let answer = self.set_up("/stream=0", "RTP/AVP;unicast;client_port=9-10", "");
-        let ports = answer.split("server_port=").nth(1).expect(&answer);
-        let port = ports.split('-').nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
-        self.begin(&session_of(&answer));
+    /// Asks for the media of these paths over UDP, to ports of nobody. Returns the session's header, and a socket that
+    /// is connected to where the server takes RTCP of the last one.
+    pub fn set_up_over_udp(&mut self, paths: &[&str]) -> (String, UdpSocket) {
+        let (mut session, mut port) = (String::new(), 0);
+        for path in paths {
+            let answer = self.set_up(path, "RTP/AVP;unicast;client_port=9-10", &session);
+            let ports = answer.split("server_port=").nth(1).expect(&answer);
+            let rtcp = ports.split('-').nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+            (session, port) = (session_of(&answer), rtcp.parse().unwrap());
+        }
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(("127.0.0.1", port.parse().unwrap())).unwrap();
-        socket
+        socket.connect(("127.0.0.1", port)).unwrap();
+        (session, socket)
     }
 
     fn set_up(&mut self, path: &str, transport: &str, headers: &str) -> String {

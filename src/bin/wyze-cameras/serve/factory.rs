@@ -68,7 +68,7 @@ mod imp {
             let element = media.element();
             if let Some(pipeline) = element.parent().and_then(|parent| parent.downcast::<gst::Pipeline>().ok()) {
                 super::super::clock::set(&pipeline);
-                name_reports(&pipeline);
+                mend(&pipeline);
             }
             let (Some(hub), Some(number)) = (self.hub.get(), number(&element)) else { return };
             let weak = Arc::downgrade(hub);
@@ -99,23 +99,33 @@ mod imp {
         }
     }
 
+    /// Mends what gst-rtsp-server adds to a pipeline for its clients.
+    fn mend(pipeline: &gst::Pipeline) {
+        pipeline.connect_element_added(|_, element| {
+            if let Some(source) = element.downcast_ref::<AppSrc>() {
+                name_reports(source);
+            } else if element.is::<gst_base::BaseSink>() {
+                // A pipeline plays once each sink has a buffer, and a sink with one holds its thread until then. Where
+                // clients begin at once over TCP and UDP, the second sink of a thread would never get any.
+                element.set_property("async", false);
+            }
+        });
+    }
+
     /// Gives the RTCP that clients send over TCP the caps that gst-rtsp-server gives it over UDP only.
     ///
     /// Both ways meet in a funnel. As soon as clients have used both, GStreamer would warn of events in the wrong order.
-    fn name_reports(pipeline: &gst::Pipeline) {
-        pipeline.connect_element_added(|_, element| {
-            let Some(source) = element.downcast_ref::<AppSrc>() else { return };
-            let Some(pad) = source.static_pad("src") else { return };
-            let source = source.downgrade();
-            pad.connect_linked(move |_, way_in| {
-                // The funnel is linked already.
-                let way_out = way_in.parent_element().and_then(|funnel| funnel.static_pad("src")?.peer());
-                if let (Some(source), Some(sink)) = (source.upgrade(), way_out)
-                    && sink.name().starts_with("recv_rtcp_sink")
-                {
-                    source.set_caps(Some(&gst::Caps::new_empty_simple("application/x-rtcp")));
-                }
-            });
+    fn name_reports(source: &AppSrc) {
+        let Some(pad) = source.static_pad("src") else { return };
+        let source = source.downgrade();
+        pad.connect_linked(move |_, way_in| {
+            // The funnel is linked already.
+            let way_out = way_in.parent_element().and_then(|funnel| funnel.static_pad("src")?.peer());
+            if let (Some(source), Some(sink)) = (source.upgrade(), way_out)
+                && sink.name().starts_with("recv_rtcp_sink")
+            {
+                source.set_caps(Some(&gst::Caps::new_empty_simple("application/x-rtcp")));
+            }
         });
     }
 
